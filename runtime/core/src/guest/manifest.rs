@@ -1,0 +1,65 @@
+//! What a handler says of itself. Parsing the JSON is left to whoever loads components.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::model::Kind;
+
+/// A handler's manifest: lists of names, and roles as indices into them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manifest {
+    /// The handler's name.
+    pub name: String,
+    /// Semantic version.
+    pub version: String,
+    /// Raised with any change of `evolve` or of a state schema.
+    pub fold: u32,
+    /// Names of all aggregate types that are mentioned.
+    pub types: Vec<String>,
+    /// All message kinds that are mentioned.
+    pub kinds: Vec<Kind>,
+    /// Ids of the state schemas that are read; the last is the one written.
+    pub state_schemas: Vec<String>,
+    /// The aggregate types that the handler owns.
+    pub aggregates: Vec<OwnedType>,
+    /// The events that `react` takes.
+    pub subscriptions: Vec<TypeKinds>,
+    /// The commands that `react` may return.
+    pub sends: Vec<TypeKinds>,
+    /// Whether the guest calls `meter.item` before each item.
+    pub items: bool,
+}
+
+/// An aggregate type and its messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnedType {
+    /// Index into [`Manifest::types`].
+    pub aggregate_type: u32,
+    /// Commands that `decide` takes: indices into [`Manifest::kinds`].
+    pub commands: Vec<u32>,
+    /// Events that `decide` may return and `evolve` takes: indices into [`Manifest::kinds`].
+    pub events: Vec<u32>,
+}
+
+/// An aggregate type and some of its messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TypeKinds {
+    /// Index into [`Manifest::types`].
+    pub aggregate_type: u32,
+    /// Indices into [`Manifest::kinds`].
+    pub kinds: Vec<u32>,
+}
+
+/// One handler of a deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandlerSpec {
+    /// The handler's name, shared by the records that it decides.
+    pub name: Arc<str>,
+    /// SHA-256 of the component, lower-case hexadecimal.
+    pub digest: String,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// The operator's configuration of it.
+    pub configuration: Bytes,
+}

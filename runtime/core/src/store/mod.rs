@@ -1,0 +1,72 @@
+//! The seam to the store: a cache of what the log has made of each aggregate.
+//!
+//! The store follows the log and may be behind it, never ahead. [`memory`] is for tests and crashes
+//! between any two writes; `zamu-rocks` has the real one. Every store passes [`contract`].
+
+pub mod contract;
+pub mod memory;
+
+use bytes::Bytes;
+
+use crate::error::EngineError;
+use crate::model::PartitionId;
+
+/// The records of one partition and its position, as one shard uses them.
+///
+/// # Contract
+/// - A [`Store::write`] happens as a whole or not at all, over every crash.
+/// - A crash may lose the newest writes, but never one before another that survived: what is found
+///   afterwards is a prefix of the writes of that partition.
+/// - Reads see all earlier writes of this process.
+/// - Partitions are independent of each other.
+pub trait Store: Send {
+    /// The position that was written last, or `None` for a partition that has none.
+    ///
+    /// # Errors
+    /// As the engine has them.
+    fn position(&mut self, partition: PartitionId) -> Result<Option<Bytes>, EngineError>;
+
+    /// Values by key, in the order of `keys`.
+    ///
+    /// # Errors
+    /// As the engine has them.
+    fn get(
+        &mut self,
+        partition: PartitionId,
+        keys: &[Bytes],
+    ) -> Result<Vec<Option<Bytes>>, EngineError>;
+
+    /// Puts and deletes, and the position if one is given, all at once.
+    ///
+    /// # Errors
+    /// As the engine has them.
+    fn write(&mut self, partition: PartitionId, write: &Write) -> Result<(), EngineError>;
+
+    /// Up to `limit` pairs in key order, after `after` if one is given.
+    ///
+    /// # Errors
+    /// As the engine has them.
+    fn scan(
+        &mut self,
+        partition: PartitionId,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, EngineError>;
+
+    /// Removes all of a partition, position included.
+    ///
+    /// # Errors
+    /// As the engine has them.
+    fn clear(&mut self, partition: PartitionId) -> Result<(), EngineError>;
+}
+
+/// One atomic change of a partition in the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Write {
+    /// Keys with their new values.
+    pub puts: Vec<(Bytes, Bytes)>,
+    /// Keys to remove.
+    pub deletes: Vec<Bytes>,
+    /// The new position.
+    pub position: Option<Bytes>,
+}

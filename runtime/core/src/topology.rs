@@ -1,0 +1,336 @@
+//! Who does what: the aggregate types with their partitions, and the handlers of one deployment with
+//! their manifests bound to those types. Built once per deployment, then only read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::guest::manifest::{HandlerSpec, Manifest};
+use crate::model::{DeploymentNumber, Kind, KindName, PartitionId, TypeId, partition_of};
+
+/// Index of a handler in [`Topology::handlers`].
+pub type HandlerIndex = usize;
+
+/// What the operator says of an aggregate type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeSettings {
+    /// The type's name; part of its topics' names.
+    pub name: Arc<str>,
+    /// Number of partitions of all its topics. Never changes once there are records.
+    pub partitions: u32,
+    /// How many ids of external commands an aggregate remembers.
+    pub window_ids: usize,
+    /// For how long it remembers them, in milliseconds of record time.
+    pub window_ms: u64,
+}
+
+/// The handlers in force and how their messages travel.
+#[derive(Debug)]
+pub struct Topology {
+    /// The deployment that this is.
+    pub deployment: DeploymentNumber,
+    /// Aggregate types; a [`TypeId`] is an index.
+    pub types: Vec<TypeSettings>,
+    /// Handlers, sorted by name, so that their commands have one order.
+    pub handlers: Vec<BoundHandler>,
+    owners: Vec<HandlerIndex>,
+    reactors: Vec<Vec<HandlerIndex>>,
+}
+
+/// A handler with its manifest's indices resolved both ways.
+#[derive(Debug)]
+pub struct BoundHandler {
+    /// The handler.
+    pub spec: Arc<HandlerSpec>,
+    /// [`TypeId`] of each entry of the manifest's types.
+    pub types: Vec<TypeId>,
+    type_index: HashMap<TypeId, u32>,
+    commands: KindIndex,
+    events: KindIndex,
+    subscribed: KindIndex,
+}
+
+/// Kinds of a type to their index in a manifest.
+type KindIndex = HashMap<TypeId, HashMap<Kind, u32>>;
+
+/// The handlers do not fit together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WiringError {
+    /// A manifest names a type that the configuration does not have.
+    #[error(
+        "handler `{handler}` mentions aggregate type `{aggregate_type}`, which is not configured: add it under [types]"
+    )]
+    UnknownType {
+        /// Which handler.
+        handler: String,
+        /// Which type.
+        aggregate_type: String,
+    },
+    /// Two handlers own one type.
+    #[error(
+        "aggregate type `{aggregate_type}` is owned by both `{first}` and `{second}`: a type has one owner, so remove one of them"
+    )]
+    TwoOwners {
+        /// Which type.
+        aggregate_type: String,
+        /// One owner.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// Nobody owns a type.
+    #[error(
+        "aggregate type `{0}` is configured but no handler owns it: add its handler or remove it from [types]"
+    )]
+    NoOwner(String),
+    /// Two handlers have one name.
+    #[error("two handlers are named `{0}`")]
+    TwoHandlers(String),
+    /// A manifest's index points nowhere.
+    #[error("manifest of handler `{handler}`: {what} {index} is out of range")]
+    BadIndex {
+        /// Which handler.
+        handler: String,
+        /// What kind of index.
+        what: &'static str,
+        /// Its value.
+        index: u32,
+    },
+    /// A command is sent that its target's owner does not take.
+    #[error(
+        "handler `{handler}` sends `{kind}` to `{aggregate_type}`, whose handler does not take it"
+    )]
+    NobodyTakes {
+        /// The sender.
+        handler: String,
+        /// What is sent.
+        kind: String,
+        /// To which type.
+        aggregate_type: String,
+    },
+}
+
+impl Topology {
+    /// Binds the handlers of a deployment to the configured types.
+    ///
+    /// # Errors
+    /// When they do not fit together; nothing may run then.
+    pub fn new(
+        deployment: DeploymentNumber,
+        types: Vec<TypeSettings>,
+        mut specs: Vec<Arc<HandlerSpec>>,
+    ) -> Result<Self, WiringError> {
+        specs.sort_by(|a, b| a.name.cmp(&b.name));
+        if let Some(pair) = specs.windows(2).find(|pair| pair[0].name == pair[1].name) {
+            return Err(WiringError::TwoHandlers(pair[0].name.to_string()));
+        }
+        let ids: HashMap<&str, TypeId> =
+            types.iter().enumerate().map(|(i, t)| (&*t.name, TypeId(i as u16))).collect();
+        let handlers = specs
+            .iter()
+            .map(|spec| BoundHandler::new(spec, &ids))
+            .collect::<Result<Vec<_>, _>>()?;
+        let owners = owners(&types, &handlers)?;
+        let reactors = (0..types.len()).map(|t| reactors(TypeId(t as u16), &handlers)).collect();
+        let topology = Self { deployment, types, handlers, owners, reactors };
+        topology.check_sends()?;
+        Ok(topology)
+    }
+
+    /// Settings of a type.
+    #[must_use]
+    pub fn settings(&self, id: TypeId) -> &TypeSettings {
+        &self.types[id.0 as usize]
+    }
+
+    /// The type of that name.
+    #[must_use]
+    pub fn type_named(&self, name: &str) -> Option<TypeId> {
+        self.types.iter().position(|t| &*t.name == name).map(|i| TypeId(i as u16))
+    }
+
+    /// The handler that owns a type.
+    #[must_use]
+    pub fn owner(&self, id: TypeId) -> HandlerIndex {
+        self.owners[id.0 as usize]
+    }
+
+    /// The handlers that react to some event of a type, by name.
+    #[must_use]
+    pub fn reactors(&self, id: TypeId) -> &[HandlerIndex] {
+        &self.reactors[id.0 as usize]
+    }
+
+    /// The partition of a key.
+    #[must_use]
+    pub fn partition(&self, aggregate_type: TypeId, key: &[u8]) -> PartitionId {
+        let number = partition_of(key, self.settings(aggregate_type).partitions);
+        PartitionId { aggregate_type, number }
+    }
+
+    /// All partitions of all types, in order.
+    pub fn partitions(&self) -> impl Iterator<Item = PartitionId> {
+        self.types.iter().enumerate().flat_map(|(i, t)| {
+            (0..t.partitions)
+                .map(move |number| PartitionId { aggregate_type: TypeId(i as u16), number })
+        })
+    }
+
+    /// The kind of a command for a type, by what a client said of it: an absent schema or content
+    /// type stands for the only (or first) one of that name.
+    #[must_use]
+    pub fn command_kind(&self, aggregate_type: TypeId, said: &KindName) -> Option<Kind> {
+        let owner = &self.handlers[self.owner(aggregate_type)];
+        let manifest = &owner.spec.manifest;
+        let owned = manifest
+            .aggregates
+            .iter()
+            .find(|o| owner.types[o.aggregate_type as usize] == aggregate_type)?;
+        owned
+            .commands
+            .iter()
+            .map(|k| &manifest.kinds[*k as usize])
+            .find(|k| matches(k, said))
+            .cloned()
+    }
+
+    fn check_sends(&self) -> Result<(), WiringError> {
+        for handler in &self.handlers {
+            let manifest = &handler.spec.manifest;
+            for sends in &manifest.sends {
+                let target = handler.types[sends.aggregate_type as usize];
+                let owner = &self.handlers[self.owner(target)];
+                for kind in &sends.kinds {
+                    let kind = &manifest.kinds[*kind as usize];
+                    if owner.command(target, kind).is_none() {
+                        return Err(WiringError::NobodyTakes {
+                            handler: handler.spec.name.to_string(),
+                            kind: kind.to_string(),
+                            aggregate_type: self.settings(target).name.to_string(),
+                        });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn matches(kind: &KindName, said: &KindName) -> bool {
+    kind.name == said.name
+        && (said.schema.is_empty() || kind.schema == said.schema)
+        && (said.content_type.is_empty() || kind.content_type == said.content_type)
+}
+
+impl BoundHandler {
+    fn new(spec: &Arc<HandlerSpec>, ids: &HashMap<&str, TypeId>) -> Result<Self, WiringError> {
+        let manifest = &spec.manifest;
+        check_indices(&spec.name, manifest)?;
+        let types = manifest
+            .types
+            .iter()
+            .map(|name| {
+                ids.get(name.as_str()).copied().ok_or_else(|| WiringError::UnknownType {
+                    handler: spec.name.to_string(),
+                    aggregate_type: name.clone(),
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let by_kind = |pairs: Vec<(u32, &Vec<u32>)>| {
+            let mut index = KindIndex::new();
+            for (aggregate_type, kinds) in pairs {
+                let of_type = index.entry(types[aggregate_type as usize]).or_default();
+                of_type
+                    .extend(kinds.iter().map(|k| (Kind::clone(&manifest.kinds[*k as usize]), *k)));
+            }
+            index
+        };
+        Ok(Self {
+            type_index: types.iter().enumerate().map(|(i, t)| (*t, i as u32)).collect(),
+            commands: by_kind(
+                manifest.aggregates.iter().map(|o| (o.aggregate_type, &o.commands)).collect(),
+            ),
+            events: by_kind(
+                manifest.aggregates.iter().map(|o| (o.aggregate_type, &o.events)).collect(),
+            ),
+            subscribed: by_kind(
+                manifest.subscriptions.iter().map(|s| (s.aggregate_type, &s.kinds)).collect(),
+            ),
+            spec: Arc::clone(spec),
+            types,
+        })
+    }
+
+    /// Index of a type in the manifest.
+    #[must_use]
+    pub fn type_index(&self, id: TypeId) -> Option<u32> {
+        self.type_index.get(&id).copied()
+    }
+
+    /// Index in the manifest of a command that `decide` takes for a type.
+    #[must_use]
+    pub fn command(&self, id: TypeId, kind: &Kind) -> Option<u32> {
+        self.commands.get(&id)?.get(&**kind).copied()
+    }
+
+    /// Index in the manifest of an event of a type that the handler owns.
+    #[must_use]
+    pub fn event(&self, id: TypeId, kind: &Kind) -> Option<u32> {
+        self.events.get(&id)?.get(&**kind).copied()
+    }
+
+    /// Index in the manifest of an event that `react` takes.
+    #[must_use]
+    pub fn subscribed(&self, id: TypeId, kind: &Kind) -> Option<u32> {
+        self.subscribed.get(&id)?.get(&**kind).copied()
+    }
+}
+
+fn check_indices(handler: &str, manifest: &Manifest) -> Result<(), WiringError> {
+    let bad =
+        |what, index| Err(WiringError::BadIndex { handler: handler.to_string(), what, index });
+    let owned =
+        manifest.aggregates.iter().map(|o| (o.aggregate_type, [&o.commands[..], &o.events[..]]));
+    let others = manifest
+        .subscriptions
+        .iter()
+        .chain(&manifest.sends)
+        .map(|s| (s.aggregate_type, [&s.kinds[..], &[][..]]));
+    for (aggregate_type, kinds) in owned.chain(others) {
+        if aggregate_type as usize >= manifest.types.len() {
+            return bad("type", aggregate_type);
+        }
+        if let Some(kind) = kinds.concat().into_iter().find(|k| *k as usize >= manifest.kinds.len())
+        {
+            return bad("kind", kind);
+        }
+    }
+    Ok(())
+}
+
+fn owners(
+    types: &[TypeSettings],
+    handlers: &[BoundHandler],
+) -> Result<Vec<HandlerIndex>, WiringError> {
+    let mut owners: Vec<Option<HandlerIndex>> = vec![None; types.len()];
+    for (index, handler) in handlers.iter().enumerate() {
+        for owned in &handler.spec.manifest.aggregates {
+            let id = handler.types[owned.aggregate_type as usize];
+            if let Some(first) = owners[id.0 as usize].replace(index) {
+                return Err(WiringError::TwoOwners {
+                    aggregate_type: types[id.0 as usize].name.to_string(),
+                    first: handlers[first].spec.name.to_string(),
+                    second: handler.spec.name.to_string(),
+                });
+            }
+        }
+    }
+    owners
+        .into_iter()
+        .zip(types)
+        .map(|(owner, t)| owner.ok_or_else(|| WiringError::NoOwner(t.name.to_string())))
+        .collect()
+}
+
+fn reactors(id: TypeId, handlers: &[BoundHandler]) -> Vec<HandlerIndex> {
+    (0..handlers.len()).filter(|h| handlers[*h].subscribed.contains_key(&id)).collect()
+}
