@@ -1,0 +1,230 @@
+//! What the zoo can do wrong, by name. The host's tests name these and expect a reaction to each.
+
+use std::cell::Cell;
+use std::hint::black_box;
+
+use crate::bindings::exports::zamu::handler::command_handler::{Decision, Events, Outcomes};
+use crate::bindings::zamu::handler::columns::Fault;
+use crate::bindings::zamu::handler::{configuration, log, meter};
+use crate::{NOTED, blobs, push, states};
+
+/// What `decide` will return, and how it will lie about it.
+pub(crate) struct Answer {
+    outcomes: Outcomes,
+    events: Events,
+    lie: Option<Lie>,
+}
+
+/// A contradiction in the returned columns.
+#[derive(Clone, Copy)]
+enum Lie {
+    EndsDescend,
+    EndsBeyondData,
+    ColumnTooLong,
+    CauseOutOfRange,
+    UnknownKind,
+    UnknownCode,
+    TooFewOutcomes,
+    TooFewStates,
+    CauseRefused,
+}
+
+impl Default for Answer {
+    fn default() -> Self {
+        Self {
+            outcomes: Outcomes {
+                code: Vec::new(),
+                reasons: blobs(),
+                details: blobs(),
+                replies: blobs(),
+            },
+            events: Events { cause: Vec::new(), kind: Vec::new(), bodies: blobs() },
+            lie: None,
+        }
+    }
+}
+
+impl Answer {
+    pub(crate) fn into_decision(self, counts: &[u64]) -> Decision {
+        let mut decision =
+            Decision { outcomes: self.outcomes, events: self.events, states: states(counts) };
+        if let Some(lie) = self.lie {
+            lie.apply(&mut decision);
+        }
+        decision
+    }
+
+    fn accept(&mut self, index: u32, event: &[u8], reply: &[u8]) {
+        self.outcome(0, b"", reply);
+        self.events.cause.push(index);
+        self.events.kind.push(NOTED);
+        push(&mut self.events.bodies, event);
+    }
+
+    fn outcome(&mut self, code: u8, reason: &[u8], reply: &[u8]) {
+        self.outcomes.code.push(code);
+        push(&mut self.outcomes.reasons, reason);
+        push(&mut self.outcomes.details, reason);
+        push(&mut self.outcomes.replies, reply);
+    }
+}
+
+impl Lie {
+    fn named(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"lie-ends-descend" => Self::EndsDescend,
+            b"lie-ends-beyond-data" => Self::EndsBeyondData,
+            b"lie-column-too-long" => Self::ColumnTooLong,
+            b"lie-cause-out-of-range" => Self::CauseOutOfRange,
+            b"lie-unknown-kind" => Self::UnknownKind,
+            b"lie-unknown-code" => Self::UnknownCode,
+            b"lie-too-few-outcomes" => Self::TooFewOutcomes,
+            b"lie-too-few-states" => Self::TooFewStates,
+            b"lie-cause-refused" => Self::CauseRefused,
+            _ => return None,
+        })
+    }
+
+    fn apply(self, decision: &mut Decision) {
+        let events = &mut decision.events;
+        match self {
+            Self::EndsDescend => {
+                decision.outcomes.replies.ends[0] = u32::MAX;
+            }
+            Self::EndsBeyondData => events.bodies.ends.iter_mut().for_each(|end| *end += 1_000),
+            Self::ColumnTooLong => events.kind.push(NOTED),
+            Self::CauseOutOfRange => events.cause.iter_mut().for_each(|cause| *cause += 1_000),
+            Self::UnknownKind => events.kind.iter_mut().for_each(|kind| *kind = 77),
+            Self::UnknownCode => decision.outcomes.code.iter_mut().for_each(|code| *code = 9),
+            Self::TooFewOutcomes => {
+                decision.outcomes.code.pop();
+            }
+            Self::TooFewStates => {
+                decision.states.schemas.pop();
+                decision.states.wake_at.pop();
+                decision.states.bytes.ends.pop();
+            }
+            Self::CauseRefused => decision.outcomes.code.iter_mut().for_each(|code| *code = 1),
+        }
+    }
+}
+
+thread_local! {
+    /// State that a guest must not have: calls of `decide` in this instance.
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+    /// Memory kept from one call to the next.
+    static HOARD: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+pub(crate) fn count_call() {
+    CALLS.set(CALLS.get() + 1);
+}
+
+/// Answers one command, honestly or not.
+pub(crate) fn act(
+    body: &[u8],
+    index: u32,
+    count: &mut u64,
+    answer: &mut Answer,
+) -> Result<(), Fault> {
+    if let Some(lie) = Lie::named(body) {
+        answer.lie = Some(lie);
+    }
+    misbehave(body)?;
+    if let Some(rest) = body.strip_prefix(b"refuse") {
+        answer.outcome(1, rest, b"");
+        return Ok(());
+    }
+    if body == b"nothing" {
+        answer.outcome(2, b"", b"already");
+        return Ok(());
+    }
+    *count += 1;
+    let (event, reply) = match body {
+        // What the operator configured.
+        b"configuration" => (b"".to_vec(), configuration::get()),
+        // How often this instance was called: a breach of purity that no single call shows.
+        b"hidden" => (b"".to_vec(), CALLS.get().to_string().into_bytes()),
+        // More than a guest may return.
+        b"output" => (b"".to_vec(), vec![b'x'; 24 << 20]),
+        _ => match body.strip_prefix(b"emit ") {
+            Some(event) => (event.to_vec(), b"".to_vec()),
+            None => (count.to_string().into_bytes(), count.to_string().into_bytes()),
+        },
+    };
+    answer.accept(index, &event, &reply);
+    Ok(())
+}
+
+/// Does what the text says, where it names a misbehaviour that fits any call.
+pub(crate) fn misbehave(what: &[u8]) -> Result<(), Fault> {
+    match what {
+        b"trap" => panic!("the zoo was asked to trap"),
+        b"trap-quietly" => core::arch::wasm32::unreachable(),
+        b"loop" => forever(),
+        b"memory" => all_memory(),
+        b"stack" => {
+            black_box(dig(1));
+        }
+        b"out-of-bounds" => {
+            let index = black_box(10_000);
+            black_box([0_u8; 4][index]);
+        }
+        b"fault" => return Err(Fault::Internal("the zoo was asked to give up".to_owned())),
+        b"unsupported-schema" => return Err(Fault::UnsupportedSchema(7)),
+        b"unsupported-kind" => return Err(Fault::UnsupportedKind(9)),
+        b"item-again" => meter::item(0),
+        b"item-far" => meter::item(1_000_000),
+        b"log-flood" => {
+            for line in 0..10_000 {
+                log::write(2, &format!("line {line} of a flood"));
+            }
+        }
+        b"log-long" => log::write(1, &"long ".repeat(100_000)),
+        b"log-control" => log::write(1, "bell\u{7} and \u{1b}[31mred\u{1b}[0m\nand\ttab"),
+        b"log-level" => log::write(200, "a level that does not exist"),
+        b"evolve-configuration" => {
+            black_box(configuration::get());
+        }
+        // 40 MiB that stay with the instance.
+        b"hoard" => HOARD.set(vec![1; 40 << 20]),
+        _ => {
+            if let Some(rounds) = what.strip_prefix(b"burn ") {
+                let rounds = std::str::from_utf8(rounds).ok().and_then(|text| text.parse().ok());
+                burn(rounds.unwrap_or(0));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Uses fuel in proportion to `rounds`.
+fn burn(rounds: u64) {
+    let mut sum = 0_u64;
+    for round in 0..rounds {
+        sum = black_box(sum.wrapping_mul(31).wrapping_add(round));
+    }
+    black_box(sum);
+}
+
+fn forever() -> ! {
+    let mut turns = 0_u64;
+    loop {
+        turns = black_box(turns.wrapping_add(1));
+    }
+}
+
+fn all_memory() {
+    let mut hoard: Vec<Vec<u8>> = Vec::new();
+    loop {
+        // Untouched: the fence is on what is asked for, not on what is written.
+        hoard.push(Vec::with_capacity(1 << 20));
+        black_box(&mut hoard);
+    }
+}
+
+#[expect(unconditional_recursion, reason = "it is meant to overflow the stack")]
+fn dig(depth: u64) -> u64 {
+    let frame = black_box([depth; 64]);
+    dig(depth + 1) + frame[(depth % 64) as usize]
+}
