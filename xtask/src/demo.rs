@@ -1,0 +1,70 @@
+//! `cargo xtask demo`: builds everything and hands over to the switch's own driver.
+//!
+//! The driver (`examples/switch`) starts the host, plays the clients and reports; this file only
+//! sees to it that all it needs is built, and becomes it.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+
+use crate::args::{self, Flag, Given, Value};
+use crate::setup::{self, OFFLINE};
+use crate::workspace::{Workspace, run};
+use crate::{guests, native, say};
+
+/// The command.
+pub(crate) const COMMAND: args::Command = args::Command {
+    name: "demo",
+    help: "\
+Build everything and run the transfer switch, with a crash in the middle.
+
+Usage: cargo xtask demo [OPTIONS]
+
+Starts the host on a fresh folder, provisions participants, drives transfers over HTTP, kills the
+host with -9 in the middle, starts it again, and reports: completed, refused, rate, latency, cost,
+sums, lost, doubled. Exits with an error if anything was lost, doubled or unbalanced.
+
+Options:
+      --transfers N  How many transfers to drive
+      --rate N       Transfers a second; without it, as fast as it goes
+      --no-kill      Leave the host alone
+      --json         Print the report as one JSON object
+      --serve        Leave the host running, and say which URLs to try
+      --offline      Install and download nothing
+  -h, --help         Print this
+",
+    options: &[
+        Flag { name: "--transfers", value: Value::Number },
+        Flag { name: "--rate", value: Value::Number },
+        Flag { name: "--no-kill", value: Value::None },
+        Flag { name: "--json", value: Value::None },
+        Flag { name: "--serve", value: Value::None },
+        Flag { name: OFFLINE, value: Value::None },
+    ],
+    run: command,
+};
+
+const HOST: &str = "zamu";
+const DRIVER: &str = "switch-demo";
+
+fn command(given: &Given) -> Result<ExitCode> {
+    let mut workspace = Workspace::find()?;
+    setup::prepare(&mut workspace, given)?;
+    native::announce(&workspace);
+    native::with_progress(&workspace, || -> Result<()> {
+        guests::build(&workspace, None)?;
+        say::headline("build");
+        // `--workspace`, so that what tests and lints have built is not built again.
+        run(&mut workspace.cargo(&["build", "--workspace", "--bin", HOST, "--bin", DRIVER]))
+    })?;
+    say::headline("demo");
+    let error = Command::new(workspace.binary(DRIVER))
+        .arg("--zamu")
+        .arg(workspace.binary(HOST))
+        .arg("--guests")
+        .arg(guests::folder(&workspace))
+        .args(given.words(&[OFFLINE]))
+        .exec();
+    Err(error).with_context(|| format!("cannot run {DRIVER}"))
+}
