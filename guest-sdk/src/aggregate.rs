@@ -1,0 +1,82 @@
+//! The role of a command handler: a unit of consistency, as two pure functions.
+
+use std::fmt::Debug;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::decision::Decision;
+use crate::messages::Messages;
+use crate::time::Time;
+
+/// An aggregate type: decides commands, and folds its own events into state.
+///
+/// # Laws
+/// The test kit ([`crate::testing`]) checks them after every step, without being asked:
+/// - the same input gives the same output: no clock, no randomness, no static that changes;
+/// - deciding a batch of commands gives what deciding them one by one gives;
+/// - state is the fold of the events: what `decide` leaves and what `evolve` makes of the stored
+///   events are equal, byte for byte. So the JSON of a state must be canonical: structs (serde
+///   writes fields in their order), `Vec`, `BTreeMap`; **never a `HashMap` or `HashSet`**, whose
+///   order differs from run to run;
+/// - states and messages survive the way to JSON and back (no `#[serde(skip)]` on what matters).
+///
+/// Neither function may fail: panic only on what cannot be, and that message goes to the dead
+/// letters. All arithmetic on what a client sent must be checked.
+pub trait Aggregate: 'static {
+    /// The type's name: in topics, addresses and the log. Lower-case letters, digits and hyphens.
+    const TYPE: &'static str;
+    /// Id of the state's schema. Changes with any change of the state's JSON, together with the
+    /// handler's fold number.
+    const STATE_SCHEMA: &'static str = "1";
+
+    /// What the aggregate remembers; the default is an aggregate without a past.
+    type State: Serialize + DeserializeOwned + Default + Clone + PartialEq + Debug + 'static;
+    /// What it can be asked.
+    type Command: Messages;
+    /// What can happen to it.
+    type Event: Messages;
+    /// The part of the handler's configuration that it reads, a JSON document written by the
+    /// operator; the default where there is none. `()` reads nothing.
+    type Configuration: DeserializeOwned + Default + 'static;
+
+    /// What becomes of a command. The events that it returns are folded by [`Aggregate::evolve`]
+    /// before the next command is decided.
+    fn decide(
+        state: &Self::State,
+        command: Self::Command,
+        context: &Context<'_, Self::Configuration>,
+    ) -> Decision<Self::Event>;
+
+    /// The state after an event. Facts are never refused: also those of older versions must be
+    /// taken.
+    #[must_use]
+    fn evolve(state: Self::State, event: &Self::Event) -> Self::State;
+
+    /// The one time at which the aggregate wants to be woken. A function of the state.
+    #[must_use]
+    fn wake_at(state: &Self::State) -> Option<Time> {
+        let _ = state;
+        None
+    }
+}
+
+/// Everything about a command that is not in it, its aggregate's state excepted.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Context<'a, C = ()> {
+    /// Key of the aggregate.
+    pub key: &'a str,
+    /// When the log took the command; for one that an event caused, the event's time.
+    pub time: Time,
+    /// Who made the id: the client's source, or `zamu` for a command that an event caused.
+    pub source: &'a str,
+    /// The command's id, unique for its source.
+    pub id: &'a str,
+    /// Ties together all messages of one business process.
+    pub correlation: &'a str,
+    /// Who asked: authenticated, or `anonymous`.
+    pub principal: &'a str,
+    /// What the operator configured.
+    pub configuration: &'a C,
+}

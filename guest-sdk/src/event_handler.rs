@@ -1,0 +1,90 @@
+//! The role of an event handler: events of some aggregates become commands for others.
+
+use serde::de::DeserializeOwned;
+
+use crate::messages::Addressed;
+use crate::time::Time;
+
+/// Turns events into commands: how contexts talk to each other.
+///
+/// It has no memory, on purpose: what must be remembered is some aggregate's state. What it returns
+/// for an event depends on that event alone, and never on the batch it came in.
+pub trait EventHandler: 'static {
+    /// The events that it hears: an enum made by [`addressed!`](crate::addressed).
+    type Event: Addressed;
+    /// The commands that it may send: an enum made by [`addressed!`](crate::addressed).
+    type Command: Addressed;
+    /// The part of the handler's configuration that it reads, a JSON document written by the
+    /// operator; the default where there is none. `()` reads nothing.
+    type Configuration: DeserializeOwned + Default + 'static;
+
+    /// The commands that this event leads to, in the order in which they are to be sent.
+    fn react(
+        event: &Self::Event,
+        context: &EventContext<'_, Self::Configuration>,
+    ) -> Outbox<Self::Command>;
+}
+
+/// Everything about an event that is not in it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct EventContext<'a, C = ()> {
+    /// Type of the aggregate that decided the event.
+    pub aggregate_type: &'a str,
+    /// Key of that aggregate.
+    pub key: &'a str,
+    /// The event's number within its aggregate, from 1.
+    pub sequence: u64,
+    /// The time of the command that caused the event.
+    pub time: Time,
+    /// Ties together all messages of one business process.
+    pub correlation: &'a str,
+    /// Who asked for what led to the event.
+    pub principal: &'a str,
+    /// What the operator configured.
+    pub configuration: &'a C,
+}
+
+/// Commands to send, in order.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use = "commands that are not returned are not sent"]
+pub struct Outbox<C> {
+    pub(crate) commands: Vec<(String, C)>,
+}
+
+impl<C> Outbox<C> {
+    /// Nothing to send.
+    pub fn none() -> Self {
+        Self { commands: Vec::new() }
+    }
+
+    /// One command, for the aggregate with this key; its type follows from the command. An empty
+    /// key is a fault.
+    pub fn to(key: impl Into<String>, command: impl Into<C>) -> Self {
+        Self::none().and_to(key, command)
+    }
+
+    /// One more.
+    pub fn and_to(mut self, key: impl Into<String>, command: impl Into<C>) -> Self {
+        self.commands.push((key.into(), command.into()));
+        self
+    }
+}
+
+impl<C> Default for Outbox<C> {
+    fn default() -> Self {
+        Self::none()
+    }
+}
+
+impl<C> Extend<(String, C)> for Outbox<C> {
+    fn extend<I: IntoIterator<Item = (String, C)>>(&mut self, commands: I) {
+        self.commands.extend(commands);
+    }
+}
+
+impl<C> FromIterator<(String, C)> for Outbox<C> {
+    fn from_iter<I: IntoIterator<Item = (String, C)>>(commands: I) -> Self {
+        Self { commands: commands.into_iter().collect() }
+    }
+}

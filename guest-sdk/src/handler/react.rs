@@ -1,0 +1,140 @@
+//! `react` over columns: each event goes to the event handlers that hear it.
+
+use std::any::Any;
+use std::fmt;
+
+use super::configuration::{self, Configurations, Parse};
+use super::slot::text;
+use super::{Handler, Host};
+use crate::columns::{Fault, Heard, Sent};
+use crate::event_handler::{EventContext, EventHandler};
+use crate::item;
+use crate::messages::Messages;
+use crate::time::Time;
+
+/// An event handler with its type erased.
+pub(super) struct Reaction {
+    /// Aggregate type and kind in the manifest, by the handler's own index of events and commands.
+    heard: Vec<(u32, u32)>,
+    sent: Vec<(u32, u32)>,
+    run: Run,
+    parse: Parse,
+    reads_configuration: bool,
+}
+
+impl fmt::Debug for Reaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reaction").field("heard", &self.heard).field("sent", &self.sent).finish()
+    }
+}
+
+type Run = fn(&EventItem<'_>, &dyn Any, &[(u32, u32)], &mut Sent) -> Result<(), String>;
+
+struct EventItem<'a> {
+    index: u32,
+    /// Index into the event handler's own list of kinds.
+    kind: usize,
+    aggregate_type: &'a str,
+    key: &'a [u8],
+    sequence: u64,
+    time: u64,
+    correlation: &'a [u8],
+    principal: &'a [u8],
+    body: &'a [u8],
+}
+
+impl Reaction {
+    pub(super) fn of<H: EventHandler>(heard: Vec<(u32, u32)>, sent: Vec<(u32, u32)>) -> Self {
+        Self {
+            heard,
+            sent,
+            run: run::<H>,
+            parse: configuration::parse::<H::Configuration>,
+            reads_configuration: configuration::reads::<H::Configuration>(),
+        }
+    }
+}
+
+pub(super) fn react(handler: &Handler, events: &Heard, host: &mut dyn Host) -> Result<Sent, Fault> {
+    events.check()?;
+    let mut configurations = Configurations::new(handler.reactions.len());
+    let mut sent = Sent::default();
+    for index in 0..events.kind.len() {
+        let address = (events.aggregate_type[index], events.kind[index]);
+        host.item(index as u32);
+        let types = &handler.manifest.types;
+        let aggregate_type = types.get(address.0 as usize).copied().unwrap_or("an unknown type");
+        let key = events.keys.get(index);
+        item::begin(index as u32, handler.kind_name(address.1), aggregate_type, key);
+        let mut heard = false;
+        for (role, reaction) in handler.reactions.iter().enumerate() {
+            let Some(kind) = reaction.heard.iter().position(|known| *known == address) else {
+                continue;
+            };
+            heard = true;
+            let event = EventItem {
+                index: index as u32,
+                kind,
+                aggregate_type,
+                key,
+                sequence: events.sequences[index],
+                time: events.time[index],
+                correlation: events.correlations.get(index),
+                principal: events.principals.get(index),
+                body: events.bodies.get(index),
+            };
+            let (parse, reads) = (reaction.parse, reaction.reads_configuration);
+            let configuration = configurations.of(role, parse, reads, host)?;
+            (reaction.run)(&event, configuration, &reaction.sent, &mut sent).map_err(|error| {
+                Fault::Internal(format!(
+                    "{aggregate_type}/{}: item {index}, event {} (schema {}): {error}",
+                    String::from_utf8_lossy(key),
+                    handler.kind_name(address.1),
+                    handler.manifest.kinds[address.1 as usize].schema,
+                ))
+            })?;
+        }
+        if !heard {
+            return Err(Fault::UnsupportedKind(address.1));
+        }
+    }
+    item::end();
+    Ok(sent)
+}
+
+fn run<H: EventHandler>(
+    event: &EventItem<'_>,
+    configuration: &dyn Any,
+    addresses: &[(u32, u32)],
+    sent: &mut Sent,
+) -> Result<(), String> {
+    let configuration = configuration
+        .downcast_ref::<H::Configuration>()
+        .ok_or("the configuration has another type")?;
+    let context = EventContext {
+        aggregate_type: event.aggregate_type,
+        key: text("key", event.key)?,
+        sequence: event.sequence,
+        time: Time(event.time),
+        correlation: text("correlation", event.correlation)?,
+        principal: text("principal", event.principal)?,
+        configuration,
+    };
+    let message = H::Event::decode(event.kind, event.body).map_err(|error| error.to_string())?;
+    for (key, command) in H::react(&message, &context).commands {
+        let (aggregate_type, kind) = addresses[command.kind()];
+        if key.is_empty() {
+            let name = H::Command::KINDS[command.kind()].name;
+            return Err(format!("command {name} is sent to an empty key"));
+        }
+        sent.cause.push(event.index);
+        sent.aggregate_type.push(aggregate_type);
+        sent.keys.push(key.as_bytes());
+        sent.kind.push(kind);
+        command
+            .encode(&mut sent.bodies.data)
+            .map_err(|error| format!("a command cannot be JSON: {error}"))?;
+        sent.bodies.end_blob();
+    }
+    Ok(())
+}
