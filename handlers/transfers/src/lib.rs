@@ -1,1 +1,70 @@
-//! stub
+//! Transfers: from the payer's prepare to the payee's fulfilment, both legs.
+//!
+//! A transfer keeps what must happen once (one reservation, one commit or one release); figures are
+//! left to accounts. Deadlines, the payee's abort and the check of the payee are not here yet.
+
+mod decide;
+mod evolve;
+pub mod messages;
+mod prepare;
+pub mod react;
+mod reply;
+mod state;
+
+use serde::Deserialize;
+use zamu_guest::{Aggregate, Context, Decision, EventContext, EventHandler, Outbox};
+
+pub use state::{Failure, Phase, State, Terms, Transfer as TransferState};
+
+/// What the operator decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Configuration {
+    /// Whether payer and payee may be the same participant.
+    pub allow_on_us: bool,
+}
+
+/// The aggregate of one transfer. Its key is the transfer's id.
+#[derive(Clone, Copy, Debug)]
+pub struct Transfer;
+
+impl Aggregate for Transfer {
+    const TYPE: &'static str = scheme::TRANSFER;
+    type State = State;
+    type Command = messages::Command;
+    type Event = messages::Event;
+    type Configuration = Configuration;
+
+    fn decide(
+        state: &State,
+        command: messages::Command,
+        context: &Context<'_, Configuration>,
+    ) -> Decision<messages::Event> {
+        decide::decide(state, command, context)
+    }
+
+    fn evolve(state: State, event: &messages::Event) -> State {
+        evolve::evolve(state, event)
+    }
+}
+
+/// Carries on with transfers as their accounts answer.
+#[derive(Clone, Copy, Debug)]
+pub struct OnAccounts;
+
+impl EventHandler for OnAccounts {
+    type Event = react::Heard;
+    type Command = react::Sent;
+    type Configuration = ();
+
+    fn react(event: &react::Heard, context: &EventContext<'_>) -> Outbox<react::Sent> {
+        react::react(event, context)
+    }
+}
+
+zamu_guest::handler! {
+    name: "transfers",
+    fold: 1,
+    aggregates: [Transfer],
+    event_handlers: [OnAccounts],
+}

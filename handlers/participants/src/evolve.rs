@@ -1,0 +1,13 @@
+//! What events make of a participant.
+
+use crate::messages::{Event, ParticipantActivated, ParticipantCreated};
+use crate::state::State;
+
+pub(crate) fn evolve(state: State, event: &Event) -> State {
+    match event {
+        Event::ParticipantCreated(ParticipantCreated { name }) => {
+            State { name: Some(name.clone()), active: false }
+        }
+        Event::ParticipantActivated(ParticipantActivated {}) => State { active: true, ..state },
+    }
+}
