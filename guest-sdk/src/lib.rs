@@ -9,6 +9,8 @@ pub mod handler;
 mod item;
 pub mod json;
 pub mod messages;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
 mod time;
 
 pub use aggregate::{Aggregate, Context};

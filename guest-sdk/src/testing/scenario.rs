@@ -1,0 +1,451 @@
+//! Given, when, then for an aggregate.
+
+use serde::Serialize;
+
+use super::engine::Engine;
+use super::lane::{Answer, Asked, Happened, Lane, Names, Stored};
+use super::laws::{self, Law, Step, broken, unfaulted};
+use super::{MessageList, diff};
+use crate::aggregate::Aggregate;
+use crate::columns::{ACCEPTED, NOTHING, REFUSED};
+use crate::handler::Handler;
+use crate::json;
+use crate::messages::Messages;
+use crate::time::Time;
+
+/// How many of the latest commands are decided again in batches after each step. Older ones have
+/// been in batches of that size already.
+const WINDOW: usize = 16;
+
+/// One aggregate, and what happens to it. Every assertion panics with a readable difference, and so
+/// does every law that is broken.
+#[must_use]
+pub struct Scenario<A: Aggregate> {
+    engine: Box<dyn Engine>,
+    lane: Lane,
+    command_kinds: Vec<u32>,
+    event_kinds: Vec<u32>,
+    attributes: Attributes,
+    /// The aggregate now.
+    stored: Stored,
+    /// The fold of its events, never stored in between.
+    folded: A::State,
+    history: Vec<Happened>,
+    /// The aggregate before the first of `steps`.
+    base: Stored,
+    steps: Vec<Step>,
+    /// The answer of the last `when`.
+    answer: Option<Answer>,
+}
+
+struct Attributes {
+    time: Time,
+    source: String,
+    id: Option<String>,
+    correlation: String,
+    principal: String,
+    asked: u64,
+}
+
+impl<A: Aggregate> Default for Scenario<A> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<A: Aggregate> std::fmt::Debug for Scenario<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scenario").field("lane", &self.lane).field("stored", &self.stored).finish()
+    }
+}
+
+/// The setting: what holds for the commands that follow.
+impl<A: Aggregate> Scenario<A> {
+    /// A new aggregate with the key `key`, run natively.
+    #[track_caller]
+    pub fn new() -> Self {
+        Self::on_engine(Handler::new("scenario", "0.0.0", 1).aggregate::<A>())
+    }
+
+    /// A new aggregate with the key `key`, run by an engine whose handler owns its type.
+    ///
+    /// # Panics
+    /// If the handler does not know the type or one of its kinds.
+    #[track_caller]
+    pub fn on_engine(mut engine: impl Engine + 'static) -> Self {
+        let names = Names::of(&mut engine);
+        Self {
+            lane: Lane {
+                aggregate_type: names.aggregate_type(A::TYPE),
+                key: "key".to_owned(),
+                configuration: Vec::new(),
+            },
+            command_kinds: names.kinds(A::Command::KINDS),
+            event_kinds: names.kinds(A::Event::KINDS),
+            engine: Box::new(engine),
+            attributes: Attributes {
+                time: Time(1_700_000_000_000),
+                source: "test".to_owned(),
+                id: None,
+                correlation: "correlation".to_owned(),
+                principal: "anonymous".to_owned(),
+                asked: 0,
+            },
+            stored: Stored::absent(),
+            folded: A::State::default(),
+            history: Vec::new(),
+            base: Stored::absent(),
+            steps: Vec::new(),
+            answer: None,
+        }
+    }
+
+    /// The aggregate's key.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.lane.key = key.into();
+        self.begin_anew()
+    }
+
+    /// The configuration, in any form that serialises to the operator's document.
+    ///
+    /// # Panics
+    /// If it cannot be JSON.
+    #[track_caller]
+    pub fn configured(mut self, configuration: impl Serialize) -> Self {
+        self.lane.configuration.clear();
+        if let Err(error) = json::encode(&configuration, &mut self.lane.configuration) {
+            panic!("the configuration cannot be JSON: {error}");
+        }
+        self.begin_anew()
+    }
+
+    /// The time of the records that follow.
+    pub fn at(mut self, time: Time) -> Self {
+        self.attributes.time = time;
+        self
+    }
+
+    /// So many milliseconds pass.
+    pub fn later_by_ms(mut self, ms: u64) -> Self {
+        self.attributes.time = self.attributes.time.plus_ms(ms);
+        self
+    }
+
+    /// Who asks.
+    pub fn principal(mut self, principal: impl Into<String>) -> Self {
+        self.attributes.principal = principal.into();
+        self
+    }
+
+    /// The correlation of the commands that follow.
+    pub fn correlation(mut self, correlation: impl Into<String>) -> Self {
+        self.attributes.correlation = correlation.into();
+        self
+    }
+
+    /// Source and id of the next command; without it the kit numbers commands.
+    pub fn id(mut self, source: impl Into<String>, id: impl Into<String>) -> Self {
+        self.attributes.source = source.into();
+        self.attributes.id = Some(id.into());
+        self
+    }
+
+    /// Earlier steps are not put into batches with later ones, because key or configuration differ.
+    fn begin_anew(mut self) -> Self {
+        self.base = self.stored.clone();
+        self.steps.clear();
+        self
+    }
+}
+
+/// Given and when.
+impl<A: Aggregate> Scenario<A> {
+    /// These events have happened.
+    ///
+    /// # Panics
+    /// If a law is broken.
+    #[track_caller]
+    pub fn given(mut self, events: impl MessageList<A::Event>) -> Self {
+        let mut happened = Vec::new();
+        for event in events.into_messages() {
+            let body = survives(&event);
+            happened.push(Happened {
+                kind: self.event_kinds[event.kind()],
+                time: self.attributes.time.0,
+                body,
+            });
+            self.fold(&event);
+        }
+        let folded = self.lane.evolve(&mut *self.engine, &self.stored, &happened);
+        self.stored = unfaulted("evolve", folded);
+        self.history.extend(happened);
+        self.check_history();
+        self.answer = None;
+        self.begin_anew()
+    }
+
+    /// This is asked.
+    ///
+    /// # Panics
+    /// If the handler faults or a law is broken.
+    #[track_caller]
+    pub fn when(self, command: impl Into<A::Command>) -> Self {
+        let command = command.into();
+        let body = survives(&command);
+        self.ask(command.kind(), body)
+    }
+
+    /// This is asked with a body as a client might send it, whether it can be read or not.
+    ///
+    /// # Panics
+    /// If the aggregate takes no such kind, the handler faults or a law is broken.
+    #[track_caller]
+    pub fn when_body(self, kind: &str, body: impl AsRef<[u8]>) -> Self {
+        match A::Command::KINDS.iter().position(|known| known.name == kind) {
+            Some(kind) => self.ask(kind, body.as_ref().to_vec()),
+            None => panic!("{} takes no command {kind}: {:?}", A::TYPE, A::Command::KINDS),
+        }
+    }
+
+    #[track_caller]
+    fn ask(mut self, kind: usize, body: Vec<u8>) -> Self {
+        let asked = self.attributes.ask(self.command_kinds[kind], body);
+        let rows = std::slice::from_ref(&asked);
+        let decided = self.lane.decide(&mut *self.engine, &self.stored, rows, None);
+        let (answers, after) = unfaulted("decide", decided);
+        let [answer] = answers.try_into().unwrap_or_else(|answers: Vec<_>| {
+            panic!("decide gave {} answers to one command", answers.len())
+        });
+        self.steps.push(Step { asked, answer: answer.clone(), after: after.clone() });
+        if self.steps.len() > WINDOW {
+            self.base = self.steps.remove(0).after;
+        }
+        laws::check_decide(&self.lane, &mut *self.engine, &self.base, &self.steps);
+        for event in self.decode_events(&answer) {
+            survives(&event);
+            self.fold(&event);
+        }
+        self.stored = after;
+        self.history.extend(answer.events.iter().cloned());
+        self.check_history();
+        self.answer = Some(answer);
+        self
+    }
+
+    fn fold(&mut self, event: &A::Event) {
+        self.folded = A::evolve(std::mem::take(&mut self.folded), event);
+    }
+
+    #[track_caller]
+    fn check_history(&mut self) {
+        if !self.history.is_empty() {
+            let state = self.state();
+            if state != self.folded {
+                broken(
+                    Law::StateLossless,
+                    "the fold of the events (-) and the state read back from the store (+)",
+                    &diff::values(&self.folded, &state),
+                );
+            }
+        }
+        laws::check_evolve(&self.lane, &mut *self.engine, &self.history, &self.stored);
+    }
+}
+
+/// Then.
+impl<A: Aggregate> Scenario<A> {
+    /// The command was accepted, with exactly these events.
+    ///
+    /// # Panics
+    /// If it was not.
+    #[track_caller]
+    pub fn then_events(self, events: impl MessageList<A::Event>) -> Self {
+        let answer = self.expect(ACCEPTED, "accepted");
+        let (expected, found) = (events.into_messages(), self.decode_events(answer));
+        if expected != found {
+            panic!("other events than expected (-):\n{}", diff::values(&expected, &found));
+        }
+        self
+    }
+
+    /// The command was refused, with this code.
+    ///
+    /// # Panics
+    /// If it was not.
+    #[track_caller]
+    pub fn then_refused(self, code: &str) -> Self {
+        let answer = self.expect(REFUSED, &format!("refused with {code}"));
+        if answer.reason != code {
+            panic!("expected a refusal with {code}, but the command was {}", answer.show());
+        }
+        self
+    }
+
+    /// The command was refused, and the details have this text in them.
+    ///
+    /// # Panics
+    /// If it was not.
+    #[track_caller]
+    pub fn then_details(self, text: &str) -> Self {
+        let answer = self.expect(REFUSED, "refused");
+        if !answer.details.contains(text) {
+            panic!("expected details with `{text}` in them, not: {}", answer.details);
+        }
+        self
+    }
+
+    /// There was nothing to do.
+    ///
+    /// # Panics
+    /// If there was.
+    #[track_caller]
+    pub fn then_nothing(self) -> Self {
+        self.expect(NOTHING, "nothing to do");
+        self
+    }
+
+    /// The command got this reply.
+    ///
+    /// # Panics
+    /// If it got none or another.
+    #[track_caller]
+    pub fn then_reply(self, reply: &(impl Serialize + ?Sized)) -> Self {
+        let mut expected = Vec::new();
+        if let Err(error) = json::encode(reply, &mut expected) {
+            panic!("the expected reply cannot be JSON: {error}");
+        }
+        let found = &self.answered().reply;
+        if *found != expected {
+            panic!(
+                "another reply than expected (-):\n{}",
+                diff::lines(&diff::pretty(&expected), &diff::pretty(found))
+            );
+        }
+        self
+    }
+
+    /// The state passes these assertions.
+    #[track_caller]
+    pub fn then_state(self, assertions: impl FnOnce(&A::State)) -> Self {
+        assertions(&self.state());
+        self
+    }
+
+    /// The aggregate wants to be woken then, or never.
+    ///
+    /// # Panics
+    /// If it does not.
+    #[track_caller]
+    pub fn then_wake_at(self, expected: Option<Time>) -> Self {
+        let found = A::wake_at(&self.state());
+        if found != expected {
+            panic!("expected to be woken at {expected:?}, not at {found:?}");
+        }
+        self
+    }
+
+    /// The state, as it was stored.
+    ///
+    /// # Panics
+    /// If what was stored cannot be read.
+    #[track_caller]
+    #[must_use]
+    pub fn state(&self) -> A::State {
+        if self.stored.bytes.is_empty() {
+            return A::State::default();
+        }
+        match json::decode(&self.stored.bytes) {
+            Ok(state) => state,
+            Err(error) => broken(
+                Law::StateLossless,
+                "the state was written and cannot be read",
+                &format!("{error}\n{}", diff::pretty(&self.stored.bytes)),
+            ),
+        }
+    }
+
+    /// All events so far.
+    #[track_caller]
+    #[must_use]
+    pub fn events(&self) -> Vec<A::Event> {
+        self.decode_all(&self.history)
+    }
+
+    #[track_caller]
+    fn expect(&self, code: u8, what: &str) -> &Answer {
+        let answer = self.answered();
+        if answer.code != code {
+            panic!("expected the command to be {what}, but it was {}", answer.show());
+        }
+        answer
+    }
+
+    #[track_caller]
+    fn answered(&self) -> &Answer {
+        match &self.answer {
+            Some(answer) => answer,
+            None => panic!("`then` needs a `when` before it"),
+        }
+    }
+
+    #[track_caller]
+    fn decode_events(&self, answer: &Answer) -> Vec<A::Event> {
+        self.decode_all(&answer.events)
+    }
+
+    #[track_caller]
+    fn decode_all(&self, events: &[Happened]) -> Vec<A::Event> {
+        let mut decoded = Vec::with_capacity(events.len());
+        for event in events {
+            let kind = self.event_kinds.iter().position(|known| *known == event.kind);
+            match kind.map(|kind| A::Event::decode(kind, &event.body)) {
+                Some(Ok(event)) => decoded.push(event),
+                Some(Err(error)) => broken(
+                    Law::MessageLossless,
+                    "an event was written and cannot be read",
+                    &format!("{error}\n{}", diff::pretty(&event.body)),
+                ),
+                None => panic!("kind {} is not an event of {}", event.kind, A::TYPE),
+            }
+        }
+        decoded
+    }
+}
+
+impl Attributes {
+    fn ask(&mut self, kind: u32, body: Vec<u8>) -> Asked {
+        self.asked += 1;
+        Asked {
+            kind,
+            time: self.time.0,
+            source: self.source.clone(),
+            id: self.id.take().unwrap_or_else(|| format!("command-{}", self.asked)),
+            correlation: self.correlation.clone(),
+            principal: self.principal.clone(),
+            body,
+        }
+    }
+}
+
+/// The body of a message that is the same after it was stored and read again.
+#[track_caller]
+pub(crate) fn survives<M: Messages>(message: &M) -> Vec<u8> {
+    let mut body = Vec::new();
+    if let Err(error) = message.encode(&mut body) {
+        broken(Law::MessageLossless, "a message cannot be JSON", &error.to_string());
+    }
+    match M::decode(message.kind(), &body) {
+        Ok(read) if read == *message => {}
+        Ok(read) => broken(
+            Law::MessageLossless,
+            "a message (-) and what is read back of it (+)",
+            &diff::values(message, &read),
+        ),
+        Err(error) => broken(
+            Law::MessageLossless,
+            "a message was written and cannot be read",
+            &format!("{error}\n{}", diff::pretty(&body)),
+        ),
+    }
+    body
+}
