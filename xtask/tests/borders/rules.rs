@@ -1,0 +1,227 @@
+//! The borders, as lists. Extend them with thought: each entry is a door that stays open.
+
+/// Whom of ours a package may import (normal, build and dev dependencies alike). The runtime knows
+/// no handler, engines never know each other, the binary is imported by none, and what talks to
+/// the binary from outside is a client.
+pub(crate) const PACKAGES: &[(&str, &[&str])] = &[
+    ("zamu-core", &[]),
+    ("zamu-wasm", &["zamu-core"]),
+    ("zamu-rocks", &["zamu-core"]),
+    ("zamu", &["zamu-core", "zamu-wasm", "zamu-rocks"]),
+    ("zamu-guest", &[]),
+    ("zoo", &["zamu-guest"]),
+    ("zoo-plain", &["zamu-guest"]),
+    ("scheme", &["zamu-guest"]),
+    ("participants", &["zamu-guest", "scheme"]),
+    ("accounts", &["zamu-guest", "scheme"]),
+    ("transfers", &["zamu-guest", "scheme"]),
+    ("counter", &["zamu-guest"]),
+    ("switch", &["scheme"]),
+    ("xtask", &[]),
+];
+
+/// Third-party engines, and the packages that may import them.
+pub(crate) const ENGINES: &[(&str, &[&str])] = &[
+    ("wasmtime", &["zamu-wasm"]),
+    ("rocksdb", &["zamu-rocks"]),
+    ("axum", &["zamu"]),
+    ("tokio", &["zamu", "switch"]),
+    ("wit-component", &["xtask"]),
+];
+
+/// What must not lie below a package, however deep, with all its features.
+pub(crate) const ABSENT_BELOW: &[(&str, &[&str])] = &[
+    (
+        "zamu-core",
+        &[
+            "rocksdb",
+            "librocksdb-sys",
+            "wasmtime",
+            "wasmparser",
+            "tokio",
+            "tracing",
+            "serde_json",
+            "prometheus",
+            "prometheus-client",
+            "crossbeam-channel",
+        ],
+    ),
+    ("zamu-wasm", &["rocksdb", "librocksdb-sys", "zamu-rocks", "tokio", "wasmtime-wasi"]),
+    ("zamu-rocks", &["wasmtime", "zamu-wasm", "tokio"]),
+    ("zamu-guest", &["wasmtime", "rocksdb", "tokio", "rand", "chrono", "time"]),
+];
+
+/// Folders without a word of the domain.
+pub(crate) const DOMAIN_FREE_FOLDERS: &[&str] = &["runtime", "guest-sdk", "wit"];
+
+/// The kinds of files that are looked at there.
+pub(crate) const DOMAIN_FREE_EXTENSIONS: &[&str] = &["rs", "wit", "toml", "proto"];
+
+/// The words, in lower case, also as parts of longer ones.
+pub(crate) const DOMAIN_WORDS: &[&str] =
+    &["payer", "payee", "fspiop", "net debit", "net_debit", "netdebit", "transfer", "participant"];
+
+/// Words that contain one of them and mean something else, in lower case.
+pub(crate) const HARMLESS: &[&str] = &["transfer-encoding", "transfer_encoding"];
+
+/// A module (or, with `::*`, everything below it) and the modules that it may import. Below itself
+/// a module may import anything. In the second list `x` is the module alone, `x::*` all below too.
+/// The first rule that fits counts.
+pub(crate) type CoreRule = (&'static str, &'static [&'static str]);
+
+/// Inside the core, from the bottom up.
+pub(crate) const CORE: &[CoreRule] = &[
+    // Plain data. An error names the partition it stopped; beyond that both import nothing of ours.
+    ("model", &[]),
+    ("error", &["model"]),
+    // The seams: never one another. Their implementations for tests may be made of more.
+    ("log", &["model", "error"]),
+    ("store", &["model", "error"]),
+    ("guest", &["model", "error"]),
+    ("log::*", &["model", "error", "log::*", "proto", "prng"]),
+    ("store::*", &["model", "error", "store::*", "proto", "prng"]),
+    ("guest::*", &["model", "error", "guest::*"]),
+    // Small parts.
+    ("failpoints", &[]),
+    ("prng", &[]),
+    ("observer", &["model"]),
+    ("topology", &["model", "guest::manifest"]),
+    ("settings", &["log"]),
+    ("fault_rate", &["settings"]),
+    ("window", &["model", "proto", "topology"]),
+    ("channels", &["model", "proto", "topology"]),
+    ("aggregate", &["model", "proto", "window"]),
+    ("outcomes", &["model", "proto", "topology", "window", "aggregate", "channels", "log"]),
+    // The steps: data, small parts, and the one seam each needs; never a sibling.
+    ("turn", &["model", "proto", "topology", "window"]),
+    (
+        "turn::decode",
+        &["turn", "model", "error", "proto", "topology", "settings", "channels", "outcomes"],
+    ),
+    ("turn::load", &["turn", "model", "error", "aggregate", "store"]),
+    (
+        "turn::decide",
+        &[
+            "turn",
+            "model",
+            "error",
+            "proto",
+            "topology",
+            "settings",
+            "failpoints",
+            "fault_rate",
+            "window",
+            "aggregate",
+            "guest::*",
+        ],
+    ),
+    (
+        "turn::react",
+        &["turn", "model", "error", "topology", "settings", "failpoints", "fault_rate", "guest::*"],
+    ),
+    (
+        "turn::collect",
+        &[
+            "turn",
+            "model",
+            "error",
+            "proto",
+            "topology",
+            "failpoints",
+            "aggregate",
+            "channels",
+            "outcomes",
+            "log",
+        ],
+    ),
+    // What a partition is made of: steps and seams, never the shard above it.
+    ("memory", &["model", "error", "aggregate", "log"]),
+    (
+        "flush",
+        &[
+            "model",
+            "error",
+            "proto",
+            "settings",
+            "failpoints",
+            "aggregate",
+            "memory",
+            "log",
+            "store",
+            "turn::*",
+        ],
+    ),
+    (
+        "restore",
+        &[
+            "model",
+            "error",
+            "proto",
+            "topology",
+            "settings",
+            "failpoints",
+            "observer",
+            "window",
+            "channels",
+            "aggregate",
+            "outcomes",
+            "memory",
+            "log",
+            "store",
+            "guest::*",
+            "turn::*",
+        ],
+    ),
+    (
+        "partition",
+        &[
+            "model",
+            "error",
+            "proto",
+            "topology",
+            "settings",
+            "failpoints",
+            "observer",
+            "fault_rate",
+            "window",
+            "channels",
+            "aggregate",
+            "outcomes",
+            "memory",
+            "flush",
+            "restore",
+            "log",
+            "store",
+            "guest::*",
+            "turn::*",
+        ],
+    ),
+    (
+        "shard",
+        &[
+            "model",
+            "error",
+            "topology",
+            "settings",
+            "failpoints",
+            "observer",
+            "partition",
+            "restore",
+            "log",
+            "store",
+            "guest::*",
+            "turn",
+        ],
+    ),
+];
+
+/// Doors that should be shut: importer, imported, and why it is still open. One that is no longer
+/// used fails the test.
+pub(crate) const CORE_EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("turn::load", "turn::decide", "fills the working set that decide defines"),
+    ("turn::collect", "turn::decide", "outcomes are encoded there"),
+    ("turn::collect", "turn::decode", "dead commands are described there"),
+    ("memory", "turn::load", "the step's view of cached states is defined there"),
+    ("flush", "partition", "works on the partition's own fields"),
+    ("restore", "partition", "works on the partition's own fields"),
+];
