@@ -89,7 +89,7 @@ fn system_packages(workspace: &Workspace) -> Result<()> {
 fn missing_packages(target: &Path) -> Vec<(String, String)> {
     let mut missing = Vec::new();
     let compiler = std::env::var("CXX").unwrap_or_else(|_| "clang++".to_owned());
-    match program(&compiler) {
+    match program(program_of(&compiler)) {
         None => missing.push((
             "clang".to_owned(),
             format!("`{compiler}` is missing: RocksDB is written in C++"),
@@ -116,11 +116,18 @@ fn missing_packages(target: &Path) -> Vec<(String, String)> {
     missing
 }
 
+/// `CXX` may hold arguments too.
+fn program_of(compiler: &str) -> &str {
+    compiler.split_whitespace().next().unwrap_or_default()
+}
+
 /// Compiles and links [`PROBE`]: a clang++ without the C++ library is a common half installation.
 fn compiles(compiler: &str, target: &Path) -> Result<()> {
     std::fs::create_dir_all(target)?;
     let out = target.join(format!(".probe-{}", std::process::id()));
-    let mut child = Command::new(compiler)
+    let arguments = compiler.split_whitespace().skip(1);
+    let mut child = Command::new(program_of(compiler))
+        .args(arguments)
         .args(["-std=c++20", "-x", "c++", "-", "-o"])
         .arg(&out)
         .stdin(Stdio::piped())
@@ -138,7 +145,7 @@ fn compiles(compiler: &str, target: &Path) -> Result<()> {
 
 /// The package of the C++ library for the GCC whose folders clang++ has chosen.
 fn standard_library(compiler: &str) -> String {
-    let output = Command::new(compiler).arg("-v").output();
+    let output = Command::new(program_of(compiler)).arg("-v").output();
     let text = output.map(|o| String::from_utf8_lossy(&o.stderr).into_owned()).unwrap_or_default();
     library_of(&text).unwrap_or_else(|| "g++".to_owned())
 }
@@ -152,14 +159,14 @@ fn library_of(verbose: &str) -> Option<String> {
 /// The words before `apt-get`, if there is one that we may run.
 fn installer() -> Option<&'static [&'static str]> {
     program("apt-get")?;
-    if is_quiet("id", &["-u"]).as_deref() == Some("0") {
+    if output_of("id", &["-u"]).as_deref() == Some("0") {
         return Some(&[]);
     }
-    is_quiet("sudo", &["-n", "true"]).map(|_| &["sudo", "-n"][..])
+    output_of("sudo", &["-n", "true"]).map(|_| &["sudo", "-n"][..])
 }
 
 /// What a command that succeeds prints.
-fn is_quiet(program: &str, arguments: &[&str]) -> Option<String> {
+fn output_of(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
@@ -233,7 +240,7 @@ fn crates(workspace: &mut Workspace) -> Result<()> {
 }
 
 fn host_target() -> Result<String> {
-    let text = is_quiet("rustc", &["-vV"]).context("cannot run rustc")?;
+    let text = output_of("rustc", &["-vV"]).context("cannot run rustc")?;
     let line = text.lines().find_map(|line| line.strip_prefix("host: "));
     line.map(str::to_owned).context("rustc does not name its host")
 }
