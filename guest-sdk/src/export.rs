@@ -73,3 +73,106 @@ macro_rules! __version {
 macro_rules! __export {
     ($($roles:tt)+) => {};
 }
+
+/// Every handler has a manifest; the other exports follow from its roles.
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export {
+    ($($role:ident [$($member:ty)+])+) => {
+        const _: () = {
+            struct Component;
+
+            impl Component {
+                /// Put together once.
+                fn handler() -> &'static $crate::Handler {
+                    static HANDLER: ::std::sync::OnceLock<$crate::Handler> =
+                        ::std::sync::OnceLock::new();
+                    HANDLER.get_or_init(handler)
+                }
+            }
+
+            $crate::__export_role!(manifest);
+            $($crate::__export_role!($role);)+
+        };
+    };
+}
+
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_role {
+    (manifest) => {
+        impl $crate::wasm::manifest::exports::zamu::handler::manifest::Guest for Component {
+            fn describe() -> ::std::string::String {
+                Self::handler().describe()
+            }
+        }
+
+        $crate::wasm::manifest::export_manifest!(
+            Component with_types_in $crate::wasm::manifest
+        );
+    };
+    (aggregates) => {
+        const _: () = {
+            use $crate::wasm::command_handler::exports::zamu::handler::command_handler::{
+                Aggregates, Commands, Decision, Fault, Guest, Past, States,
+            };
+
+            impl Guest for Component {
+                fn decide(
+                    aggregates: Aggregates,
+                    commands: Commands,
+                ) -> ::core::result::Result<Decision, Fault> {
+                    let mut host = $crate::wasm::Outside::new();
+                    let (aggregates, commands) = (aggregates.into(), commands.into());
+                    Ok(Self::handler().decide(&aggregates, &commands, &mut host)?.into())
+                }
+
+                fn evolve(
+                    aggregates: Aggregates,
+                    events: Past,
+                ) -> ::core::result::Result<States, Fault> {
+                    let mut host = $crate::wasm::Outside::new();
+                    let (aggregates, events) = (aggregates.into(), events.into());
+                    Ok(Self::handler().evolve(&aggregates, &events, &mut host)?.into())
+                }
+            }
+        };
+
+        const _: () = {
+            use $crate::wasm::command_handler::exports::zamu::handler::inspect::{
+                Aggregates, Blobs, Fault, Guest,
+            };
+
+            impl Guest for Component {
+                fn inspect(aggregates: Aggregates) -> ::core::result::Result<Blobs, Fault> {
+                    let _panics_are_reported = $crate::wasm::Outside::new();
+                    Ok(Self::handler().inspect(&aggregates.into())?.into())
+                }
+            }
+        };
+
+        $crate::wasm::command_handler::export_command_handler!(
+            Component with_types_in $crate::wasm::command_handler
+        );
+    };
+    (event_handlers) => {
+        const _: () = {
+            use $crate::wasm::event_handler::exports::zamu::handler::event_handler::{
+                Commands, Events, Fault, Guest,
+            };
+
+            impl Guest for Component {
+                fn react(events: Events) -> ::core::result::Result<Commands, Fault> {
+                    let mut host = $crate::wasm::Outside::new();
+                    Ok(Self::handler().react(&events.into(), &mut host)?.into())
+                }
+            }
+        };
+
+        $crate::wasm::event_handler::export_event_handler!(
+            Component with_types_in $crate::wasm::event_handler
+        );
+    };
+}

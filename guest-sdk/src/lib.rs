@@ -8,10 +8,14 @@ mod export;
 pub mod handler;
 mod item;
 pub mod json;
+pub mod log;
 pub mod messages;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod time;
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub mod wasm;
 
 pub use aggregate::{Aggregate, Context};
 pub use decision::Decision;
