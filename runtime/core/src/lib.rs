@@ -7,14 +7,29 @@
 //!
 //! This crate does no I/O, owns no thread, reads no clock and knows no engine: a shard advances by
 //! `step(now)`, so a test can drive it, faults included. Read [`model`], the seams ([`log`],
-//! [`store`], [`guest`]), then the turn.
+//! [`store`], [`guest`]), then [`shard`], [`partition`] and the steps in [`turn`].
 
+pub mod aggregate;
+pub mod channels;
 pub mod error;
+pub mod failpoints;
+pub mod fault_rate;
+pub mod flush;
 pub mod guest;
 pub mod log;
+pub mod memory;
 pub mod model;
+pub mod observer;
+pub mod outcomes;
+pub mod partition;
+pub mod prng;
+pub mod restore;
+pub mod settings;
+pub mod shard;
 pub mod store;
 pub mod topology;
+pub mod turn;
+pub mod window;
 
 /// What the core stores, as generated from `proto/zamu.proto`.
 #[allow(missing_docs, clippy::all)]

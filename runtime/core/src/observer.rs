@@ -1,0 +1,93 @@
+//! What the core tells whoever measures it. The core itself reads no clock and writes no log line.
+
+use crate::model::{PartitionId, TurnNumber};
+
+/// Listens to a shard. All methods have an empty default.
+pub trait Observer: Send {
+    /// A monotonic clock in nanoseconds, for the time of each step; 0 where nobody measures.
+    fn clock_ns(&mut self) -> u64 {
+        0
+    }
+
+    /// A turn was computed.
+    fn turn(&mut self, _report: &TurnReport) {}
+
+    /// A commit was handed to the log, so many nanoseconds ago by [`Observer::clock_ns`], and is durable.
+    fn durable(&mut self, _commit_ns: u64) {}
+
+    /// Something that an operator must hear of.
+    fn alarm(&mut self, _alarm: Alarm<'_>) {}
+
+    /// A partition was restored and is ready.
+    fn restored(&mut self, _partition: PartitionId, _turns: u64, _events: u64) {}
+
+    /// So many aggregates were written to the store.
+    fn flushed(&mut self, _partition: PartitionId, _aggregates: usize) {}
+}
+
+/// What one turn did.
+#[derive(Debug, Clone, Default)]
+pub struct TurnReport {
+    /// The partition.
+    pub partition: Option<PartitionId>,
+    /// The turn.
+    pub turn: TurnNumber,
+    /// Records of `commands`.
+    pub commands: u64,
+    /// Records of `requests`.
+    pub requests: u64,
+    /// Decided events.
+    pub events: u64,
+    /// Commands sent to other aggregates.
+    pub sent: u64,
+    /// Refusals, duplicates of refusals not counted.
+    pub refused: u64,
+    /// Duplicates.
+    pub duplicates: u64,
+    /// Faults.
+    pub faults: u64,
+    /// Nanoseconds of each step: decode, load, decide, react, collect.
+    pub step_ns: [u64; 5],
+}
+
+/// Names of the entries of [`TurnReport::step_ns`].
+pub const STEPS: [&str; 5] = ["decode", "load", "decide", "react", "collect"];
+
+/// Something that an operator must hear of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Alarm<'a> {
+    /// A partition stopped for good.
+    Halted {
+        /// Which.
+        partition: PartitionId,
+        /// Why.
+        reason: &'a str,
+    },
+    /// A partition waits for an operator.
+    Paused {
+        /// Which.
+        partition: PartitionId,
+        /// Why.
+        reason: &'a str,
+    },
+    /// Choreographed commands were refused: a defect of handlers.
+    CommandsRefused {
+        /// Where.
+        partition: PartitionId,
+        /// How many.
+        count: u64,
+    },
+    /// A record became a dead letter.
+    DeadLetters {
+        /// Where.
+        partition: PartitionId,
+        /// How many.
+        count: u64,
+    },
+}
+
+/// Nobody listens.
+#[derive(Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {}

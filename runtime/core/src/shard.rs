@@ -1,0 +1,501 @@
+//! A shard: one thread's worth of partitions, advanced by [`Shard::step`].
+//!
+//! A step listens to the log (ownership, progress of commits), restores what is not ready, computes
+//! one turn of each partition that has input and commits them together, and flushes. It never
+//! waits: whoever owns the thread parks it until [`Step::Wait`]'s time or until the log wakes it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::aggregate::Aggregate;
+use crate::error::EngineError;
+use crate::failpoints;
+use crate::guest::columns::Aggregates;
+use crate::guest::{Fault, Guest, check};
+use crate::log::{Commit, CommitId, InputPositions, Ownership, Progress, ShardLog};
+use crate::model::{PartitionId, Time};
+use crate::observer::Observer;
+use crate::partition::{Partition, Status, Stop, Tools};
+use crate::proto::BatchRecord;
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::topology::Topology;
+use crate::turn::decide::push_aggregate;
+use crate::turn::load;
+
+/// What a shard is made of.
+pub struct Parts {
+    /// The log, as this shard sees it.
+    pub log: Box<dyn ShardLog>,
+    /// The store.
+    pub store: Box<dyn Store>,
+    /// One instance per handler of the topology, in its order.
+    pub guests: Vec<Box<dyn Guest>>,
+    /// Who does what.
+    pub topology: Arc<Topology>,
+    /// The bounds.
+    pub settings: Settings,
+    /// Who listens.
+    pub observer: Box<dyn Observer>,
+}
+
+/// What to do after a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// There may be more to do at once.
+    Again,
+    /// Nothing to do before this time (or ever, if `None`) unless the log wakes the shard.
+    Wait(Option<Time>),
+    /// Another owner has taken over: this shard is done.
+    Fenced,
+}
+
+/// Something that the outside world may now know.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// A turn is durable: its outcomes are the answers to its requests.
+    Durable {
+        /// The partition.
+        partition: PartitionId,
+        /// What the turn did.
+        record: Arc<BatchRecord>,
+    },
+}
+
+/// A view of a partition for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionView {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Whether it takes turns.
+    pub status: Status,
+    /// After its last durable turn: turn number, next event number.
+    pub turn: u64,
+    /// Number of its next event.
+    pub events_next: u64,
+    /// Next offsets to take, of the last durable turn.
+    pub position: InputPositions,
+    /// Ends of its inputs.
+    pub ends: InputPositions,
+    /// How many dead letters are open.
+    pub dead_letters: u64,
+}
+
+/// What a read can fail with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// This shard does not own the partition.
+    #[error("this shard does not own the partition")]
+    NotHere,
+    /// The partition is still catching up.
+    #[error("the partition is still being restored")]
+    NotReady,
+    /// The store failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The handler could not show the state.
+    #[error("the handler cannot show the state: {0}")]
+    Fault(#[from] Fault),
+}
+
+/// One thread's worth of partitions.
+pub struct Shard {
+    parts: Parts,
+    partitions: BTreeMap<PartitionId, Partition>,
+    /// The last partition that had a turn.
+    last: Option<PartitionId>,
+    next_commit: CommitId,
+    /// Submitted, with the clock at submission, and not durable yet.
+    in_flight: VecDeque<(CommitId, u64)>,
+    written: CommitId,
+    /// Refused by the log and not happened: to be submitted again.
+    refused: Option<Commit>,
+    /// Outcome unknown: nothing goes on before the log has settled it.
+    unsettled: bool,
+    fenced: bool,
+    effects: Vec<Effect>,
+}
+
+impl Shard {
+    /// A shard that owns nothing yet; the log will tell.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            partitions: BTreeMap::new(),
+            last: None,
+            next_commit: 1,
+            in_flight: VecDeque::new(),
+            written: 0,
+            refused: None,
+            unsettled: false,
+            fenced: false,
+            effects: Vec::new(),
+        }
+    }
+
+    /// Does the next piece of work, without waiting.
+    pub fn step(&mut self, now: Time) -> Step {
+        if self.fenced {
+            return Step::Fenced;
+        }
+        let mut busy = self.change_ownership();
+        busy |= self.follow_progress();
+        if self.unsettled {
+            return if self.settle() { Step::Again } else { Step::Wait(Some(now.plus_ms(1))) };
+        }
+        busy |= self.restore();
+        busy |= self.commit();
+        busy |= self.flush(now);
+        self.leave();
+        if self.fenced {
+            Step::Fenced
+        } else if busy {
+            Step::Again
+        } else {
+            Step::Wait(self.next_flush(now))
+        }
+    }
+
+    /// What the outside world may know since this was last asked.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// The committed state of an aggregate; `None` for an absent one.
+    ///
+    /// # Errors
+    /// When it cannot be read here now.
+    pub fn aggregate(
+        &mut self,
+        partition: PartitionId,
+        key: &Bytes,
+    ) -> Result<Option<Arc<Aggregate>>, ReadError> {
+        let owned = self.partitions.get_mut(&partition).ok_or(ReadError::NotHere)?;
+        if owned.status == Status::Restoring {
+            return Err(ReadError::NotReady);
+        }
+        let found = match owned.memory.durable(key) {
+            Some(aggregate) => aggregate,
+            None => {
+                let records = self.parts.store.get(partition, std::slice::from_ref(key))?;
+                match records.into_iter().next().flatten() {
+                    Some(record) => Arc::new(load::read(key, &record)?),
+                    None => return Ok(None),
+                }
+            }
+        };
+        let absent = found.sequence == 0 && found.window.entries().is_empty();
+        Ok((!absent).then_some(found))
+    }
+
+    /// The state of an aggregate as its handler shows it to people: JSON.
+    ///
+    /// # Errors
+    /// When the handler cannot.
+    pub fn show(
+        &mut self,
+        partition: PartitionId,
+        key: &Bytes,
+        aggregate: &Aggregate,
+    ) -> Result<String, ReadError> {
+        let index = self.parts.topology.owner(partition.aggregate_type);
+        let owner = &self.parts.topology.handlers[index];
+        let mut columns = Aggregates::default();
+        push_aggregate(&mut columns, owner, partition.aggregate_type, key, aggregate);
+        let texts = self.parts.guests[index].inspect(&columns)?;
+        check::inspected(&texts, 1)?;
+        Ok(String::from_utf8_lossy(texts.get(0)).into_owned())
+    }
+
+    /// All partitions, for operators.
+    pub fn view(&mut self) -> Vec<PartitionView> {
+        let log = &mut self.parts.log;
+        self.partitions
+            .values()
+            .map(|p| PartitionView {
+                partition: p.id,
+                status: p.status.clone(),
+                turn: p.durable.turn,
+                events_next: p.durable.events_next,
+                position: p.durable.input,
+                ends: log.input_ends(p.id),
+                dead_letters: p.durable.dead_letters_open.len() as u64,
+            })
+            .collect()
+    }
+
+    /// The open dead letters of a partition.
+    #[must_use]
+    pub fn open_dead_letters(&self, partition: PartitionId) -> Option<Vec<u64>> {
+        let owned = self.partitions.get(&partition)?;
+        Some(owned.durable.dead_letters_open.iter().copied().collect())
+    }
+
+    /// Lets a paused partition go on. Returns whether it was paused.
+    pub fn resume(&mut self, partition: PartitionId) -> bool {
+        self.partitions.get_mut(&partition).is_some_and(Partition::resume)
+    }
+
+    /// Whether nothing is in flight and every changed aggregate is in the store.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.in_flight.is_empty()
+            && self.partitions.values().all(|p| {
+                p.status != Status::Restoring && p.flush_due(0).is_none() && !p.memory.has_changed()
+            })
+    }
+
+    fn change_ownership(&mut self) -> bool {
+        let mut busy = false;
+        while let Some(change) = self.parts.log.ownership() {
+            busy = true;
+            match change {
+                Ownership::Assigned(id) => {
+                    self.partitions.insert(id, Partition::new(id, &self.parts.settings));
+                }
+                Ownership::Revoked(id) => {
+                    if let Some(partition) = self.partitions.get_mut(&id) {
+                        partition.status = Status::Leaving;
+                    } else {
+                        self.parts.log.give_up(id);
+                    }
+                }
+                Ownership::Lost(id) => {
+                    self.partitions.remove(&id);
+                }
+            }
+        }
+        busy
+    }
+
+    fn follow_progress(&mut self) -> bool {
+        let mut busy = false;
+        while let Some(progress) = self.parts.log.poll() {
+            busy = true;
+            match progress {
+                Progress::Written(commit) => {
+                    self.written = self.written.max(commit);
+                    if failpoints::fires(failpoints::ANSWER_BEFORE_DURABLE) {
+                        self.make_durable(commit);
+                    }
+                }
+                Progress::Durable(commit) => {
+                    self.written = self.written.max(commit);
+                    self.make_durable(commit);
+                }
+                Progress::Aborted(commit) => self.discard_from(commit),
+                Progress::Unknown(_) => self.unsettled = true,
+                Progress::Fenced => self.fence(),
+            }
+        }
+        busy
+    }
+
+    fn make_durable(&mut self, commit: CommitId) {
+        while let Some((_, submitted)) = self.in_flight.pop_front_if(|(id, _)| *id <= commit) {
+            let now = self.parts.observer.clock_ns();
+            self.parts.observer.durable(now.saturating_sub(submitted));
+        }
+        for partition in self.partitions.values_mut() {
+            let id = partition.id;
+            let records = partition.make_durable(commit);
+            let effects =
+                records.into_iter().map(|record| Effect::Durable { partition: id, record });
+            self.effects.extend(effects);
+        }
+    }
+
+    fn discard_from(&mut self, commit: CommitId) {
+        self.in_flight.retain(|(id, _)| *id < commit);
+        self.refused = None;
+        for partition in self.partitions.values_mut() {
+            partition.discard_from(commit);
+        }
+    }
+
+    fn fence(&mut self) {
+        self.fenced = true;
+        self.partitions.clear();
+        self.in_flight.clear();
+        self.refused = None;
+    }
+
+    /// Waits for the log to know what became of doubtful commits, then begins again from the truth.
+    fn settle(&mut self) -> bool {
+        match self.parts.log.resolve() {
+            Err(EngineError::Retry(_)) => return false,
+            Err(_) => {
+                self.fence();
+                return true;
+            }
+            Ok(()) => {}
+        }
+        self.unsettled = false;
+        self.in_flight.clear();
+        self.refused = None;
+        self.written = self.next_commit - 1;
+        for partition in self.partitions.values_mut() {
+            partition.start_over(&self.parts.settings);
+        }
+        true
+    }
+
+    fn restore(&mut self) -> bool {
+        let mut busy = false;
+        for partition in self.partitions.values_mut() {
+            if partition.status != Status::Restoring {
+                continue;
+            }
+            match partition.restore_chunk(&mut tools(&mut self.parts)) {
+                Ok(_) => busy = true,
+                Err(Stop::Later) => {}
+                Err(Stop::Halt(reason) | Stop::Pause(reason)) => {
+                    partition.halt(reason, &mut *self.parts.observer);
+                }
+            }
+        }
+        busy
+    }
+
+    /// Computes one turn of each partition that has input, and submits them as one commit.
+    fn commit(&mut self) -> bool {
+        if let Some(commit) = self.refused.take() {
+            return self.submit(commit);
+        }
+        let unwritten = self.in_flight.iter().filter(|(id, _)| *id > self.written).count();
+        let full = self.unflushed_bytes() >= self.parts.settings.changed_bytes_max;
+        if unwritten > 1 || self.in_flight.len() >= self.parts.settings.commits_in_flight || full {
+            return false;
+        }
+        let id = self.next_commit;
+        let turns = self.turns(id);
+        if turns.is_empty() {
+            return false;
+        }
+        self.next_commit += 1;
+        if failpoints::fires(failpoints::PUBLISH_BEFORE_COMMIT) {
+            self.make_durable(id);
+        }
+        self.submit(Commit { id, turns })
+    }
+
+    fn turns(&mut self, id: CommitId) -> Vec<crate::log::TurnWrite> {
+        let mut turns = Vec::new();
+        let mut records = 0;
+        for partition in self.round() {
+            let Some(partition) = self.partitions.get_mut(&partition) else { continue };
+            if partition.status != Status::Running {
+                continue;
+            }
+            self.last = Some(partition.id);
+            let before = partition.standing().input;
+            match partition.turn(id, &mut tools(&mut self.parts)) {
+                Ok(Some(turn)) => {
+                    records += turn.input.requests - before.requests;
+                    records += turn.input.commands - before.commands;
+                    turns.push(turn);
+                }
+                Ok(None) | Err(Stop::Later) => {}
+                Err(Stop::Pause(reason)) => partition.pause(reason, &mut *self.parts.observer),
+                Err(Stop::Halt(reason)) => partition.halt(reason, &mut *self.parts.observer),
+            }
+            if records >= self.parts.settings.commit_records as u64 {
+                break;
+            }
+        }
+        turns
+    }
+
+    /// All partitions, beginning after the last that had a turn, so that none waits for ever when a
+    /// commit is full before its end.
+    fn round(&self) -> Vec<PartitionId> {
+        let after = |last: &PartitionId| self.partitions.keys().position(|id| id > last);
+        let start = self.last.as_ref().and_then(after).unwrap_or(0);
+        let mut ids: Vec<PartitionId> = self.partitions.keys().copied().collect();
+        ids.rotate_left(start);
+        ids
+    }
+
+    fn submit(&mut self, commit: Commit) -> bool {
+        let id = commit.id;
+        match self.parts.log.submit(commit) {
+            Ok(()) => {
+                if self.in_flight.back().is_none_or(|(last, _)| *last < id) {
+                    let now = self.parts.observer.clock_ns();
+                    self.in_flight.push_back((id, now));
+                }
+                true
+            }
+            Err((commit, EngineError::Retry(_))) => {
+                self.refused = Some(commit);
+                false
+            }
+            Err((_, EngineError::Fenced(_))) => {
+                self.fence();
+                true
+            }
+            Err((commit, error)) => {
+                for turn in &commit.turns {
+                    if let Some(partition) = self.partitions.get_mut(&turn.partition) {
+                        partition.halt(error.to_string(), &mut *self.parts.observer);
+                    }
+                }
+                self.discard_from(id);
+                true
+            }
+        }
+    }
+
+    fn flush(&mut self, now: Time) -> bool {
+        let full = self.unflushed_bytes() >= self.parts.settings.changed_bytes_max;
+        let mut busy = false;
+        for partition in self.partitions.values_mut() {
+            if matches!(partition.status, Status::Restoring) {
+                continue;
+            }
+            match partition.flush_chunk(now, full, &mut tools(&mut self.parts)) {
+                Ok(did) => busy |= did,
+                Err(EngineError::Retry(_)) => {}
+                Err(error) => {
+                    partition.halt(format!("store: {error}"), &mut *self.parts.observer);
+                }
+            }
+        }
+        busy
+    }
+
+    /// Hands on partitions that another owner waits for, once nothing of them is in flight.
+    fn leave(&mut self) {
+        let done = |p: &Partition| p.status == Status::Leaving && !p.in_flight();
+        let leaving: Vec<_> = self.partitions.values().filter(|p| done(p)).map(|p| p.id).collect();
+        for id in leaving {
+            self.partitions.remove(&id);
+            self.parts.log.give_up(id);
+        }
+    }
+
+    fn unflushed_bytes(&self) -> usize {
+        self.partitions.values().map(|p| p.memory.unflushed_bytes()).sum()
+    }
+
+    fn next_flush(&self, now: Time) -> Option<Time> {
+        let every = self.parts.settings.flush_every_ms;
+        let due = self.partitions.values().filter_map(|p| p.flush_due(every)).min();
+        let retry = self.refused.is_some().then(|| now.plus_ms(1));
+        due.into_iter().chain(retry).min()
+    }
+}
+
+fn tools(parts: &mut Parts) -> Tools<'_> {
+    Tools {
+        log: &mut *parts.log,
+        store: &mut *parts.store,
+        guests: &mut parts.guests,
+        topology: &parts.topology,
+        settings: &parts.settings,
+        observer: &mut *parts.observer,
+    }
+}

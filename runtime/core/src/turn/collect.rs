@@ -1,0 +1,382 @@
+//! Step 5: everything that the turn leaves, numbered: channel numbers, dead letters, the batch
+//! record, and where the partition stands afterwards. Pure.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::decide::outcome;
+use super::{
+    Ask, Decided, Failure, Item, Outgoing, Parked, Place, Reacted, Reaction, Sender, Subject, Task,
+    Verdict,
+};
+use crate::aggregate::encode;
+use crate::channels::Channels;
+use crate::failpoints;
+use crate::log::{InputPositions, TurnWrite};
+use crate::model::{ChannelStamp, Command, DeadLetterNumber, PartitionId, Stored, Time};
+use crate::outcomes::{Standing, encode_record, roll};
+use crate::proto::{self, BatchRecord, dead_letter::Subject as DeadSubject};
+use crate::topology::{BoundHandler, Topology};
+use crate::turn::decode::dead_command;
+
+/// A turn, ready to be committed.
+#[derive(Debug)]
+pub struct Collected {
+    /// For the log.
+    pub write: TurnWrite,
+    /// Its batch record, decoded.
+    pub record: Arc<BatchRecord>,
+    /// Where the partition stands once it is committed.
+    pub standing: Standing,
+    /// Choreographed commands that were refused or of which nothing came: defects of handlers.
+    pub refused_commands: u64,
+}
+
+/// What the turn was made of.
+pub struct Turn<'a> {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Who does what.
+    pub topology: &'a Topology,
+    /// Where the partition stood before.
+    pub before: &'a Standing,
+    /// The items that were decided (fewer than were taken if the partition pauses).
+    pub items: &'a [Item],
+    /// Numbers seen after all of these items.
+    pub seen: Channels,
+    /// What came of them.
+    pub decided: Decided,
+    /// The events that were reacted to.
+    pub reactions: &'a [(usize, Option<Arc<str>>)],
+    /// What came of that.
+    pub reacted: Reacted,
+}
+
+/// The reactions of a turn: all decided events, and redriven ones, in the order of their items.
+#[must_use]
+pub fn reactions<'a>(items: &'a [Item], decided: &'a Decided) -> Vec<Reaction<'a>> {
+    let mut reactions = Vec::with_capacity(decided.events.len());
+    let mut events = decided.events.iter().peekable();
+    for (index, item) in items.iter().enumerate().take(decided.verdicts.len()) {
+        if let Task::React { event, handler } = &item.task {
+            reactions.push(Reaction { item: index, event, only: Some(handler) });
+        }
+        while let Some((_, event)) = events.next_if(|(of, _)| *of == index) {
+            reactions.push(Reaction { item: index, event, only: None });
+        }
+    }
+    reactions
+}
+
+/// Puts the turn together.
+#[must_use]
+pub fn collect(turn: Turn<'_>) -> Collected {
+    let mut standing = turn.before.clone();
+    standing.turn += 1;
+    standing.deployment = standing.deployment.max(turn.topology.deployment);
+    standing.seen = turn.seen.clone();
+    standing.input = input_after(turn.items, turn.before.input);
+    standing.time = turn.items.iter().filter_map(time_of).fold(turn.before.time, Time::max);
+    let mut record = BatchRecord::default();
+    let mut letters = Letters::new(&turn, &mut standing);
+    letters.number();
+    let Letters { written, opened, closed, by_item, .. } = letters;
+    record.dead_letters_opened = opened;
+    record.dead_letters_closed = closed;
+    let mut refused_commands = 0;
+    for (index, item) in turn.items.iter().enumerate() {
+        let letter = by_item.get(&index).copied();
+        let verdict = &turn.decided.verdicts[index];
+        match item.place {
+            Place::Requests(offset) => {
+                record.external.push(request_outcome(offset, item, verdict, letter));
+            }
+            Place::Commands(offset) => {
+                let outcome = command_outcome(offset, verdict, letter);
+                let alarming = matches!(
+                    outcome.as_ref().and_then(|o| o.why.as_ref()),
+                    Some(proto::command_outcome::Why::Refused(_))
+                );
+                refused_commands += u64::from(alarming);
+                record.commandless.extend(outcome);
+            }
+        }
+    }
+    let commands = number(turn.partition, turn.reacted.commands, &mut standing.sent);
+    let events: Vec<_> = turn.decided.events.into_iter().map(|(_, event)| event).collect();
+    standing.events_next += events.len() as u64;
+    advance_cursors(&mut standing, turn.partition, turn.topology);
+    let mut write = TurnWrite {
+        partition: turn.partition,
+        turn: standing.turn,
+        input: standing.input,
+        events,
+        commands,
+        outcome: Bytes::new(),
+        dead_letters: written,
+    };
+    standing.hash = roll(&turn.before.hash, &write, &record);
+    standing.write_to(turn.before, &mut record, &turn.topology.types);
+    write.outcome = encode_record(&record);
+    Collected { write, record: Arc::new(record), standing, refused_commands }
+}
+
+/// The next offsets to take after these items.
+fn input_after(items: &[Item], before: InputPositions) -> InputPositions {
+    items.iter().fold(before, |mut input, item| {
+        match item.place {
+            Place::Commands(offset) => input.commands = offset + 1,
+            Place::Requests(offset) => input.requests = offset + 1,
+        }
+        input
+    })
+}
+
+fn time_of(item: &Item) -> Option<Time> {
+    match &item.task {
+        Task::Decide(ask) => Some(ask.time),
+        _ => None,
+    }
+}
+
+/// Gives channel numbers and groups by target; order within a target is kept.
+fn number(
+    from: PartitionId,
+    outgoing: Vec<Outgoing>,
+    sent: &mut Channels,
+) -> Vec<(PartitionId, Vec<Command>)> {
+    let mut by_target: BTreeMap<PartitionId, Vec<Command>> = BTreeMap::new();
+    for Outgoing { target, mut command, .. } in outgoing {
+        if failpoints::fires(failpoints::DROP_CHANNEL_NUMBER) {
+            sent.next(target);
+        }
+        command.channel = Some(ChannelStamp { from, number: sent.next(target) });
+        by_target.entry(target).or_default().push(command);
+    }
+    by_target.into_iter().collect()
+}
+
+/// Every event handler of the type has reacted to all events, or parked them.
+fn advance_cursors(standing: &mut Standing, partition: PartitionId, topology: &Topology) {
+    let next = standing.events_next;
+    let cursors = Arc::make_mut(&mut standing.cursors);
+    for handler in topology.reactors(partition.aggregate_type) {
+        cursors.insert(Arc::clone(&topology.handlers[*handler].spec.name), next);
+    }
+}
+
+/// Numbers dead letters in the order of items, each item's own before those of its events, so that
+/// batch size does not change a number.
+struct Letters<'a> {
+    turn: &'a Turn<'a>,
+    standing: &'a mut Standing,
+    written: Vec<(DeadLetterNumber, Bytes)>,
+    opened: Vec<DeadLetterNumber>,
+    closed: Vec<DeadLetterNumber>,
+    by_item: BTreeMap<usize, DeadLetterNumber>,
+}
+
+impl<'a> Letters<'a> {
+    fn new(turn: &'a Turn<'a>, standing: &'a mut Standing) -> Self {
+        Self {
+            turn,
+            standing,
+            written: Vec::new(),
+            opened: Vec::new(),
+            closed: Vec::new(),
+            by_item: BTreeMap::new(),
+        }
+    }
+
+    fn number(&mut self) {
+        let turn = self.turn;
+        let mut parked = turn.reacted.parked.iter().peekable();
+        for (index, item) in turn.items.iter().enumerate() {
+            let mut faulted = match &turn.decided.verdicts[index] {
+                Verdict::Fault(failure) => {
+                    self.fault(index, item, failure);
+                    true
+                }
+                _ => false,
+            };
+            while let Some(p) = parked.next_if(|p| turn.reactions[p.reaction].0 == index) {
+                let redriven = turn.reactions[p.reaction].1.is_some();
+                faulted |= redriven;
+                if !redriven {
+                    self.park(p);
+                }
+            }
+            let dropped = matches!(&turn.decided.verdicts[index], Verdict::Dropped(_));
+            if let Some(number) = item.redrives.filter(|_| !faulted && !dropped) {
+                self.closed.push(number);
+                Arc::make_mut(&mut self.standing.dead_letters_open).remove(&number);
+            }
+        }
+    }
+
+    /// A redriven letter that faults again stays open; anything else becomes a new one.
+    fn fault(&mut self, index: usize, item: &Item, failure: &Failure) {
+        let number = match (item.redrives, subject(item, failure, self.turn.topology)) {
+            (Some(number), _) => number,
+            (None, None) => return,
+            (None, Some(subject)) => {
+                let owner = self.owner();
+                let time = time_of(item).unwrap_or(self.standing.time);
+                self.open(letter(time, failure, owner, self.turn.topology, subject))
+            }
+        };
+        self.by_item.insert(index, number);
+    }
+
+    fn park(&mut self, parked: &Parked) {
+        let event = &self.turn.decided.events[self.event_of(parked.reaction)].1;
+        let handler = &self.turn.topology.handlers[parked.handler];
+        let subject = DeadSubject::Event(event.number);
+        self.open(letter(event.time, &parked.failure, handler, self.turn.topology, subject));
+    }
+
+    /// Index of a reaction's event among the decided ones.
+    fn event_of(&self, reaction: usize) -> usize {
+        self.turn.reactions[..reaction].iter().filter(|(_, only)| only.is_none()).count()
+    }
+
+    fn open(&mut self, mut letter: proto::DeadLetter) -> DeadLetterNumber {
+        let number = self.standing.dead_letters_next;
+        self.standing.dead_letters_next += 1;
+        letter.number = number;
+        self.written.push((number, encode(&letter)));
+        self.opened.push(number);
+        Arc::make_mut(&mut self.standing.dead_letters_open).insert(number);
+        number
+    }
+
+    fn owner(&self) -> &'a BoundHandler {
+        let topology = self.turn.topology;
+        &topology.handlers[topology.owner(self.turn.partition.aggregate_type)]
+    }
+}
+
+fn letter(
+    time: Time,
+    failure: &Failure,
+    handler: &BoundHandler,
+    topology: &Topology,
+    subject: DeadSubject,
+) -> proto::DeadLetter {
+    proto::DeadLetter {
+        number: 0,
+        time: time.0,
+        reason: failure.reason.into(),
+        message: failure.message.clone(),
+        handler: handler.spec.name.to_string(),
+        version: handler.spec.manifest.version.clone(),
+        digest: handler.spec.digest.clone(),
+        deployment: topology.deployment,
+        subject: Some(subject),
+    }
+}
+
+fn subject(item: &Item, failure: &Failure, topology: &Topology) -> Option<DeadSubject> {
+    match (&item.task, item.place) {
+        (Task::Decide(ask), Place::Requests(offset)) => match &ask.record {
+            Subject::Request(kind) => Some(DeadSubject::Request(dead_ask(offset, ask, kind)?)),
+            _ => None,
+        },
+        (Task::Decide(ask), Place::Commands(_)) => match &ask.record {
+            Subject::Command(stored) => {
+                let stored: &Stored<Command> = stored;
+                Some(DeadSubject::Command(dead_command(stored, topology)))
+            }
+            _ => None,
+        },
+        _ => failure.record.clone(),
+    }
+}
+
+fn dead_ask(offset: u64, ask: &Ask, kind: &crate::model::KindName) -> Option<proto::DeadRequest> {
+    let Sender::External { source, id, .. } = &ask.sender else { return None };
+    Some(proto::DeadRequest {
+        offset,
+        key: ask.key.clone(),
+        kind: Some(proto::Kind {
+            name: kind.name.clone(),
+            schema: kind.schema.clone(),
+            content_type: kind.content_type.clone(),
+        }),
+        source: source.clone(),
+        id: id.clone(),
+        correlation: ask.context.correlation.clone(),
+        principal: ask.context.principal.clone(),
+        trace_parent: ask.context.trace_parent.clone(),
+        body: ask.body.clone(),
+    })
+}
+
+fn request_outcome(
+    offset: u64,
+    item: &Item,
+    verdict: &Verdict,
+    letter: Option<DeadLetterNumber>,
+) -> proto::RequestOutcome {
+    use proto::outcome::What;
+    let what = match verdict {
+        Verdict::Fault(_) => What::Fault(proto::Fault { dead_letter: letter.unwrap_or(0) }),
+        Verdict::Duplicate { first, outcome } => What::Duplicate(Box::new(proto::Duplicate {
+            first: *first,
+            outcome: Some(outcome.clone()),
+        })),
+        Verdict::Reused => What::Refused(proto::Refused {
+            code: ID_REUSED.into(),
+            details: "this source has used this id for another command".into(),
+        }),
+        Verdict::Dropped(reason) => What::Dropped(proto::Dropped { reason: reason.clone() }),
+        Verdict::Reacted | Verdict::Seen => match letter {
+            Some(dead_letter) => What::Fault(proto::Fault { dead_letter }),
+            None => What::Nothing(proto::Nothing::default()),
+        },
+        _ => outcome(verdict)
+            .and_then(|o| o.what)
+            .unwrap_or(What::Nothing(proto::Nothing::default())),
+    };
+    let mut entry = proto::RequestOutcome {
+        offset,
+        outcome: Some(proto::Outcome { what: Some(what) }),
+        unwindowed: true,
+        ..proto::RequestOutcome::default()
+    };
+    if let Task::Decide(ask) = &item.task {
+        entry.key = ask.key.clone();
+        entry.principal = ask.context.principal.clone();
+        entry.time = ask.time.0;
+        if let Sender::External { source, id, content } = &ask.sender {
+            entry.source = source.clone();
+            entry.id = id.clone();
+            entry.content = Bytes::copy_from_slice(content);
+            entry.unwindowed = outcome(verdict).is_none();
+        }
+    }
+    entry
+}
+
+/// Code of the refusal of an id that came with other content.
+pub const ID_REUSED: &str = "id-reused";
+
+fn command_outcome(
+    offset: u64,
+    verdict: &Verdict,
+    letter: Option<DeadLetterNumber>,
+) -> Option<proto::CommandOutcome> {
+    use proto::command_outcome::Why;
+    let why = match verdict {
+        Verdict::Accepted { events, .. } if *events > 0 => return None,
+        Verdict::Refused { code, details } => {
+            Why::Refused(proto::Refused { code: code.clone(), details: details.clone() })
+        }
+        Verdict::Fault(_) => Why::Fault(proto::Fault { dead_letter: letter.unwrap_or(0) }),
+        Verdict::Seen => Why::Seen(proto::Seen {}),
+        _ => Why::Nothing(proto::Nothing::default()),
+    };
+    Some(proto::CommandOutcome { offset, why: Some(why) })
+}

@@ -1,0 +1,286 @@
+//! Step 1: records to items. Pure. Says what cannot be asked of a guest, and drops what was seen.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Ask, Failure, Item, Place, Sender, Subject, Taken, Task, Verdict};
+use crate::channels::{Arrival, Channels};
+use crate::model::{
+    Command, Context, DeadLetterNumber, Event, EventRef, Kind, KindName, PartitionId, Request,
+    Stored, Time,
+};
+use crate::outcomes::content_hash;
+use crate::proto::{self, dead_letter::Subject as DeadSubject};
+use crate::topology::{BoundHandler, Topology};
+
+/// An open dead letter that a request of this turn names, read before deciding.
+#[derive(Clone, Debug)]
+pub struct OpenLetter {
+    /// The letter.
+    pub letter: proto::DeadLetter,
+    /// The event, if the letter is about one.
+    pub event: Option<Event>,
+}
+
+/// What decoding needs to know.
+pub struct Known<'a> {
+    /// The partition whose input this is.
+    pub partition: PartitionId,
+    /// Who does what.
+    pub topology: &'a Topology,
+    /// Open dead letters that the taken requests name.
+    pub letters: &'a BTreeMap<DeadLetterNumber, OpenLetter>,
+}
+
+/// Numbers are missing in a channel: the partition must halt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The sending partition.
+    pub from: PartitionId,
+    /// The number that was due.
+    pub due: u64,
+    /// The number that came.
+    pub came: u64,
+}
+
+/// Decodes what was taken, commands first. `seen` advances with what is new.
+///
+/// # Errors
+/// A gap in a channel.
+pub fn decode(taken: &Taken, seen: &mut Channels, known: &Known<'_>) -> Result<Vec<Item>, Gap> {
+    let mut items = Vec::with_capacity(taken.commands.len() + taken.requests.len());
+    for stored in &taken.commands {
+        items.push(command(stored, seen, known)?);
+    }
+    items.extend(taken.requests.iter().map(|stored| request(stored, known)));
+    Ok(items)
+}
+
+impl Known<'_> {
+    fn owner(&self) -> &BoundHandler {
+        &self.topology.handlers[self.topology.owner(self.partition.aggregate_type)]
+    }
+
+    fn kind(&self, kind: &Kind) -> Option<u32> {
+        let aggregate_type = self.partition.aggregate_type;
+        self.owner().command(aggregate_type, kind).or_else(|| {
+            let full = self.topology.command_kind(aggregate_type, kind)?;
+            self.owner().command(aggregate_type, &full)
+        })
+    }
+
+    fn owns_channel(&self, from: PartitionId) -> bool {
+        let types = &self.topology.types;
+        types.get(from.aggregate_type.0 as usize).is_some_and(|t| from.number < t.partitions)
+    }
+}
+
+fn command(stored: &Stored<Command>, seen: &mut Channels, known: &Known<'_>) -> Result<Item, Gap> {
+    let record = &stored.record;
+    let place = Place::Commands(stored.offset);
+    let settled = |verdict| Ok(Item { place, redrives: None, task: Task::Settled(verdict) });
+    let dead = |reason, message: &str| {
+        settled(Verdict::Fault(Failure {
+            reason,
+            message: message.into(),
+            record: Some(DeadSubject::Command(dead_command(stored, known.topology))),
+        }))
+    };
+    let Some(stamp) = record.channel.filter(|stamp| known.owns_channel(stamp.from)) else {
+        return dead("no-channel", "a record in `commands` that no owner of a channel sent");
+    };
+    match seen.arrival(stamp) {
+        Arrival::Seen => return settled(Verdict::Seen),
+        Arrival::Gap { due } => return Err(Gap { from: stamp.from, due, came: stamp.number }),
+        Arrival::New => seen.advance(stamp.from, stamp.number),
+    }
+    if record.key.is_empty() {
+        return dead("no-key", "the record has no key");
+    }
+    let Some(kind) = known.kind(&record.kind) else {
+        return dead("unknown-kind", &format!("no handler takes {}", record.kind));
+    };
+    let ask = Ask {
+        key: record.key.clone(),
+        kind,
+        time: record.time,
+        sender: Sender::Choreographed {
+            offset: stored.offset,
+            event: record.cause.clone(),
+            handler: Arc::clone(&record.handler),
+            index: record.index,
+        },
+        context: Arc::clone(&record.context),
+        body: record.body.clone(),
+        record: Subject::Command(Arc::new(stored.clone())),
+    };
+    Ok(Item { place, redrives: None, task: Task::Decide(ask) })
+}
+
+fn request(stored: &Stored<Request>, known: &Known<'_>) -> Item {
+    let record = &stored.record;
+    let place = Place::Requests(stored.offset);
+    if let Some(number) = record.redrive {
+        return Item { place, redrives: Some(number), task: redrive(number, known) };
+    }
+    let dead = |reason, message: String| {
+        Task::Settled(Verdict::Fault(Failure {
+            reason,
+            message,
+            record: Some(DeadSubject::Request(dead_request(stored, &record.kind))),
+        }))
+    };
+    let missing = [("no-key", &record.key), ("no-source", &record.source), ("no-id", &record.id)]
+        .into_iter()
+        .find(|(_, field)| field.is_empty());
+    let task = match (missing, known.kind(&record.kind)) {
+        (Some((reason, _)), _) => {
+            dead(reason, format!("the record has {}", reason.replace('-', " ")))
+        }
+        (None, None) => dead("unknown-kind", format!("no handler takes {}", record.kind)),
+        (None, Some(kind)) => Task::Decide(Ask {
+            key: record.key.clone(),
+            kind,
+            time: stored.appended,
+            sender: external(&record.source, &record.id, &record.kind.name, &record.body),
+            context: Arc::clone(&record.context),
+            body: record.body.clone(),
+            record: Subject::Request(Kind::clone(&record.kind)),
+        }),
+    };
+    Item { place, redrives: None, task }
+}
+
+fn external(source: &Bytes, id: &Bytes, kind: &str, body: &Bytes) -> Sender {
+    Sender::External { source: source.clone(), id: id.clone(), content: content_hash(kind, body) }
+}
+
+fn redrive(number: DeadLetterNumber, known: &Known<'_>) -> Task {
+    let dropped = |why: &str| Task::Settled(Verdict::Dropped(why.into()));
+    let Some(OpenLetter { letter, event }) = known.letters.get(&number) else {
+        return dropped("no open dead letter has this number");
+    };
+    match (&letter.subject, event) {
+        (Some(DeadSubject::Request(r)), _) => redrive_request(r, Time(letter.time), known),
+        (Some(DeadSubject::Command(c)), _) => redrive_command(c, Time(letter.time), known),
+        (Some(DeadSubject::Event(_)), Some(event)) => {
+            Task::React { event: event.clone(), handler: Arc::from(&*letter.handler) }
+        }
+        _ => dropped("the dead letter's record is not there"),
+    }
+}
+
+fn redrive_request(dead: &proto::DeadRequest, time: Time, known: &Known<'_>) -> Task {
+    let kind = kind_of(dead.kind.as_ref());
+    let whole = !(dead.key.is_empty() || dead.source.is_empty() || dead.id.is_empty());
+    let Some(index) = known.kind(&kind).filter(|_| whole) else {
+        return still_dead(format!("still not a command that a handler takes: {kind}"));
+    };
+    Task::Decide(Ask {
+        key: dead.key.clone(),
+        kind: index,
+        time,
+        sender: external(&dead.source, &dead.id, &kind.name, &dead.body),
+        context: context(&dead.correlation, &dead.principal, &dead.trace_parent),
+        body: dead.body.clone(),
+        record: Subject::DeadLetter,
+    })
+}
+
+fn redrive_command(dead: &proto::DeadCommand, time: Time, known: &Known<'_>) -> Task {
+    let kind = kind_of(dead.kind.as_ref());
+    let cause_type = known.topology.type_named(&dead.cause_type);
+    let index = known.kind(&kind).filter(|_| !dead.key.is_empty() && dead.channel_number > 0);
+    let (Some(aggregate_type), Some(index)) = (cause_type, index) else {
+        return still_dead(format!("still not a command that a handler takes: {kind}"));
+    };
+    Task::Decide(Ask {
+        key: dead.key.clone(),
+        kind: index,
+        time,
+        sender: Sender::Choreographed {
+            offset: dead.offset,
+            event: EventRef {
+                aggregate_type,
+                key: dead.cause_key.clone(),
+                sequence: dead.cause_sequence,
+            },
+            handler: Arc::from(&*dead.handler),
+            index: dead.index,
+        },
+        context: context(&dead.correlation, &dead.principal, &dead.trace_parent),
+        body: dead.body.clone(),
+        record: Subject::DeadLetter,
+    })
+}
+
+fn still_dead(message: String) -> Task {
+    Task::Settled(Verdict::Fault(Failure { reason: "unknown-kind", message, record: None }))
+}
+
+fn kind_of(kind: Option<&proto::Kind>) -> Kind {
+    let kind = kind.cloned().unwrap_or_default();
+    Arc::new(KindName { name: kind.name, schema: kind.schema, content_type: kind.content_type })
+}
+
+fn context(correlation: &Bytes, principal: &Bytes, trace_parent: &Bytes) -> Arc<Context> {
+    Arc::new(Context {
+        correlation: correlation.clone(),
+        principal: principal.clone(),
+        trace_parent: trace_parent.clone(),
+    })
+}
+
+fn proto_kind(kind: &KindName) -> Option<proto::Kind> {
+    Some(proto::Kind {
+        name: kind.name.clone(),
+        schema: kind.schema.clone(),
+        content_type: kind.content_type.clone(),
+    })
+}
+
+/// A request as a dead letter keeps it.
+#[must_use]
+pub fn dead_request(stored: &Stored<Request>, kind: &KindName) -> proto::DeadRequest {
+    let record = &stored.record;
+    proto::DeadRequest {
+        offset: stored.offset,
+        key: record.key.clone(),
+        kind: proto_kind(kind),
+        source: record.source.clone(),
+        id: record.id.clone(),
+        correlation: record.context.correlation.clone(),
+        principal: record.context.principal.clone(),
+        trace_parent: record.context.trace_parent.clone(),
+        body: record.body.clone(),
+    }
+}
+
+/// A choreographed command as a dead letter keeps it.
+#[must_use]
+pub fn dead_command(stored: &Stored<Command>, topology: &Topology) -> proto::DeadCommand {
+    let record = &stored.record;
+    let name = |id: crate::model::TypeId| {
+        topology.types.get(id.0 as usize).map_or_else(String::new, |t| t.name.to_string())
+    };
+    proto::DeadCommand {
+        offset: stored.offset,
+        key: record.key.clone(),
+        kind: proto_kind(&record.kind),
+        cause_type: name(record.cause.aggregate_type),
+        cause_key: record.cause.key.clone(),
+        cause_sequence: record.cause.sequence,
+        handler: record.handler.to_string(),
+        index: record.index,
+        from_type: record.channel.map_or_else(String::new, |c| name(c.from.aggregate_type)),
+        from_partition: record.channel.map_or(0, |c| c.from.number),
+        channel_number: record.channel.map_or(0, |c| c.number),
+        correlation: record.context.correlation.clone(),
+        principal: record.context.principal.clone(),
+        trace_parent: record.context.trace_parent.clone(),
+        deployment: record.deployment,
+        body: record.body.clone(),
+    }
+}

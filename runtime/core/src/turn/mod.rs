@@ -1,0 +1,256 @@
+//! The steps of a turn, one file each, and the types that one hands to the next.
+//!
+//! ```text
+//! decode → load → decide → react → collect
+//! ```
+//!
+//! `decode` and `collect` are pure; `load` reads the store, `decide` and `react` call a guest.
+//! Taking from the log and committing to it is the shard's.
+
+pub mod collect;
+pub mod decide;
+pub mod decode;
+pub mod load;
+pub mod react;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::model::{
+    Command, Context, DeadLetterNumber, Event, EventRef, Kind, Offset, Request, Sequence, Stored,
+    Time,
+};
+use crate::proto;
+use crate::window::ContentHash;
+
+/// What was taken from the log for one turn.
+#[derive(Clone, Debug, Default)]
+pub struct Taken {
+    /// Of `commands`: they come first.
+    pub commands: Vec<Stored<Command>>,
+    /// Of `requests`.
+    pub requests: Vec<Stored<Request>>,
+}
+
+/// One record of the input, decoded.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Where it stands.
+    pub place: Place,
+    /// The dead letter that it redrives.
+    pub redrives: Option<DeadLetterNumber>,
+    /// What there is to do.
+    pub task: Task,
+}
+
+/// Where an item stands in a partition's input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At this offset of `commands`.
+    Commands(Offset),
+    /// At this offset of `requests`.
+    Requests(Offset),
+}
+
+/// What there is to do for an item.
+#[derive(Clone, Debug)]
+pub enum Task {
+    /// Ask the aggregate's handler.
+    Decide(Ask),
+    /// Let an event handler react to an event that was parked.
+    React {
+        /// The event.
+        event: Event,
+        /// The event handler.
+        handler: Arc<str>,
+    },
+    /// Nothing: the record itself said enough.
+    Settled(Verdict),
+}
+
+/// A command to be decided.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// Key of the aggregate.
+    pub key: Bytes,
+    /// Index of the kind in the owner's manifest.
+    pub kind: u32,
+    /// Its time.
+    pub time: Time,
+    /// Who asks.
+    pub sender: Sender,
+    /// Correlation, principal, trace.
+    pub context: Arc<Context>,
+    /// The command itself.
+    pub body: Bytes,
+    /// The record as it was, should it become a dead letter.
+    pub record: Subject,
+}
+
+/// Who sent a command.
+#[derive(Clone, Debug)]
+pub enum Sender {
+    /// A client.
+    External {
+        /// Who made the id.
+        source: Bytes,
+        /// The id.
+        id: Bytes,
+        /// What it said, hashed.
+        content: ContentHash,
+    },
+    /// An event handler.
+    Choreographed {
+        /// Where the command stood in `commands`.
+        offset: Offset,
+        /// The event that caused it.
+        event: EventRef,
+        /// The event handler.
+        handler: Arc<str>,
+        /// Which of its commands for that event.
+        index: u32,
+    },
+}
+
+/// A record that may become a dead letter.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// From `requests`.
+    Request(Kind),
+    /// From `commands`.
+    Command(Arc<Stored<Command>>),
+    /// Already one: a redrive.
+    DeadLetter,
+}
+
+/// What became of an item.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// The aggregate accepted it.
+    Accepted {
+        /// Sequence of its first event.
+        first: Sequence,
+        /// How many events it caused.
+        events: u64,
+        /// What the caller gets back.
+        reply: Bytes,
+    },
+    /// The aggregate refused it.
+    Refused {
+        /// Stable code.
+        code: String,
+        /// For people.
+        details: String,
+    },
+    /// There was nothing to do.
+    Nothing {
+        /// What the caller gets back.
+        reply: Bytes,
+    },
+    /// It was decided before.
+    Duplicate {
+        /// Offset of the first in `requests`.
+        first: Offset,
+        /// What was answered then.
+        outcome: Box<proto::Outcome>,
+    },
+    /// Its id had come with other content.
+    Reused,
+    /// It could not be processed: a dead letter.
+    Fault(Failure),
+    /// Its channel number had been seen.
+    Seen,
+    /// A redrive of a parked event: what became of it is told by the reaction.
+    Reacted,
+    /// A redrive of what is not open.
+    Dropped(String),
+}
+
+/// Why something became a dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Stable code.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+    /// The record, where it never became an [`Ask`].
+    pub record: Option<proto::dead_letter::Subject>,
+}
+
+/// What deciding made of the items.
+#[derive(Debug, Default)]
+pub struct Decided {
+    /// One per item, in order. Shorter than the items if the partition has to pause after the last.
+    pub verdicts: Vec<Verdict>,
+    /// Decided events, with the item that caused each, in order.
+    pub events: Vec<(usize, Event)>,
+    /// Why the partition has to pause after this turn.
+    pub pause: Option<String>,
+}
+
+/// An event that event handlers react to in this turn.
+#[derive(Clone, Debug)]
+pub struct Reaction<'a> {
+    /// The item that brought it.
+    pub item: usize,
+    /// The event.
+    pub event: &'a Event,
+    /// Only this handler reacts (a redrive); otherwise all that subscribe.
+    pub only: Option<&'a str>,
+}
+
+/// What event handlers made of the events.
+#[derive(Debug, Default)]
+pub struct Reacted {
+    /// Commands, in the order (event, handler, index). Not yet numbered.
+    pub commands: Vec<Outgoing>,
+    /// Events that a handler could not react to, in the order (event, handler).
+    pub parked: Vec<Parked>,
+}
+
+/// A command on its way out.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Index of the reaction that caused it.
+    pub reaction: usize,
+    /// Where it goes.
+    pub target: crate::model::PartitionId,
+    /// The command, without its channel stamp.
+    pub command: Command,
+}
+
+/// An event that a handler could not react to.
+#[derive(Clone, Debug)]
+pub struct Parked {
+    /// Index of the reaction.
+    pub reaction: usize,
+    /// The event handler, as an index of the topology.
+    pub handler: crate::topology::HandlerIndex,
+    /// What broke.
+    pub failure: Failure,
+}
+
+/// The id of an event, as text: `type/key/sequence`.
+pub fn write_event_id(id: &mut Vec<u8>, type_name: &str, event: &EventRef) {
+    id.extend_from_slice(type_name.as_bytes());
+    id.push(b'/');
+    id.extend_from_slice(&event.key);
+    id.push(b'/');
+    id.extend_from_slice(event.sequence.to_string().as_bytes());
+}
+
+/// The id of a choreographed command, as text: `event id/handler/index`.
+pub fn write_command_id(
+    id: &mut Vec<u8>,
+    type_name: &str,
+    event: &EventRef,
+    handler: &str,
+    index: u32,
+) {
+    write_event_id(id, type_name, event);
+    id.push(b'/');
+    id.extend_from_slice(handler.as_bytes());
+    id.push(b'/');
+    id.extend_from_slice(index.to_string().as_bytes());
+}

@@ -1,0 +1,159 @@
+//! Step 4: event handlers react to the events of the turn. Their commands join the same commit.
+
+use std::sync::Arc;
+
+use super::{Failure, Outgoing, Parked, Reacted, Reaction};
+use crate::guest::columns::{EventColumns, SentColumns};
+use crate::guest::isolation::{Next, Part, after_fault};
+use crate::guest::{Fault, Guest, check};
+use crate::model::{Command, EventRef, Kind, PartitionId};
+use crate::topology::{BoundHandler, HandlerIndex, Topology};
+
+use bytes::Bytes;
+
+/// Lets every subscribed event handler react. `guests[h]` is the instance of handler h.
+pub fn react(
+    reactions: &[Reaction<'_>],
+    partition: PartitionId,
+    topology: &Topology,
+    guests: &mut [Box<dyn Guest>],
+) -> Reacted {
+    let mut reacted = Reacted::default();
+    for handler in topology.reactors(partition.aggregate_type) {
+        let mut reactor = Reactor {
+            partition,
+            topology,
+            handler: *handler,
+            guest: &mut *guests[*handler],
+            reacted: &mut reacted,
+        };
+        reactor.run(reactions);
+    }
+    // Each handler's output is in order; together they are ordered by event, then handler.
+    reacted.commands.sort_by_key(|out| out.reaction);
+    reacted.parked.sort_by_key(|parked| (parked.reaction, parked.handler));
+    reacted
+}
+
+struct Reactor<'a> {
+    partition: PartitionId,
+    topology: &'a Topology,
+    handler: HandlerIndex,
+    guest: &'a mut dyn Guest,
+    reacted: &'a mut Reacted,
+}
+
+impl Reactor<'_> {
+    fn run(&mut self, reactions: &[Reaction<'_>]) {
+        let mine: Vec<(usize, u32)> = reactions
+            .iter()
+            .enumerate()
+            .filter(|(_, r)| r.only.is_none_or(|only| *only == *self.bound().spec.name))
+            .filter_map(|(i, r)| {
+                let kind = self.bound().subscribed(self.partition.aggregate_type, &r.event.kind)?;
+                Some((i, kind))
+            })
+            .collect();
+        let mut work = vec![Part { items: 0..mine.len(), fresh: false }];
+        while let Some(part) = work.pop() {
+            if part.items.is_empty() {
+                continue;
+            }
+            let asked: Vec<usize> = part.items.clone().collect();
+            match self.ask(&part, &mine, reactions) {
+                Ok(sent) => self.send(&sent, &mine[part.items], reactions),
+                Err(fault) => match after_fault(&part, &asked, &fault) {
+                    Next::Run(parts) => work.extend(parts.into_iter().rev()),
+                    Next::Final { item, rest } => {
+                        self.reacted.parked.push(Parked {
+                            reaction: mine[item].0,
+                            handler: self.handler,
+                            failure: Failure::of(&fault),
+                        });
+                        work.push(rest);
+                    }
+                },
+            }
+        }
+    }
+
+    fn ask(
+        &mut self,
+        part: &Part,
+        mine: &[(usize, u32)],
+        reactions: &[Reaction<'_>],
+    ) -> Result<SentColumns, Fault> {
+        if part.fresh {
+            self.guest.renew();
+        }
+        let events = self.columns(&mine[part.items.clone()], reactions);
+        let sent = self.guest.react(&events)?;
+        check::sent(&sent, part.items.len(), &self.bound().spec.manifest)?;
+        Ok(sent)
+    }
+
+    fn columns(&self, mine: &[(usize, u32)], reactions: &[Reaction<'_>]) -> EventColumns {
+        let own_type = self.bound().type_index(self.partition.aggregate_type).unwrap_or(u32::MAX);
+        let mut columns = EventColumns::default();
+        for (index, kind) in mine {
+            let event = reactions[*index].event;
+            columns.aggregate_type.push(own_type);
+            columns.keys.push(&event.key);
+            columns.sequences.push(event.sequence);
+            columns.kind.push(*kind);
+            columns.time.push(event.time.0);
+            columns.correlations.push(&event.context.correlation);
+            columns.principals.push(&event.context.principal);
+            columns.bodies.push(&event.body);
+        }
+        columns
+    }
+
+    fn send(&mut self, sent: &SentColumns, mine: &[(usize, u32)], reactions: &[Reaction<'_>]) {
+        let mut index = 0;
+        for i in 0..sent.cause.len() {
+            let same_event = i > 0 && sent.cause[i] == sent.cause[i - 1];
+            index = if same_event { index + 1 } else { 0 };
+            let reaction = mine[sent.cause[i] as usize].0;
+            let outgoing = self.outgoing(sent, i, reaction, reactions[reaction].event, index);
+            self.reacted.commands.push(outgoing);
+        }
+    }
+
+    fn outgoing(
+        &self,
+        sent: &SentColumns,
+        i: usize,
+        reaction: usize,
+        event: &crate::model::Event,
+        index: u32,
+    ) -> Outgoing {
+        let bound = self.bound();
+        let target_type = bound.types[sent.aggregate_type[i] as usize];
+        let key = Bytes::copy_from_slice(sent.keys.get(i));
+        Outgoing {
+            reaction,
+            target: self.topology.partition(target_type, &key),
+            command: Command {
+                key,
+                kind: Kind::clone(&bound.spec.manifest.kinds[sent.kind[i] as usize]),
+                time: event.time,
+                channel: None,
+                cause: EventRef {
+                    aggregate_type: self.partition.aggregate_type,
+                    key: event.key.clone(),
+                    sequence: event.sequence,
+                },
+                handler: Arc::clone(&bound.spec.name),
+                index,
+                deployment: self.topology.deployment,
+                context: Arc::clone(&event.context),
+                body: Bytes::copy_from_slice(sent.bodies.get(i)),
+            },
+        }
+    }
+
+    fn bound(&self) -> &BoundHandler {
+        &self.topology.handlers[self.handler]
+    }
+}
