@@ -1,1 +1,163 @@
-//! (being written)
+//! A guest in plain Rust, for tests: rules that work on one item at a time, behind the columns of
+//! the seam. No sandbox, no limits; rules say themselves when they break.
+
+use super::columns::{
+    ACCEPTED, Aggregates, Blobs, CommandColumns, DecidedEvents, Decision, EventColumns, NEVER,
+    NOTHING, PastColumns, REFUSED, SentColumns, States,
+};
+use super::{Fault, FaultReason, Guest};
+
+/// What a toy does with single items. Indices are into its manifest.
+pub trait Rules: Send {
+    /// Decides a command on a state. An absent aggregate has an empty state.
+    ///
+    /// # Errors
+    /// The toy broke at this item.
+    fn decide(&mut self, state: &[u8], command: &Item<'_>) -> Result<Answer, FaultReason>;
+
+    /// Folds an event into a state.
+    ///
+    /// # Errors
+    /// The toy broke at this item.
+    fn evolve(&mut self, state: &mut Vec<u8>, event: &Item<'_>) -> Result<(), FaultReason>;
+
+    /// Reacts to an event: (type, key, kind, body) of each command.
+    ///
+    /// # Errors
+    /// The toy broke at this item.
+    fn react(&mut self, event: &Item<'_>) -> Result<Vec<(u32, Vec<u8>, u32, Vec<u8>)>, FaultReason>;
+
+    /// A last word on what `decide` returns: the place for lies.
+    fn distort(&mut self, _decision: &mut Decision) {}
+}
+
+/// One message.
+#[derive(Clone, Copy, Debug)]
+pub struct Item<'a> {
+    /// Key of the aggregate that it is for, or that decided it.
+    pub key: &'a [u8],
+    /// Index of its kind.
+    pub kind: u32,
+    /// Its body.
+    pub body: &'a [u8],
+}
+
+/// What a toy answers to a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Accepted: (kind, body) of each event, and a reply.
+    Accept(Vec<(u32, Vec<u8>)>, Vec<u8>),
+    /// Refused with a code.
+    Refuse(&'static str),
+    /// Nothing to do, with a reply.
+    Nothing(Vec<u8>),
+}
+
+/// Rules behind the seam.
+#[derive(Debug)]
+pub struct Native<R> {
+    rules: R,
+    names_culprits: bool,
+}
+
+impl<R: Rules> Native<R> {
+    /// A guest of these rules. One that does not name culprits reports faults of nobody.
+    pub fn new(rules: R, names_culprits: bool) -> Self {
+        Self { rules, names_culprits }
+    }
+
+    fn fault(&self, item: usize, reason: FaultReason) -> Fault {
+        let culprit = self.names_culprits.then_some(item as u32);
+        Fault { culprit, reason, message: "the toy broke".into() }
+    }
+
+    fn evolve_slot(&mut self, item: usize, state: &mut Vec<u8>, event: &Item<'_>) -> Result<(), Fault> {
+        self.rules.evolve(state, event).map_err(|reason| self.fault(item, reason))
+    }
+}
+
+impl<R: Rules> Guest for Native<R> {
+    fn decide(&mut self, aggregates: &Aggregates, commands: &CommandColumns) -> Result<Decision, Fault> {
+        let mut states: Vec<Vec<u8>> = aggregates.states.iter().map(<[u8]>::to_vec).collect();
+        let mut decision = Decision::default();
+        for i in 0..commands.slot.len() {
+            let slot = commands.slot[i] as usize;
+            let command = Item {
+                key: aggregates.keys.get(slot),
+                kind: commands.kind[i],
+                body: commands.bodies.get(i),
+            };
+            let answer = self
+                .rules
+                .decide(&states[slot], &command)
+                .map_err(|reason| self.fault(i, reason))?;
+            let (code, reason, reply, events) = match answer {
+                Answer::Accept(events, reply) => (ACCEPTED, "", reply, events),
+                Answer::Refuse(reason) => (REFUSED, reason, Vec::new(), Vec::new()),
+                Answer::Nothing(reply) => (NOTHING, "", reply, Vec::new()),
+            };
+            decision.outcomes.code.push(code);
+            decision.outcomes.reasons.push(reason.as_bytes());
+            decision.outcomes.details.push(b"");
+            decision.outcomes.replies.push(&reply);
+            for (kind, body) in events {
+                let event = Item { key: command.key, kind, body: &body };
+                self.evolve_slot(i, &mut states[slot], &event)?;
+                push_event(&mut decision.events, i, kind, &body);
+            }
+        }
+        decision.states = all(&states);
+        self.rules.distort(&mut decision);
+        Ok(decision)
+    }
+
+    fn evolve(&mut self, aggregates: &Aggregates, events: &PastColumns) -> Result<States, Fault> {
+        let mut states: Vec<Vec<u8>> = aggregates.states.iter().map(<[u8]>::to_vec).collect();
+        for i in 0..events.slot.len() {
+            let slot = events.slot[i] as usize;
+            let key = aggregates.keys.get(slot);
+            let event = Item { key, kind: events.kind[i], body: events.bodies.get(i) };
+            self.evolve_slot(i, &mut states[slot], &event)?;
+        }
+        Ok(all(&states))
+    }
+
+    fn react(&mut self, events: &EventColumns) -> Result<SentColumns, Fault> {
+        let mut sent = SentColumns::default();
+        for i in 0..events.kind.len() {
+            let event =
+                Item { key: events.keys.get(i), kind: events.kind[i], body: events.bodies.get(i) };
+            let commands = self.rules.react(&event).map_err(|reason| self.fault(i, reason))?;
+            for (aggregate_type, key, kind, body) in commands {
+                sent.cause.push(i as u32);
+                sent.aggregate_type.push(aggregate_type);
+                sent.keys.push(&key);
+                sent.kind.push(kind);
+                sent.bodies.push(&body);
+            }
+        }
+        Ok(sent)
+    }
+
+    fn inspect(&mut self, aggregates: &Aggregates) -> Result<Blobs, Fault> {
+        let quoted = |state: &[u8]| format!("\"{}\"", String::from_utf8_lossy(state)).into_bytes();
+        let texts: Vec<Vec<u8>> = aggregates.states.iter().map(quoted).collect();
+        Ok(texts.iter().map(Vec::as_slice).collect())
+    }
+
+    fn renew(&mut self) {}
+}
+
+fn push_event(events: &mut DecidedEvents, cause: usize, kind: u32, body: &[u8]) {
+    events.cause.push(cause as u32);
+    events.kind.push(kind);
+    events.bodies.push(body);
+}
+
+fn all(states: &[Vec<u8>]) -> States {
+    States {
+        schemas: vec![0; states.len()],
+        bytes: states.iter().map(Vec::as_slice).collect(),
+        wake_at: vec![NEVER; states.len()],
+    }
+}
