@@ -1,0 +1,236 @@
+//! Plays a scenario on a switch and holds the switch to it.
+
+use anyhow::{Context as _, bail, ensure};
+use scheme::Timestamp;
+use serde_json::{Value, json};
+
+use crate::laws;
+use crate::scenario::{
+    Action, Expectation, ExpectedEvent, ExpectedOutcome, Expiration, Scenario, Sending, Step,
+};
+use crate::switch::{Command, Outcome, Switch};
+
+/// How names in the text become names in the switch. With a prefix, many scenarios can be played on
+/// one switch without meeting.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Goes before every participant and transfer. Participants have at most 32 characters.
+    pub prefix: String,
+}
+
+impl Names {
+    /// The name in the switch. What is no name at all stays none.
+    fn of(&self, name: &str) -> String {
+        if name.is_empty() { String::new() } else { format!("{}{name}", self.prefix) }
+    }
+}
+
+/// Plays the scenario, with the laws of money checked at every rest.
+///
+/// # Errors
+/// Where the scenario says one thing and the switch another, or a law is broken: the file, the line,
+/// what was to be seen and what was.
+pub fn run(scenario: &Scenario, switch: &mut dyn Switch, names: &Names) -> anyhow::Result<()> {
+    Run::begin(switch, names)
+        .and_then(|mut run| run.play(scenario))
+        .with_context(|| format!("{}: scenario {}", scenario.file, scenario.title))
+}
+
+struct Run<'s> {
+    switch: &'s mut dyn Switch,
+    names: &'s Names,
+    start_ms: u64,
+    touched: laws::Touched,
+}
+
+impl<'s> Run<'s> {
+    fn begin(switch: &'s mut dyn Switch, names: &'s Names) -> anyhow::Result<Self> {
+        let start_ms = switch.now_ms()?;
+        Ok(Self { switch, names, start_ms, touched: laws::Touched::default() })
+    }
+
+    fn play(&mut self, scenario: &Scenario) -> anyhow::Result<()> {
+        for step in &scenario.steps {
+            match step {
+                Step::Send(sendings) => self.send(sendings)?,
+                Step::Expect(expectations) => self.expect(expectations)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, sendings: &[Sending]) -> anyhow::Result<()> {
+        let commands = sendings
+            .iter()
+            .map(|sending| self.command(&sending.action))
+            .collect::<Result<Vec<_>, _>>()?;
+        let outcomes = self.switch.send(commands)?;
+        ensure!(
+            outcomes.len() == sendings.len(),
+            "{} outcomes for {} commands",
+            outcomes.len(),
+            sendings.len()
+        );
+        for (sending, outcome) in sendings.iter().zip(&outcomes) {
+            check_outcome(sending, outcome).with_context(|| format!("line {}", sending.line))?;
+        }
+        self.switch.settle()?;
+        laws::check(self.switch, &self.touched)
+            .with_context(|| format!("after line {}", sendings.last().map_or(0, |last| last.line)))
+    }
+
+    /// The command, and a note of whom it may touch.
+    fn command(&mut self, action: &Action) -> anyhow::Result<Command> {
+        let (aggregate_type, key, kind, body) = match action {
+            Action::Create { participant, name } => {
+                (scheme::PARTICIPANT, participant, "CreateParticipant", json!({ "name": name }))
+            }
+            Action::Activate { participant } => {
+                (scheme::PARTICIPANT, participant, "ActivateParticipant", json!({}))
+            }
+            Action::Open { account, cap } => {
+                self.touched.account(self.names.of(account));
+                (scheme::ACCOUNT, account, "OpenAccount", json!({ "cap": cap }))
+            }
+            Action::Prepare { transfer, payer, payee, amount, currency, expiration, condition } => {
+                let (payer, payee) = (self.names.of(payer), self.names.of(payee));
+                self.touched.transfer(self.names.of(transfer));
+                self.touched.account(format!("{payer}/{currency}"));
+                self.touched.account(format!("{payee}/{currency}"));
+                let body = json!({
+                    "payer": payer,
+                    "payee": payee,
+                    "amount": amount,
+                    "currency": currency,
+                    "expiration": self.expiration(expiration)?,
+                    "condition": condition,
+                });
+                (scheme::TRANSFER, transfer, "PrepareTransfer", body)
+            }
+            Action::Fulfil { transfer, fulfilment } => {
+                self.touched.transfer(self.names.of(transfer));
+                (scheme::TRANSFER, transfer, "FulfilTransfer", json!({ "fulfilment": fulfilment }))
+            }
+            Action::Other { aggregate_type, key, kind, body } => {
+                let key = self.names.of(key);
+                self.touched.aggregate(aggregate_type, &key);
+                return Ok(Command {
+                    aggregate_type: aggregate_type.clone(),
+                    key,
+                    kind: kind.clone(),
+                    body: body.clone(),
+                });
+            }
+        };
+        Ok(Command {
+            aggregate_type: aggregate_type.to_owned(),
+            key: self.names.of(key),
+            kind: kind.to_owned(),
+            body: body.to_string(),
+        })
+    }
+
+    fn expiration(&self, expiration: &Expiration) -> anyhow::Result<String> {
+        Ok(match expiration {
+            Expiration::Text(text) => text.clone(),
+            Expiration::FromStart(ms) => {
+                Timestamp::from_ms(self.start_ms.saturating_add_signed(*ms))?.to_string()
+            }
+        })
+    }
+
+    fn expect(&mut self, expectations: &[Expectation]) -> anyhow::Result<()> {
+        for expectation in expectations {
+            match expectation {
+                Expectation::State { line, aggregate_type, key, fields } => {
+                    let key = self.names.of(key);
+                    let state = self.switch.state(aggregate_type, &key)?;
+                    check_state(state.as_ref(), fields.as_deref())
+                        .with_context(|| format!("line {line}: {aggregate_type} {key}"))?;
+                }
+                Expectation::Events { line, aggregate_type, key, events } => {
+                    let key = self.names.of(key);
+                    self.check_events(aggregate_type, &key, events).with_context(|| {
+                        format!("line {line}: events of {aggregate_type} {key}")
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_events(
+        &mut self,
+        aggregate_type: &str,
+        key: &str,
+        expected: &[ExpectedEvent],
+    ) -> anyhow::Result<()> {
+        let seen = self.switch.events(aggregate_type, key)?;
+        let kinds: Vec<&str> = seen.iter().map(|event| &*event.kind).collect();
+        let expected_kinds: Vec<&str> = expected.iter().map(|event| &*event.kind).collect();
+        ensure!(kinds == expected_kinds, "expected {expected_kinds:?}, saw {kinds:?}");
+        for (event, expected) in seen.iter().zip(expected) {
+            for (field, text) in &expected.fields {
+                let text = match &**field {
+                    "payer" | "payee" | "transferId" => self.names.of(text),
+                    _ => text.clone(),
+                };
+                let value = as_text(event.body.get(field));
+                ensure!(
+                    value == text,
+                    "{}: expected {field} {text}, saw {}",
+                    event.kind,
+                    event.body
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_outcome(sending: &Sending, outcome: &Outcome) -> anyhow::Result<()> {
+    let reply = match (&sending.outcome, outcome) {
+        (ExpectedOutcome::Accepted, Outcome::Accepted { reply })
+        | (ExpectedOutcome::Nothing, Outcome::Nothing { reply }) => reply.as_ref(),
+        (ExpectedOutcome::Refused(expected), Outcome::Refused { code, .. }) if expected == code => {
+            None
+        }
+        (expected, seen) => bail!("expected {expected:?}, saw {seen:?}"),
+    };
+    let Some(expected) = &sending.reply else { return Ok(()) };
+    let seen = reply.map_or_else(
+        || "-".to_owned(),
+        |reply| match (as_text(reply.get("state")), reply.get("code")) {
+            (state, None) => state,
+            (state, code) => format!("{state} {}", as_text(code)),
+        },
+    );
+    ensure!(seen == *expected, "expected the reply {expected}, saw {seen}");
+    Ok(())
+}
+
+fn check_state(
+    state: Option<&Value>,
+    fields: Option<&[(Vec<String>, String)]>,
+) -> anyhow::Result<()> {
+    let (state, fields) = match (state, fields) {
+        (None, None) => return Ok(()),
+        (Some(state), None) => bail!("expected none, saw {state}"),
+        (None, Some(_)) => bail!("there is none"),
+        (Some(state), Some(fields)) => (state, fields),
+    };
+    for (path, text) in fields {
+        let value = as_text(path.iter().try_fold(state, |value, name| value.get(name)));
+        ensure!(value == *text, "expected {} {text}, saw {state}", path.join("."));
+    }
+    Ok(())
+}
+
+/// A field as the text has it: `-` for none.
+fn as_text(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}

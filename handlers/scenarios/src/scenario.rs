@@ -1,0 +1,152 @@
+//! A scenario as data. How it is written is left to [`text`](crate::text), what it means to
+//! [`run`](crate::run).
+
+/// One story, from nothing to its last expectation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scenario {
+    /// The file it stands in.
+    pub file: String,
+    /// Its number in the list of golden scenarios, if it has one, and what it promises.
+    pub title: String,
+    /// Configuration of handlers by name, JSON.
+    pub configuration: Vec<(String, String)>,
+    /// What is done and seen, in order.
+    pub steps: Vec<Step>,
+}
+
+/// The switch comes to rest before and after each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// These commands are sent together.
+    Send(Vec<Sending>),
+    /// These are seen.
+    Expect(Vec<Expectation>),
+}
+
+/// A command and what is to become of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sending {
+    /// Where it stands.
+    pub line: usize,
+    /// The command.
+    pub action: Action,
+    /// What is to become of it.
+    pub outcome: ExpectedOutcome,
+    /// The reply's state, and code if it has one; empty where the text does not say.
+    pub reply: Option<String>,
+}
+
+/// What a client does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Takes up a participant.
+    Create {
+        /// Its id.
+        participant: String,
+        /// Its name.
+        name: String,
+    },
+    /// Lets a participant take part.
+    Activate {
+        /// Its id.
+        participant: String,
+    },
+    /// Opens an account.
+    Open {
+        /// Participant and currency.
+        account: String,
+        /// The net debit cap.
+        cap: String,
+    },
+    /// Asks for a transfer.
+    Prepare {
+        /// Its id.
+        transfer: String,
+        /// Who pays.
+        payer: String,
+        /// Who is paid.
+        payee: String,
+        /// How much.
+        amount: String,
+        /// In which currency.
+        currency: String,
+        /// When the offer ends.
+        expiration: Expiration,
+        /// What the fulfilment must hash to.
+        condition: String,
+    },
+    /// Fulfils a transfer.
+    Fulfil {
+        /// Its id.
+        transfer: String,
+        /// The fulfilment.
+        fulfilment: String,
+    },
+    /// Sends anything to anyone.
+    Other {
+        /// Type of the aggregate.
+        aggregate_type: String,
+        /// Key of the aggregate.
+        key: String,
+        /// Kind of the command.
+        kind: String,
+        /// Its body, as it is.
+        body: String,
+    },
+}
+
+/// When an offer ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expiration {
+    /// So many milliseconds after the scenario's beginning; before it, if negative.
+    FromStart(i64),
+    /// As it is written.
+    Text(String),
+}
+
+/// What is to become of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExpectedOutcome {
+    /// It is accepted.
+    Accepted,
+    /// There is nothing to do.
+    Nothing,
+    /// It is refused with this code.
+    Refused(String),
+}
+
+/// What is to be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expectation {
+    /// Fields of a state.
+    State {
+        /// Where it stands.
+        line: usize,
+        /// Type of the aggregate.
+        aggregate_type: String,
+        /// Key of the aggregate.
+        key: String,
+        /// Path and text of each field; nothing if there is to be no state.
+        fields: Option<Vec<(Vec<String>, String)>>,
+    },
+    /// All events of an aggregate.
+    Events {
+        /// Where they begin.
+        line: usize,
+        /// Type of the aggregate.
+        aggregate_type: String,
+        /// Key of the aggregate.
+        key: String,
+        /// In order.
+        events: Vec<ExpectedEvent>,
+    },
+}
+
+/// An event that is to be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedEvent {
+    /// Its kind.
+    pub kind: String,
+    /// Some of its fields, as text.
+    pub fields: Vec<(String, String)>,
+}

@@ -1,0 +1,243 @@
+//! Every scenario on the native switch, with and without batches; and the tools themselves: a switch
+//! that breaks a law must not pass.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use scenarios::native::Native;
+use scenarios::switch::{Command, Event, Outcome};
+use scenarios::{Names, Scenario, Switch, run, text};
+use serde_json::Value;
+
+#[test]
+fn every_scenario_holds_whatever_the_batch_size() {
+    for batch_max in [1, 2, 50] {
+        for scenario in scenarios::all().unwrap() {
+            let mut switch = Native::new(&scenario.configuration, batch_max).unwrap();
+            run(&scenario, &mut switch, &Names::default())
+                .unwrap_or_else(|error| panic!("batches of {batch_max}: {error:#}"));
+        }
+    }
+}
+
+#[test]
+fn scenarios_can_share_a_switch() {
+    let mut switch = Native::new(&[], 50).unwrap();
+    for (number, scenario) in scenarios::all().unwrap().iter().enumerate() {
+        if scenario.configuration.is_empty() {
+            let names = Names { prefix: format!("s{number}-") };
+            run(scenario, &mut switch, &names).unwrap_or_else(|error| panic!("{error:#}"));
+        }
+    }
+}
+
+#[test]
+fn every_file_beside_the_crate_is_among_the_scenarios() {
+    let mut files: Vec<String> = std::fs::read_dir(env!("CARGO_MANIFEST_DIR"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".scenario"))
+        .collect();
+    files.sort();
+    let known: Vec<&str> = scenarios::FILES.iter().map(|(name, _)| *name).collect();
+    assert_eq!(files, known);
+}
+
+/// Golden scenarios that can be told from outside the switch; those that cannot (what an account or
+/// a transfer is asked by the other) are told in the tests of its crate.
+#[test]
+fn the_golden_scenarios_of_the_core_are_all_there() {
+    let scenarios = scenarios::all().unwrap();
+    for number in
+        [1, 2, 4, 7, 10, 11, 12, 17, 18, 19, 23, 24, 26, 27, 28, 29, 30, 35, 39, 40, 49, 68, 69]
+    {
+        let title = format!("{number}:");
+        assert!(scenarios.iter().any(|scenario| scenario.title.starts_with(&title)), "{number}");
+    }
+}
+
+#[test]
+fn a_completed_transfer_is_seven_commands_and_seven_events() {
+    let told = text::parse(
+        "cost",
+        "scenario cost
+         given accounts
+         | account | cap |
+         | a/USD   | 10  |
+         | b/USD   | 10  |
+         then accounts
+         | account | reserved | position |
+         | a/USD   | 0        | 0        |",
+    )
+    .unwrap();
+    let transfer = text::parse(
+        "cost",
+        "scenario cost
+         when prepare
+         | transfer | payer | payee | amount | outcome  |
+         | T1       | a     | b     | 1      | accepted |
+         when fulfil
+         | transfer | outcome  |
+         | T1       | accepted |
+         then transfers
+         | transfer | state     |
+         | T1       | COMMITTED |",
+    )
+    .unwrap();
+    let mut switch = Native::new(&[], 1).unwrap();
+    run(&told[0], &mut switch, &Names::default()).unwrap();
+    let before = switch.counts();
+    run(&transfer[0], &mut switch, &Names::default()).unwrap();
+    let after = switch.counts();
+    assert_eq!((after.0 - before.0, after.1 - before.1), (7, 7));
+}
+
+/// Shows what a switch says through a glass that changes it.
+struct Glass<F> {
+    switch: Native,
+    change: F,
+}
+
+impl<F: FnMut(&str, Vec<Event>) -> Vec<Event>> Switch for Glass<F> {
+    fn now_ms(&mut self) -> anyhow::Result<u64> {
+        self.switch.now_ms()
+    }
+
+    fn send(&mut self, commands: Vec<Command>) -> anyhow::Result<Vec<Outcome>> {
+        self.switch.send(commands)
+    }
+
+    fn settle(&mut self) -> anyhow::Result<()> {
+        self.switch.settle()
+    }
+
+    fn state(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Option<Value>> {
+        self.switch.state(aggregate_type, key)
+    }
+
+    fn events(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Vec<Event>> {
+        let events = self.switch.events(aggregate_type, key)?;
+        Ok((self.change)(key, events))
+    }
+}
+
+fn scenario(title: &str) -> Scenario {
+    scenarios::all()
+        .unwrap()
+        .into_iter()
+        .find(|scenario| scenario.title.starts_with(title))
+        .unwrap()
+}
+
+/// What the checks say of the first golden scenario, seen through the glass.
+fn through(change: impl FnMut(&str, Vec<Event>) -> Vec<Event>) -> String {
+    let mut glass = Glass { switch: Native::new(&[], 1).unwrap(), change };
+    format!("{:#}", run(&scenario("1:"), &mut glass, &Names::default()).unwrap_err())
+}
+
+fn drop_kind(kind: &'static str) -> impl FnMut(&str, Vec<Event>) -> Vec<Event> {
+    move |_, events| events.into_iter().filter(|event| event.kind != kind).collect()
+}
+
+fn double_kind(kind: &'static str) -> impl FnMut(&str, Vec<Event>) -> Vec<Event> {
+    move |_, events| {
+        events
+            .into_iter()
+            .flat_map(
+                |event| if event.kind == kind { vec![event.clone(), event] } else { vec![event] },
+            )
+            .collect()
+    }
+}
+
+fn set(
+    kind: &'static str,
+    field: &'static str,
+    to: &'static str,
+) -> impl FnMut(&str, Vec<Event>) -> Vec<Event> {
+    move |_, mut events| {
+        for event in events.iter_mut().filter(|event| event.kind == kind) {
+            event.body[field] = to.into();
+        }
+        events
+    }
+}
+
+#[test]
+fn a_lost_doubled_or_changed_event_breaks_a_law() {
+    for (seen, law) in [
+        (through(drop_kind("PayerFundsReserved")), "I7"),
+        (through(drop_kind("PayeeFundsCommitted")), "I7"),
+        (through(drop_kind("TransferFulfilled")), "I7"),
+        (through(double_kind("PayeeFundsCommitted")), "I7"),
+        (through(double_kind("PayerFundsReserved")), "I7"),
+        (through(double_kind("TransferFulfilled")), "I8"),
+        (through(drop_kind("TransferPrepared")), "I7"),
+        (through(set("PayerFundsReserved", "amount", "1.12")), "I4"),
+        (through(set("PayeeFundsCommitted", "transferId", "T9")), "I4"),
+        (through(set("TransferFulfilled", "payee", "simfsp03")), "I7"),
+        (through(set("AccountOpened", "cap", "1")), "I2"),
+    ] {
+        assert!(seen.contains(law), "expected {law}: {seen}");
+    }
+}
+
+#[test]
+fn an_account_that_is_left_out_does_not_balance() {
+    let mut glass = Glass {
+        switch: Native::new(&[], 1).unwrap(),
+        change: |_: &str, events: Vec<Event>| events,
+    };
+    let golden = scenario("1:");
+    run(&golden, &mut glass, &Names::default()).unwrap();
+    let mut touched = scenarios::laws::Touched::default();
+    touched.transfer("T1".to_owned());
+    touched.account("simfsp01/USD".to_owned());
+    let error = scenarios::laws::check(&mut glass, &touched).unwrap_err();
+    assert!(format!("{error:#}").contains("times in"), "{error:#}");
+}
+
+#[test]
+fn what_the_switch_does_not_say_fails_the_scenario_with_its_line() {
+    let given = "scenario x
+        given accounts
+        | account | cap |
+        | a/USD   | 10  |
+        when prepare
+        | transfer | payer | payee | amount | outcome  |
+        | T1       | a     | b     | 1      | accepted |
+        ";
+    for (then, error) in [
+        (
+            "then transfers\n|transfer|state|\n|T1|COMMITTED|",
+            "line 10: transfer T1: expected state COMMITTED, saw {",
+        ),
+        ("then transfers\n|transfer|state|\n|T1|-|", "line 10: transfer T1: expected none, saw {"),
+        ("then transfers\n|transfer|state|\n|T2|RESERVED|", "line 10: transfer T2: there is none"),
+        (
+            "then accounts\n|account|reserved|position|\n|a/USD|2|0|",
+            "line 10: account a/USD: expected reserved 2, saw {",
+        ),
+        (
+            "then events\n|of|event|\n|transfer T1|TransferPrepared|",
+            "expected [\"TransferPrepared\"], saw [\"TransferPrepareAccepted\", \"TransferPrepared\"]",
+        ),
+        (
+            "then events\n|of|event|with|\n|account a/USD|AccountOpened|cap 11|\n|account a/USD|PayerFundsReserved||",
+            "AccountOpened: expected cap 11, saw {\"cap\":\"10\"}",
+        ),
+        (
+            "when fulfil\n|transfer|outcome|\n|T1|refused 3208|\nthen transfers\n|transfer|state|\n|T1|-|",
+            "line 10: expected Refused(\"3208\"), saw Accepted",
+        ),
+        (
+            "when prepare\n|transfer|payer|payee|amount|outcome|reply|\n|T1|a|b|1|nothing|COMMITTED|\n\
+             then transfers\n|transfer|state|\n|T1|-|",
+            "line 10: expected the reply COMMITTED, saw -",
+        ),
+    ] {
+        let told = text::parse("f", &format!("{given}{then}")).unwrap();
+        let mut switch = Native::new(&[], 1).unwrap();
+        let seen = format!("{:#}", run(&told[0], &mut switch, &Names::default()).unwrap_err());
+        assert!(seen.contains(error), "{then}\n{seen}");
+    }
+}
