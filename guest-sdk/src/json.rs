@@ -5,13 +5,21 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Why a document was not understood: for people, naming the field.
+/// How long an explanation gets, in bytes. Some quote what they found, which a client chose.
+const EXPLANATION_MAX: usize = 512;
+
+/// Why a document was not understood: for people, naming the field. At most about 512 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed(String);
 
 impl Malformed {
-    pub(crate) fn new(reason: impl Into<String>) -> Self {
-        Self(reason.into())
+    fn new(reason: impl Into<String>) -> Self {
+        let mut reason: String = reason.into();
+        if reason.len() > EXPLANATION_MAX {
+            reason.truncate(reason.floor_char_boundary(EXPLANATION_MAX));
+            reason.push('…');
+        }
+        Self(reason)
     }
 }
 
@@ -46,13 +54,22 @@ fn explain<T: DeserializeOwned>(document: &[u8], plain: &serde_json::Error) -> M
         return Malformed::new("the document is empty");
     }
     let mut reader = serde_json::Deserializer::from_slice(document);
-    match serde_path_to_error::deserialize::<_, T>(&mut reader) {
-        Err(error) if error.path().iter().next().is_some() => {
-            Malformed::new(format!("{}: {}", error.path(), error.inner()))
-        }
-        // The fault lies in the document as a whole, or after its end.
-        Err(_) | Ok(_) => Malformed::new(plain.to_string()),
+    let field = match serde_path_to_error::deserialize::<_, T>(&mut reader) {
+        Err(error) => field(error.path()),
+        Ok(_) => String::new(),
+    };
+    if field.is_empty() {
+        // It lies in the document as a whole, or after its end.
+        return Malformed::new(plain.to_string());
     }
+    Malformed::new(format!("{field}: {plain}"))
+}
+
+/// A path as people write it; empty for the whole document. What broke before it got a name is left
+/// out.
+fn field(path: &serde_path_to_error::Path) -> String {
+    let path = path.to_string();
+    path.trim_end_matches(['?', '.']).to_owned()
 }
 
 #[cfg(test)]
@@ -91,6 +108,22 @@ mod tests {
     fn what_follows_a_document_is_not_ignored() {
         let error = decode::<Inner>(br#"{"by":1} {"by":2}"#).unwrap_err();
         assert!(error.to_string().starts_with("trailing characters"), "{error}");
+    }
+
+    #[test]
+    fn a_document_that_breaks_off_names_the_field_it_was_in() {
+        let whole = decode::<Outer>(b"{").unwrap_err();
+        assert!(whole.to_string().starts_with("EOF while parsing an object"), "{whole}");
+        let inside = decode::<Outer>(br#"{"inner":[{"by":1},{"#).unwrap_err();
+        assert!(inside.to_string().starts_with("inner[1]: EOF while parsing"), "{inside}");
+    }
+
+    #[test]
+    fn an_explanation_stays_short_whatever_it_quotes() {
+        let long = format!(r#"{{"by":"{}"}}"#, "ä".repeat(100_000));
+        let error = decode::<Inner>(long.as_bytes()).unwrap_err().to_string();
+        assert!(error.len() <= EXPLANATION_MAX + 3, "{}", error.len());
+        assert!(error.starts_with("by: invalid type: string"), "{error}");
     }
 
     #[test]

@@ -1,4 +1,114 @@
-//! Write, test and build a handler.
+//! Write, test and build a handler: business rules that run sandboxed in Zamu.
+//!
+//! # Write
+//! An aggregate is a state and two pure functions. [`messages!`] makes enums of the structs that
+//! are its commands and events; bodies and states are JSON, by serde. An event handler is one pure
+//! function.
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use zamu_guest::{Aggregate, Context, Decision, EventContext, EventHandler, Outbox};
+//!
+//! #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+//! pub struct Rent { pub days: u32 }
+//! #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+//! pub struct Rented { pub by: String, pub days: u32 }
+//!
+//! zamu_guest::messages! { pub enum BikeCommand { Rent } }
+//! zamu_guest::messages! { pub enum BikeEvent { Rented } }
+//!
+//! pub struct Bike;
+//!
+//! #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+//! pub struct State { rented_by: Option<String> }
+//!
+//! impl Aggregate for Bike {
+//!     const TYPE: &'static str = "bike";
+//!     type State = State;
+//!     type Command = BikeCommand;
+//!     type Event = BikeEvent;
+//!     type Configuration = ();
+//!
+//!     fn decide(bike: &State, command: BikeCommand, context: &Context) -> Decision<BikeEvent> {
+//!         let BikeCommand::Rent(Rent { days }) = command;
+//!         match &bike.rented_by {
+//!             None => Decision::accept(Rented { by: context.principal.to_owned(), days }),
+//!             Some(by) if by == context.principal => Decision::nothing().reply("yours already"),
+//!             Some(_) => Decision::refuse("rented", "someone else has this bike"),
+//!         }
+//!     }
+//!
+//!     fn evolve(bike: State, event: &BikeEvent) -> State {
+//!         let BikeEvent::Rented(Rented { by, .. }) = event;
+//!         State { rented_by: Some(by.clone()), ..bike }
+//!     }
+//! }
+//!
+//! // An event handler hears events of some aggregate types, its own handler's or others', and
+//! // sends commands to some. These enums say which.
+//! zamu_guest::addressed! { pub enum Heard { "bike" => { Rented } } }
+//! zamu_guest::addressed! { pub enum Asked { "customer" => { Charge } } }
+//!
+//! #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+//! pub struct Charge { pub days: u32 }
+//!
+//! pub struct Billing;
+//!
+//! impl EventHandler for Billing {
+//!     type Event = Heard;
+//!     type Command = Asked;
+//!     type Configuration = ();
+//!
+//!     fn react(event: &Heard, _: &EventContext) -> Outbox<Asked> {
+//!         let Heard::Rented(Rented { by, days }) = event;
+//!         Outbox::to(by, Charge { days: *days })
+//!     }
+//! }
+//!
+//! // One handler is one component; it exports the roles that it is given.
+//! zamu_guest::handler! {
+//!     name: "bikes",
+//!     fold: 1,
+//!     aggregates: [Bike],
+//!     event_handlers: [Billing],
+//! }
+//!
+//! // In tests:
+//! use zamu_guest::testing::{Reaction, Scenario};
+//!
+//! # fn main() {
+//! Scenario::<Bike>::new()
+//!     .principal("ann")
+//!     .when(Rent { days: 2 })
+//!     .then_events([Rented { by: "ann".to_owned(), days: 2 }])
+//!     .principal("ben")
+//!     .when(Rent { days: 1 })
+//!     .then_refused("rented");
+//!
+//! Reaction::<Billing>::new()
+//!     .on(Rented { by: "ann".to_owned(), days: 2 })
+//!     .then_commands([("ann", Charge { days: 2 })]);
+//! # }
+//! ```
+//!
+//! All that is not a function of state and message comes in the [`Context`]: time, ids, who asked,
+//! the operator's configuration. There is nothing else: no clock, no randomness, no files. A body
+//! that does not decode is refused as `malformed`, naming the field; how strict that is, serde's
+//! attributes say (`#[serde(deny_unknown_fields)]`). A panic ends the item, which becomes a dead
+//! letter with the panic's text.
+//!
+//! # Test
+//! `cargo test`, with the [`testing`] kit. It checks the contract's [laws](Aggregate#laws) after
+//! every step without being asked; a broken one is named and shown as a difference. The commonest:
+//! a `HashMap` in a state, whose JSON is different every time.
+//!
+//! # Build
+//! ```toml
+//! [lib]
+//! crate-type = ["cdylib", "rlib"]
+//! ```
+//! `cargo build --target wasm32-unknown-unknown --profile guest`, encoded as a component; in this
+//! repository `cargo xtask guests` does both.
 
 pub mod aggregate;
 pub mod columns;

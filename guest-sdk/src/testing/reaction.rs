@@ -16,7 +16,6 @@ use crate::time::Time;
 
 /// An event handler, and what it makes of events. Every assertion panics with a readable
 /// difference, and so does every law that is broken.
-#[must_use]
 pub struct Reaction<H: EventHandler> {
     engine: Box<dyn Engine>,
     /// The manifest's indices of types and kinds, by the handler's own indices.

@@ -19,7 +19,6 @@ const WINDOW: usize = 16;
 
 /// One aggregate, and what happens to it. Every assertion panics with a readable difference, and so
 /// does every law that is broken.
-#[must_use]
 pub struct Scenario<A: Aggregate> {
     engine: Box<dyn Engine>,
     lane: Lane,
@@ -238,6 +237,7 @@ impl<A: Aggregate> Scenario<A> {
 
     #[track_caller]
     fn check_history(&mut self) {
+        laws::check_evolve(&self.lane, &mut *self.engine, &self.history, &self.stored);
         if !self.history.is_empty() {
             let state = self.state();
             if state != self.folded {
@@ -248,7 +248,6 @@ impl<A: Aggregate> Scenario<A> {
                 );
             }
         }
-        laws::check_evolve(&self.lane, &mut *self.engine, &self.history, &self.stored);
     }
 }
 

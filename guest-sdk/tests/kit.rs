@@ -1,0 +1,152 @@
+//! The kit's assertions fail when they should, and say what was there instead.
+
+mod support;
+
+use serde_json::json;
+use support::{
+    Contents, Fill, Filled, Jar, JarEvent, Keeper, Misuse, Note, OldSealed, Seal, Sealed,
+    panic_text,
+};
+use zamu_guest::Time;
+use zamu_guest::testing::{Reaction, Scenario};
+
+fn fill(grams: u64) -> Fill {
+    Fill { with: Contents { grams } }
+}
+
+fn filled(grams: u64) -> Filled {
+    Filled { grams, by: "anonymous".to_owned() }
+}
+
+fn jar() -> Scenario<Jar> {
+    Scenario::new()
+}
+
+#[test]
+fn other_events_than_expected_are_shown_as_a_difference() {
+    let text = panic_text(|| jar().when(fill(5)).then_events([filled(6)]));
+    assert!(text.starts_with("other events than expected (-):\n"), "{text}");
+    assert!(text.contains("  -             grams: 6,\n"), "{text}");
+    assert!(text.contains("  +             grams: 5,\n"), "{text}");
+}
+
+#[test]
+fn more_and_fewer_events_than_expected_are_found() {
+    let fewer = panic_text(|| jar().when(fill(5)).then_events((filled(5), OldSealed {})));
+    assert!(fewer.contains("  -     OldSealed("), "{fewer}");
+    let more = panic_text(|| {
+        jar()
+            .when(Misuse { how: "two events".to_owned() })
+            .then_events([Filled { grams: 1, by: "two events".to_owned() }])
+    });
+    assert!(more.contains("  +     OldSealed("), "{more}");
+}
+
+#[test]
+fn another_outcome_than_expected_is_told() {
+    let cases = [
+        (
+            panic_text(|| jar().when(fill(5)).then_nothing()),
+            "expected the command to be nothing to do, but it was accepted with 1 event(s)",
+        ),
+        (
+            panic_text(|| jar().when(fill(5)).then_refused("full")),
+            "expected the command to be refused with full, but it was accepted with 1 event(s)",
+        ),
+        (
+            panic_text(|| jar().when(fill(5_000)).then_events([filled(5_000)])),
+            "expected the command to be accepted, but it was refused with full: 5000 g do not fit",
+        ),
+        (
+            panic_text(|| jar().when(fill(5_000)).then_refused("sealed")),
+            "expected a refusal with sealed, but the command was refused with full: 5000 g",
+        ),
+        (
+            panic_text(|| jar().when(fill(5_000)).then_details("4000 g")),
+            "expected details with `4000 g` in them, not: 5000 g do not fit",
+        ),
+        (
+            panic_text(|| jar().when(fill(5)).then_reply(&6)),
+            "another reply than expected (-):\n  - 6\n  + 5\n",
+        ),
+        (
+            panic_text(|| jar().when(Seal {}).then_reply(&6)),
+            "another reply than expected (-):\n  - 6\n  + (empty)\n",
+        ),
+        (panic_text(|| jar().then_nothing()), "`then` needs a `when` before it"),
+        (
+            panic_text(|| jar().when(fill(5)).given([filled(5)]).then_nothing()),
+            "`then` needs a `when` before it",
+        ),
+        (
+            panic_text(|| jar().when(fill(5)).then_wake_at(Some(Time(5)))),
+            "expected to be woken at Some(Time(5)), not at None",
+        ),
+        (panic_text(|| jar().when_body("Drop", "{}")), "jar takes no command Drop"),
+    ];
+    for (text, expected) in cases {
+        assert!(text.starts_with(expected), "expected: {expected}\nfound: {text}");
+    }
+}
+
+#[test]
+fn the_setting_reaches_the_handler() {
+    jar()
+        .configured(json!({ "jar": { "grams_max": 10 } }))
+        .principal("ben")
+        .when(fill(10))
+        .then_events([Filled { grams: 10, by: "ben".to_owned() }])
+        .then_reply(&10)
+        .when(fill(1))
+        .then_refused("full")
+        .at(Time(77))
+        .later_by_ms(3)
+        .when(Seal {})
+        .then_events([Sealed { at: Time(80) }])
+        .then_state(|jar| assert_eq!((jar.grams, jar.sealed), (10, Some(Time(80)))));
+}
+
+#[test]
+fn state_assertions_see_the_stored_state() {
+    let text = panic_text(|| jar().when(fill(3)).then_state(|jar| assert_eq!(jar.grams, 4)));
+    assert!(text.contains("left: 3"), "{text}");
+}
+
+#[test]
+fn a_body_as_a_client_sends_it_can_be_tried() {
+    jar()
+        .when_body("Fill", r#"{"with":{"grams":"many"}}"#)
+        .then_refused("malformed")
+        .then_details("with.grams")
+        .when_body("Fill", r#" {"with": {"grams": 2}} "#)
+        .then_events([filled(2)]);
+}
+
+#[test]
+fn events_of_older_schemas_can_be_given() {
+    let scenario = jar().given((filled(1), OldSealed {})).when(fill(1)).then_refused("sealed");
+    assert_eq!(scenario.events(), [JarEvent::from(filled(1)), OldSealed {}.into()]);
+}
+
+#[test]
+fn a_fault_is_told_with_its_text() {
+    let text = panic_text(|| jar().when(Misuse { how: "reply to a refusal".to_owned() }));
+    let expected =
+        "decide faulted: jar/key: item 0, Misuse: a refusal carries details, not a reply";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn other_commands_than_expected_are_shown_as_a_difference() {
+    let heavy = || Reaction::<Keeper>::new().key("a").on(filled(500));
+    let other = panic_text(|| heavy().then_commands([("log", Note { text: "b".to_owned() })]));
+    assert!(other.starts_with("other commands than expected (-):\n"), "{other}");
+    assert!(other.contains("text: \"a is heavy\""), "{other}");
+    let elsewhere =
+        panic_text(|| heavy().then_commands([("diary", Note { text: "a is heavy".to_owned() })]));
+    assert!(elsewhere.contains("  -         \"diary\""), "{elsewhere}");
+    let nothing = panic_text(|| heavy().then_nothing());
+    assert!(nothing.starts_with("other commands than expected (-):\n"), "{nothing}");
+    let early = panic_text(|| Reaction::<Keeper>::new().then_nothing());
+    assert_eq!(early, "`then` needs an `on` before it");
+}

@@ -1,0 +1,373 @@
+//! The kit finds what breaks a law: one deliberately broken aggregate, event handler or engine per
+//! law, and a sound one that passes.
+
+#![allow(missing_docs, unreachable_pub)]
+
+mod support;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use support::{Fill, Filled, Jar, Keeper, Note, Seal, Sealed, Stock, kitchen, panic_text};
+use zamu_guest::columns::{
+    Aggregates, Commands, Decision as Decided, Fault, Heard, Past, Sent, States,
+};
+use zamu_guest::testing::{Engine, Law, Reaction, Scenario};
+use zamu_guest::{Aggregate, Context, Decision, EventContext, EventHandler, Handler, Outbox, Time};
+
+zamu_guest::messages! { pub enum Command { Put, Forgetful } }
+zamu_guest::messages! { pub enum Event { WasPut, Partial } }
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Put {
+    pub name: String,
+}
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WasPut {
+    pub name: String,
+    pub number: u64,
+}
+/// A command that does not survive being stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Forgetful {
+    #[serde(skip)]
+    pub lost: u64,
+}
+/// An event that does not survive being stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Partial {
+    #[serde(skip)]
+    pub lost: u64,
+}
+
+/// An aggregate that numbers the names it is given, with one thing about it broken.
+macro_rules! broken {
+    (
+        $name:ident, $state:ty,
+        decide($decide_state:ident, $put:ident, $context:ident) $decide:block,
+        evolve($evolve_state:ident, $event:ident) $evolve:block
+    ) => {
+        struct $name;
+
+        impl Aggregate for $name {
+            const TYPE: &'static str = "broken";
+            type State = $state;
+            type Command = Command;
+            type Event = Event;
+            type Configuration = ();
+
+            fn decide(
+                $decide_state: &$state,
+                command: Command,
+                $context: &Context,
+            ) -> Decision<Event> {
+                let $put = match command {
+                    Command::Put($put) => $put,
+                    Command::Forgetful(_) => return Decision::nothing(),
+                };
+                $decide
+            }
+
+            #[allow(unused_mut)]
+            fn evolve(mut $evolve_state: $state, event: &Event) -> $state {
+                let $event = match event {
+                    Event::WasPut($event) => ($event.name.clone(), $event.number),
+                    Event::Partial($event) => (String::new(), $event.lost),
+                };
+                $evolve
+            }
+        }
+    };
+}
+
+fn put(name: &str) -> Put {
+    Put { name: name.to_owned() }
+}
+
+fn was_put(name: &str) -> WasPut {
+    WasPut { name: name.to_owned(), number: 1 }
+}
+
+#[track_caller]
+fn assert_breaks<T>(law: Law, run: impl FnOnce() -> T) {
+    let text = panic_text(run);
+    assert!(text.starts_with(&format!("law broken: {law}\n")), "another panic: {text}");
+    let marked = |mark| text.lines().skip(1).any(|line| line.starts_with(mark));
+    assert!(marked("  - ") || marked("  + "), "no difference is shown: {text}");
+}
+
+broken!(
+    HashMapState, HashMap<String, u64>,
+    decide(state, put, _context) {
+        Decision::accept(WasPut { name: put.name, number: state.len() as u64 })
+    },
+    evolve(state, event) { state.insert(event.0, event.1); state }
+);
+
+#[test]
+fn a_hash_map_in_the_state_is_found() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+    assert_breaks(Law::Repeatable, || Scenario::<HashMapState>::new().given(names.map(was_put)));
+    assert_breaks(Law::Repeatable, || {
+        names
+            .iter()
+            .fold(Scenario::<HashMapState>::new(), |scenario, name| scenario.when(put(name)))
+    });
+}
+
+thread_local! {
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+    static LAST_KEY: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+fn next_call() -> u64 {
+    CALLS.replace(CALLS.get() + 1)
+}
+
+broken!(
+    HiddenInDecide, u64,
+    decide(_state, put, _context) {
+        Decision::accept(WasPut { name: put.name, number: next_call() })
+    },
+    evolve(state, event) { state + event.1 }
+);
+
+#[test]
+fn a_decide_with_hidden_state_is_found() {
+    assert_breaks(Law::Repeatable, || Scenario::<HiddenInDecide>::new().when(put("a")));
+}
+
+broken!(
+    HiddenInReply, u64,
+    decide(_state, _put, _context) { Decision::nothing().reply(&next_call()) },
+    evolve(state, event) { state + event.1 }
+);
+
+#[test]
+fn a_reply_that_depends_on_hidden_state_is_found() {
+    assert_breaks(Law::Repeatable, || Scenario::<HiddenInReply>::new().when(put("a")));
+}
+
+broken!(
+    HiddenInEvolve, u64,
+    decide(_state, put, _context) { Decision::accept(WasPut { name: put.name, number: 1 }) },
+    evolve(state, event) { state + event.1 + next_call() }
+);
+
+#[test]
+fn an_evolve_with_hidden_state_is_found() {
+    assert_breaks(Law::Repeatable, || Scenario::<HiddenInEvolve>::new().given([was_put("a")]));
+    assert_breaks(Law::Repeatable, || Scenario::<HiddenInEvolve>::new().when(put("a")));
+}
+
+broken!(
+    LossyEvent, u64,
+    decide(_state, _put, _context) { Decision::accept(Partial { lost: 7 }) },
+    evolve(state, event) { state + event.1 }
+);
+
+#[test]
+fn an_evolve_that_disagrees_with_decide_is_found() {
+    assert_breaks(Law::Agreeing, || Scenario::<LossyEvent>::new().when(put("a")));
+}
+
+/// Part of it is not stored, and equality does not tell.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Cached {
+    stored: u64,
+    #[serde(skip)]
+    cache: u64,
+}
+
+impl PartialEq for Cached {
+    fn eq(&self, other: &Self) -> bool {
+        self.stored == other.stored
+    }
+}
+
+broken!(
+    CachedInDecide, Cached,
+    decide(state, put, _context) {
+        Decision::accept(WasPut { name: put.name, number: state.cache })
+    },
+    evolve(state, event) {
+        Cached { stored: state.stored + event.1, cache: state.cache + 1 }
+    }
+);
+
+#[test]
+fn a_batch_that_differs_from_its_parts_is_found() {
+    let once = Scenario::<CachedInDecide>::new().when(put("a"));
+    assert_breaks(Law::Splittable, || once.when(put("b")));
+}
+
+broken!(
+    CachedInEvolve, Cached,
+    decide(_state, _put, _context) { Decision::nothing() },
+    evolve(state, event) {
+        Cached { stored: state.stored + state.cache + event.1, cache: state.cache + 1 }
+    }
+);
+
+#[test]
+fn a_snapshot_that_forgets_something_is_found() {
+    let once = Scenario::<CachedInEvolve>::new().given([was_put("a")]);
+    assert_breaks(Law::Replayable, || once.given([was_put("b")]));
+}
+
+broken!(
+    Neighbourly, u64,
+    decide(_state, put, context) {
+        let last = LAST_KEY.replace(context.key.to_owned());
+        let moved = !last.is_empty() && last != context.key;
+        Decision::accept(WasPut { name: put.name, number: u64::from(moved) })
+    },
+    evolve(state, event) { state + event.1 }
+);
+
+#[test]
+fn an_aggregate_that_feels_its_neighbours_is_found() {
+    assert_breaks(Law::Separate, || Scenario::<Neighbourly>::new().when(put("a")));
+}
+
+/// Part of it is not stored, and equality tells.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Skipping {
+    stored: u64,
+    #[serde(skip)]
+    lost: u64,
+}
+
+broken!(
+    LossyState, Skipping,
+    decide(_state, put, _context) { Decision::accept(WasPut { name: put.name, number: 1 }) },
+    evolve(state, event) { Skipping { stored: state.stored + event.1, lost: state.lost + 1 } }
+);
+
+#[test]
+fn a_state_that_does_not_survive_being_stored_is_found() {
+    assert_breaks(Law::StateLossless, || Scenario::<LossyState>::new().given([was_put("a")]));
+    assert_breaks(Law::StateLossless, || Scenario::<LossyState>::new().when(put("a")));
+}
+
+broken!(
+    UnwritableState, HashMap<(u8, u8), u64>,
+    decide(_state, put, _context) { Decision::accept(WasPut { name: put.name, number: 1 }) },
+    evolve(state, event) { state.insert((1, 2), event.1); state }
+);
+
+#[test]
+fn a_state_that_cannot_be_stored_is_found() {
+    let text = panic_text(|| Scenario::<UnwritableState>::new().when(put("a")));
+    let expected = "decide faulted: broken/key: item 0, Put: the state cannot be JSON: ";
+    assert!(text.starts_with(expected), "{text}");
+}
+
+#[test]
+fn messages_that_do_not_survive_being_stored_are_found() {
+    assert_breaks(Law::MessageLossless, || {
+        Scenario::<LossyEvent>::new().given([Partial { lost: 7 }])
+    });
+    assert_breaks(Law::MessageLossless, || {
+        Scenario::<LossyEvent>::new().when(Forgetful { lost: 7 })
+    });
+}
+
+zamu_guest::addressed! { pub enum Puts { "broken" => { WasPut } } }
+zamu_guest::addressed! { pub enum Asks { "broken" => { Put, Forgetful } } }
+
+struct HiddenInReact;
+
+impl EventHandler for HiddenInReact {
+    type Event = Puts;
+    type Command = Asks;
+    type Configuration = ();
+
+    fn react(_: &Puts, _: &EventContext) -> Outbox<Asks> {
+        Outbox::to("other", put(&next_call().to_string()))
+    }
+}
+
+#[test]
+fn a_react_with_hidden_state_is_found() {
+    assert_breaks(Law::Repeatable, || Reaction::<HiddenInReact>::new().on(was_put("a")));
+}
+
+/// A sound handler, except that calls with more than one item go wrong.
+struct BadWithBatches(Handler);
+
+impl Engine for BadWithBatches {
+    fn describe(&mut self) -> String {
+        self.0.describe()
+    }
+
+    fn decide(
+        &mut self,
+        aggregates: &Aggregates,
+        commands: &Commands,
+        configuration: &[u8],
+    ) -> Result<Decided, Fault> {
+        let mut decided = Engine::decide(&mut self.0, aggregates, commands, configuration)?;
+        if commands.kind.len() > 1 {
+            decided.outcomes.replies = commands.kind.iter().map(|_| "1").collect();
+        }
+        Ok(decided)
+    }
+
+    fn evolve(&mut self, aggregates: &Aggregates, events: &Past) -> Result<States, Fault> {
+        Engine::evolve(&mut self.0, aggregates, events)
+    }
+
+    fn react(&mut self, events: &Heard, configuration: &[u8]) -> Result<Sent, Fault> {
+        let mut sent = Engine::react(&mut self.0, events, configuration)?;
+        if events.kind.len() > 1 {
+            sent.cause.fill(0);
+        }
+        Ok(sent)
+    }
+}
+
+#[test]
+fn an_engine_that_is_wrong_about_batches_is_found() {
+    let keeper = Handler::new("keeper", "1.0.0", 1).event_handler::<Keeper>();
+    let heavy = Filled { grams: 500, by: "ann".to_owned() };
+    let once = Reaction::<Keeper>::on_engine(BadWithBatches(keeper)).on(heavy.clone());
+    assert_breaks(Law::Splittable, || once.on(heavy));
+
+    let once = Scenario::<Jar>::on_engine(BadWithBatches(kitchen())).key("a");
+    // One command beside a neighbour's is a batch already.
+    assert_breaks(Law::Separate, || once.when(Seal {}));
+}
+
+#[test]
+fn a_sound_aggregate_and_a_sound_event_handler_pass() {
+    let fill = |grams| Fill { with: support::Contents { grams } };
+    let mut scenario = Scenario::<Jar>::new();
+    for grams in 0..40 {
+        scenario = scenario.later_by_ms(5).when(fill(grams));
+    }
+    scenario
+        .given([Filled { grams: 1, by: "x".to_owned() }])
+        .at(Time(500))
+        .when(Seal {})
+        .then_events([Sealed { at: Time(500) }])
+        .then_wake_at(Some(Time(1_500)))
+        .when(fill(1))
+        .then_refused("sealed")
+        .when(Seal {})
+        .then_nothing();
+
+    Reaction::<Keeper>::new()
+        .key("a")
+        .on(Filled { grams: 500, by: "ann".to_owned() })
+        .then_commands([("log", Note { text: "a is heavy".to_owned() })])
+        .on(Filled { grams: 5, by: "ann".to_owned() })
+        .then_nothing()
+        .sequence(9)
+        .on(Sealed { at: Time(1) })
+        .then_commands(
+            Outbox::to("top", Stock { jar: "a".to_owned() })
+                .and_to("log", Note { text: "a was number 9".to_owned() }),
+        );
+}
