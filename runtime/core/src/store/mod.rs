@@ -42,6 +42,13 @@ pub trait Store: Send {
     /// As the engine has them.
     fn write(&mut self, partition: PartitionId, write: &Write) -> Result<(), EngineError>;
 
+    /// Puts all earlier writes of a partition beyond any crash. Seldom called: only before the log is
+    /// told that it may forget what these writes came from.
+    ///
+    /// # Errors
+    /// As the engine has them.
+    fn sync(&mut self, partition: PartitionId) -> Result<(), EngineError>;
+
     /// Up to `limit` pairs in key order, after `after` if one is given.
     ///
     /// # Errors
