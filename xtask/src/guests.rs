@@ -48,7 +48,7 @@ Options:
 const ONLY: &str = "--only";
 
 /// The package feature and the binary of the encoder.
-const ENCODER: &str = "componentize";
+pub(crate) const ENCODER: &str = "componentize";
 
 /// A component to build: a package with some of its features.
 #[derive(Debug, PartialEq, Eq)]
