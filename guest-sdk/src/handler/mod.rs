@@ -44,7 +44,7 @@ struct Owned {
     /// The manifest's kinds of commands and events, by the aggregate's own index.
     commands: Vec<u32>,
     events: Vec<u32>,
-    open: fn(&[u8]) -> Result<Box<dyn Slot>, String>,
+    open: slot::Open,
     parse: Parse,
     reads_configuration: bool,
 }

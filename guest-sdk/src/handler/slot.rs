@@ -53,6 +53,9 @@ pub(crate) trait Slot {
     fn write(&self, into: &mut Vec<u8>) -> Result<u64, String>;
 }
 
+/// Decodes a state into a slot; what is wrong with it otherwise.
+pub(crate) type Open = fn(&[u8]) -> Result<Box<dyn Slot>, String>;
+
 /// Opens a slot: an empty state is that of an aggregate without a past.
 pub(crate) fn open<A: Aggregate>(state: &[u8]) -> Result<Box<dyn Slot>, String> {
     let state = if state.is_empty() {
