@@ -89,7 +89,8 @@ impl Lie {
         let events = &mut decision.events;
         match self {
             Self::EndsDescend => {
-                decision.outcomes.replies.ends[0] = u32::MAX;
+                let replies = &mut decision.outcomes.replies;
+                replies.ends[0] = replies.data.len() as u32 + 1;
             }
             Self::EndsBeyondData => events.bodies.ends.iter_mut().for_each(|end| *end += 1_000),
             Self::ColumnTooLong => events.kind.push(NOTED),
@@ -145,8 +146,8 @@ pub(crate) fn act(
         b"configuration" => (b"".to_vec(), configuration::get()),
         // How often this instance was called: a breach of purity that no single call shows.
         b"hidden" => (b"".to_vec(), CALLS.get().to_string().into_bytes()),
-        // More than a guest may return.
-        b"output" => (b"".to_vec(), vec![b'x'; 24 << 20]),
+        // More than a reply may be, and more than the tests let a guest return.
+        b"output" => (b"".to_vec(), vec![b'x'; 2 << 20]),
         _ => match body.strip_prefix(b"emit ") {
             Some(event) => (event.to_vec(), b"".to_vec()),
             None => (count.to_string().into_bytes(), count.to_string().into_bytes()),
@@ -187,7 +188,7 @@ pub(crate) fn misbehave(what: &[u8]) -> Result<(), Fault> {
             black_box(configuration::get());
         }
         // 40 MiB that stay with the instance.
-        b"hoard" => HOARD.set(vec![1; 40 << 20]),
+        b"hoard" => HOARD.set(Vec::with_capacity(40 << 20)),
         _ => {
             if let Some(rounds) = what.strip_prefix(b"burn ") {
                 let rounds = std::str::from_utf8(rounds).ok().and_then(|text| text.parse().ok());

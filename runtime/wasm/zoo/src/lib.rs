@@ -66,6 +66,7 @@ impl command_handler::Guest for Zoo {
             let count = &mut counts[commands.slot[index] as usize];
             animals::act(body, index as u32, count, &mut answer)?;
         }
+        item(commands.slot.len());
         Ok(answer.into_decision(&counts))
     }
 
@@ -77,6 +78,7 @@ impl command_handler::Guest for Zoo {
             animals::misbehave(body)?;
             counts[events.slot[index] as usize] += 1;
         }
+        item(events.slot.len());
         Ok(states(&counts))
     }
 }
@@ -119,6 +121,7 @@ impl inspect::Guest for Zoo {
     }
 }
 
+/// Work on an item begins; one past the last says that all are done.
 fn item(index: usize) {
     if ITEMS {
         meter::item(index as u32);

@@ -1,0 +1,377 @@
+//! Is this component let in? Looks at the bytes only, cheapest checks first; compiles and runs
+//! nothing. What the component then says of itself is checked by [`crate::manifest`].
+//!
+//! Class *pure*: the imports are ours, or none.
+
+use std::ops::ControlFlow;
+
+use wasmparser::{
+    CanonicalFunction, CanonicalOption, ComponentExternalKind, Encoding, FuncValidatorAllocations,
+    Parser, Payload, ValidPayload, Validator, WasmFeatures,
+};
+
+use crate::limits::Limits;
+
+/// The roles that a component exports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Roles {
+    /// Exports `manifest`. Always true of what is admitted.
+    pub manifest: bool,
+    /// Exports `command-handler`.
+    pub command_handler: bool,
+    /// Exports `event-handler`.
+    pub event_handler: bool,
+    /// Exports `inspect`.
+    pub inspect: bool,
+}
+
+/// Why a component is not let in. Each text ends with what to do about it.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum AdmissionError {
+    /// The file is too large.
+    #[error(
+        "the component has {bytes} bytes, and the limit component_bytes is {limit}: build it with \
+         optimisation and without debug information, or raise the limit"
+    )]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The bytes are something else.
+    #[error("not a component but {found}: {remedy}")]
+    NotAComponent {
+        /// What they are.
+        found: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The bytes do not validate, or use a WebAssembly proposal that is switched off.
+    #[error(
+        "not valid at byte {offset}: {message}; build it again, for wasm32-unknown-unknown and \
+         without experimental WebAssembly features"
+    )]
+    Invalid {
+        /// Offset in the file.
+        offset: usize,
+        /// The validator's words.
+        message: String,
+    },
+    /// There is too much of something.
+    #[error(
+        "it has {count} {what}, and the limit {limit_name} is {limit}: make the handler smaller, or raise the limit"
+    )]
+    TooMany {
+        /// What there is too much of.
+        what: &'static str,
+        /// How many there are at least.
+        count: u32,
+        /// The setting.
+        limit_name: &'static str,
+        /// Its value.
+        limit: u32,
+    },
+    /// A function is so large that compiling it may take very long.
+    #[error(
+        "function {function} has {bytes} bytes, and the limit function_bytes is {limit}: split the \
+         function, or raise the limit"
+    )]
+    FunctionTooLarge {
+        /// Index among the component's function bodies.
+        function: u32,
+        /// Size of its body.
+        bytes: usize,
+        /// The limit.
+        limit: u32,
+    },
+    /// An import that handlers do not get.
+    #[error("it imports {name}, which handlers do not get: {remedy}")]
+    ForbiddenImport {
+        /// The interface.
+        name: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// An export that is no role.
+    #[error(
+        "it exports {name}, which is no role of a handler (manifest, command-handler, \
+         event-handler, inspect of zamu:handler@0.1): remove the export"
+    )]
+    UnknownExport {
+        /// The export.
+        name: String,
+    },
+    /// One of our interfaces, in a version that this host does not speak.
+    #[error(
+        "it uses {name}, and this host speaks zamu:handler@0.1: build it with the SDK of that version"
+    )]
+    IncompatibleVersion {
+        /// The interface.
+        name: String,
+    },
+    /// No `manifest`.
+    #[error("it does not export zamu:handler/manifest: use the SDK's export macro")]
+    NoManifest,
+    /// Neither role that does anything.
+    #[error("it exports neither command-handler nor event-handler: use the SDK's export macro")]
+    NoRole,
+    /// A part of the component model that handlers have no use for.
+    #[error("it uses {what}, which handlers do not need: {remedy}")]
+    Unwanted {
+        /// The part.
+        what: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+}
+
+/// Decides whether a component is let in, and finds its roles.
+///
+/// # Errors
+/// The first reason found.
+pub fn admit(bytes: &[u8], limits: &Limits) -> Result<Roles, AdmissionError> {
+    if bytes.len() > limits.component_bytes {
+        let limit = limits.component_bytes;
+        return Err(AdmissionError::TooLarge { bytes: bytes.len(), limit });
+    }
+    is_component(bytes)?;
+    let mut walk = Walk::new(limits);
+    for payload in Parser::new(0).parse_all(bytes) {
+        if walk.step(&payload?)?.is_break() {
+            break;
+        }
+    }
+    walk.finish()
+}
+
+/// WebAssembly 2.0 and constants that compilers emit: what the engine runs.
+const FEATURES: WasmFeatures =
+    WasmFeatures::WASM2.union(WasmFeatures::EXTENDED_CONST).union(WasmFeatures::COMPONENT_MODEL);
+
+const IMPORTS: [&str; 4] = ["log", "meter", "configuration", "columns"];
+
+impl From<wasmparser::BinaryReaderError> for AdmissionError {
+    fn from(error: wasmparser::BinaryReaderError) -> Self {
+        Self::Invalid { offset: error.offset(), message: error.message().to_owned() }
+    }
+}
+
+fn is_component(bytes: &[u8]) -> Result<(), AdmissionError> {
+    let (found, remedy) = match bytes {
+        [0, b'a', b's', b'm', _, _, 1, 0, ..] => return Ok(()),
+        [0, b'a', b's', b'm', ..] => (
+            "a core module",
+            "encode it as a component, as `cargo xtask guests` does with wit-component",
+        ),
+        [0x7f, b'E', b'L', b'F', ..] => {
+            ("native code", "give the component itself: the host compiles it, and trusts only that")
+        }
+        [b'(', ..] => ("WebAssembly text", "give the binary form"),
+        _ => ("an unknown file", "give a WebAssembly component"),
+    };
+    Err(AdmissionError::NotAComponent { found, remedy })
+}
+
+struct Walk<'a> {
+    limits: &'a Limits,
+    validator: Validator,
+    allocations: FuncValidatorAllocations,
+    /// Components and modules that are open, the outermost first.
+    open: Vec<Encoding>,
+    roles: Roles,
+    modules: u32,
+    functions: u32,
+}
+
+impl<'a> Walk<'a> {
+    fn new(limits: &'a Limits) -> Self {
+        Self {
+            limits,
+            validator: Validator::new_with_features(FEATURES),
+            allocations: FuncValidatorAllocations::default(),
+            open: Vec::new(),
+            roles: Roles::default(),
+            modules: 0,
+            functions: 0,
+        }
+    }
+
+    fn step(&mut self, payload: &Payload<'_>) -> Result<ControlFlow<()>, AdmissionError> {
+        self.count(payload)?;
+        self.borders(payload)?;
+        match self.validator.payload(payload)? {
+            ValidPayload::Func(function, body) => {
+                let mut validator = function.into_validator(std::mem::take(&mut self.allocations));
+                validator.validate(&body)?;
+                self.allocations = validator.into_allocations();
+            }
+            ValidPayload::End(_) => {
+                self.open.pop();
+                if self.open.is_empty() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            ValidPayload::Ok | ValidPayload::Parser(_) => {}
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn finish(self) -> Result<Roles, AdmissionError> {
+        match self.roles {
+            Roles { manifest: false, .. } => Err(AdmissionError::NoManifest),
+            Roles { command_handler: false, event_handler: false, .. } => {
+                Err(AdmissionError::NoRole)
+            }
+            roles => Ok(roles),
+        }
+    }
+
+    fn count(&mut self, payload: &Payload<'_>) -> Result<(), AdmissionError> {
+        let limits = self.limits;
+        match payload {
+            Payload::Version { encoding, .. } => {
+                self.open.push(*encoding);
+                if *encoding == Encoding::Module {
+                    self.modules += 1;
+                    at_most("core modules", self.modules, "modules", limits.modules)?;
+                }
+            }
+            Payload::CodeSectionStart { count, .. } => {
+                let functions = self.functions.saturating_add(*count);
+                at_most("functions", functions, "functions", limits.functions)?;
+            }
+            Payload::CodeSectionEntry(body) => {
+                let (function, bytes) = (self.functions, body.range().len());
+                self.functions += 1;
+                let limit = limits.function_bytes;
+                if bytes > limit as usize {
+                    return Err(AdmissionError::FunctionTooLarge { function, bytes, limit });
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn borders(&mut self, payload: &Payload<'_>) -> Result<(), AdmissionError> {
+        let outermost = self.open.len() == 1;
+        match payload {
+            Payload::ComponentImportSection(imports) if outermost => {
+                for import in imports.clone() {
+                    admit_import(import?.name.name)?;
+                }
+            }
+            Payload::ComponentExportSection(exports) if outermost => {
+                for export in exports.clone() {
+                    let export = export?;
+                    self.admit_export(export.name.name, export.kind)?;
+                }
+            }
+            Payload::ComponentCanonicalSection(functions) => {
+                for function in functions.clone() {
+                    admit_canonical(&function?)?;
+                }
+            }
+            Payload::ComponentStartSection { .. } => {
+                return Err(AdmissionError::Unwanted {
+                    what: "a component start function",
+                    remedy: "do the work in an export",
+                });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn admit_export(
+        &mut self,
+        name: &str,
+        kind: ComponentExternalKind,
+    ) -> Result<(), AdmissionError> {
+        let unknown = || AdmissionError::UnknownExport { name: name.to_owned() };
+        let role = match ours(name)? {
+            Some("manifest") => &mut self.roles.manifest,
+            Some("command-handler") => &mut self.roles.command_handler,
+            Some("event-handler") => &mut self.roles.event_handler,
+            Some("inspect") => &mut self.roles.inspect,
+            _ => return Err(unknown()),
+        };
+        if kind != ComponentExternalKind::Instance {
+            return Err(unknown());
+        }
+        *role = true;
+        Ok(())
+    }
+}
+
+fn at_most(
+    what: &'static str,
+    count: u32,
+    limit_name: &'static str,
+    limit: u32,
+) -> Result<(), AdmissionError> {
+    if count > limit {
+        return Err(AdmissionError::TooMany { what, count, limit_name, limit });
+    }
+    Ok(())
+}
+
+fn admit_import(name: &str) -> Result<(), AdmissionError> {
+    match ours(name)? {
+        // `columns` has types and no functions; the linker refuses one that has.
+        Some(interface) if IMPORTS.contains(&interface) => Ok(()),
+        _ => Err(AdmissionError::ForbiddenImport {
+            name: name.to_owned(),
+            remedy: if name.starts_with("wasi:") {
+                "build it for wasm32-unknown-unknown, whose standard library needs no WASI"
+            } else {
+                "a handler sees only log, meter and configuration of zamu:handler@0.1"
+            },
+        }),
+    }
+}
+
+fn admit_canonical(function: &CanonicalFunction) -> Result<(), AdmissionError> {
+    let options = match function {
+        CanonicalFunction::Lift { options, .. } | CanonicalFunction::Lower { options, .. } => {
+            options
+        }
+        CanonicalFunction::ResourceNew { .. }
+        | CanonicalFunction::ResourceDrop { .. }
+        | CanonicalFunction::ResourceRep { .. } => {
+            return Err(AdmissionError::Unwanted {
+                what: "resources",
+                remedy: "pass columns, as the interfaces of zamu:handler do",
+            });
+        }
+        _ => {
+            return Err(AdmissionError::Unwanted {
+                what: "threads or asynchronous calls",
+                remedy: "build it with synchronous exports",
+            });
+        }
+    };
+    let foreign = [CanonicalOption::UTF16, CanonicalOption::CompactUTF16];
+    if options.iter().any(|option| foreign.contains(option)) {
+        return Err(AdmissionError::Unwanted {
+            what: "strings in UTF-16",
+            remedy: "build it with UTF-8 as the string encoding",
+        });
+    }
+    Ok(())
+}
+
+/// The interface's own name, if it is of our package and of a version that we speak.
+fn ours(name: &str) -> Result<Option<&str>, AdmissionError> {
+    let Some(interface) = name.strip_prefix("zamu:handler/") else {
+        return Ok(None);
+    };
+    let (interface, version) = interface.split_once('@').unwrap_or((interface, ""));
+    let compatible = semver::Version::parse(version)
+        .is_ok_and(|v| (v.major, v.minor) == (0, 1) && v.pre.is_empty());
+    if !compatible {
+        return Err(AdmissionError::IncompatibleVersion { name: name.to_owned() });
+    }
+    Ok(Some(interface))
+}

@@ -1,0 +1,229 @@
+//! The host's side of one instance: what a store carries, and the net under a running guest.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
+
+use crate::budget::{Meter, Phase};
+use crate::fault::Breach;
+use crate::imports::Lines;
+use crate::limits::Limits;
+
+/// What a store carries.
+pub(crate) struct Host {
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) meter: Meter,
+    pub(crate) lines: Lines,
+    pub(crate) memory: Memory,
+    configuration: Arc<[u8]>,
+    /// The export that runs, and whether it may see the configuration.
+    call: &'static str,
+    sees_configuration: bool,
+    watch: Watch,
+}
+
+/// Linear memory and tables of one instance.
+pub(crate) struct Memory {
+    /// All memories together, in bytes.
+    pub(crate) bytes: usize,
+    bytes_max: usize,
+    table_max: usize,
+}
+
+/// CPU time of the current phase of a call, as far as ticks show it.
+#[derive(Default)]
+struct Watch {
+    phase: Option<Phase>,
+    since: Duration,
+}
+
+impl Host {
+    pub(crate) fn new(limits: Arc<Limits>, handler: Arc<str>, configuration: Arc<[u8]>) -> Self {
+        Self {
+            meter: Meter::default(),
+            lines: Lines::new(handler, &limits),
+            memory: Memory {
+                bytes: 0,
+                bytes_max: limits.memory_bytes,
+                table_max: limits.table_elements,
+            },
+            limits,
+            configuration,
+            call: "instantiation",
+            sees_configuration: false,
+            watch: Watch::default(),
+        }
+    }
+
+    /// Prepares a call of an export. Returns the fuel to start with.
+    pub(crate) fn begin(
+        &mut self,
+        call: &'static str,
+        sees_configuration: bool,
+        metered: bool,
+        items_bytes: impl Iterator<Item = usize>,
+    ) -> u64 {
+        self.call = call;
+        self.sees_configuration = sees_configuration;
+        self.watch = Watch::default();
+        self.lines.begin();
+        self.meter.begin(&self.limits, metered, items_bytes)
+    }
+
+    /// Prepares instantiation or `describe`. Returns the fuel to start with.
+    pub(crate) fn begin_start(&mut self, call: &'static str) -> u64 {
+        self.call = call;
+        self.sees_configuration = false;
+        self.watch = Watch::default();
+        self.lines.begin();
+        self.meter.begin_start(&self.limits)
+    }
+
+    pub(crate) fn configuration(&self) -> Result<Arc<[u8]>, Breach> {
+        if !self.sees_configuration {
+            return Err(Breach::Configuration { call: self.call });
+        }
+        Ok(Arc::clone(&self.configuration))
+    }
+
+    /// Called every tick while the guest runs. A thread that was preempted has used no CPU time and
+    /// goes on.
+    fn tick(&mut self) -> Result<(), Breach> {
+        let now = thread_cpu_time();
+        let phase = Some(self.meter.phase());
+        if self.watch.phase != phase {
+            self.watch = Watch { phase, since: now };
+            return Ok(());
+        }
+        let limit = self.limits.cpu_time_per_item.saturating_mul(self.meter.shares());
+        if now.saturating_sub(self.watch.since) > limit {
+            return Err(Breach::Time { limit });
+        }
+        Ok(())
+    }
+}
+
+/// The epoch callback of every store.
+pub(crate) fn on_tick(mut store: StoreContextMut<'_, Host>) -> wasmtime::Result<UpdateDeadline> {
+    store.data_mut().tick()?;
+    Ok(UpdateDeadline::Continue(1))
+}
+
+/// A growth that is denied is a fault at once, so that it has one meaning in every guest language.
+impl ResourceLimiter for Memory {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let wanted = self.bytes.saturating_add(desired.saturating_sub(current));
+        if wanted > self.bytes_max {
+            return Err(Breach::Memory { wanted, limit: self.bytes_max }.into());
+        }
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Err(Breach::MemoryRefused { wanted: desired }.into());
+        }
+        self.bytes = wanted;
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        Err(Breach::MemoryRefused { wanted: self.bytes }.into())
+    }
+
+    fn table_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if desired > self.table_max {
+            return Err(Breach::Table { wanted: desired, limit: self.table_max }.into());
+        }
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        32
+    }
+
+    fn tables(&self) -> usize {
+        16
+    }
+
+    fn memories(&self) -> usize {
+        4
+    }
+}
+
+/// CPU time that this thread has used.
+fn thread_cpu_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid place to write to, and the clock exists on every Linux.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    debug_assert_eq!(result, 0);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn host(cpu_time_per_item: Duration) -> Host {
+        let limits = Limits { cpu_time_per_item, ..Limits::default() };
+        let mut host = Host::new(Arc::new(limits), "test".into(), Arc::from([]));
+        host.begin("decide", true, true, [0, 0].into_iter());
+        host
+    }
+
+    #[test]
+    fn ticks_alone_stop_nothing() {
+        let mut host = host(Duration::from_secs(3600));
+        for _ in 0..10_000 {
+            host.tick().unwrap();
+        }
+    }
+
+    #[test]
+    fn cpu_time_over_the_limit_stops_the_guest_and_names_the_limit() {
+        let mut host = host(Duration::from_micros(1));
+        let breach = loop {
+            if let Err(breach) = host.tick() {
+                break breach;
+            }
+        };
+        assert!(breach.to_string().contains("1µs (cpu_time_per_item)"), "{breach}");
+    }
+
+    #[test]
+    fn every_item_has_its_own_cpu_time() {
+        let mut host = host(Duration::ZERO);
+        host.tick().unwrap();
+        host.meter.item(0, 0).unwrap();
+        host.tick().unwrap();
+        host.meter.item(1, 0).unwrap();
+        host.tick().unwrap();
+    }
+
+    #[test]
+    fn memories_are_counted_together() {
+        let mut host = host(Duration::ZERO);
+        host.memory.bytes_max = 100;
+        assert!(host.memory.memory_growing(0, 60, None).unwrap());
+        let error = host.memory.memory_growing(0, 50, None).unwrap_err();
+        assert!(error.to_string().contains("wanted 110 bytes"), "{error}");
+        assert!(host.memory.memory_growing(0, 40, None).unwrap());
+    }
+
+    #[test]
+    fn configuration_is_for_decide_and_react_only() {
+        let mut host = host(Duration::ZERO);
+        assert!(host.configuration().is_ok());
+        host.begin("evolve", false, true, std::iter::empty());
+        let breach = host.configuration().unwrap_err();
+        assert!(breach.to_string().contains("in evolve"), "{breach}");
+    }
+}

@@ -1,0 +1,251 @@
+//! Reads what a handler says of itself (`wit/manifest.wit`) and checks that it is consistent: with
+//! itself, and with what the component exports. Whether its names fit the rest of a deployment is
+//! left to the topology.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use zamu_core::guest::manifest::{Manifest, OwnedType, TypeKinds};
+use zamu_core::model::KindName;
+
+use crate::admission::Roles;
+
+/// Why a manifest is not accepted.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ManifestError {
+    /// Not the JSON that is asked for.
+    #[error("the manifest is not as wit/manifest.wit describes it: {0}")]
+    Json(String),
+    /// An index that points nowhere.
+    #[error(
+        "the manifest's {place} is {index}, and {list} has {length} entries: correct the index"
+    )]
+    Index {
+        /// The member, for example `aggregates[0].commands[1]`.
+        place: String,
+        /// What it says.
+        index: u32,
+        /// The list that it points into.
+        list: &'static str,
+        /// How long that is.
+        length: usize,
+    },
+    /// A member that says too little, or says something twice.
+    #[error("the manifest's {place} {problem}")]
+    Member {
+        /// The member.
+        place: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+}
+
+/// Parses and checks a manifest.
+///
+/// # Errors
+/// The first contradiction, with its place.
+pub fn parse(text: &str, roles: Roles) -> Result<Manifest, ManifestError> {
+    let json: Json =
+        serde_json::from_str(text).map_err(|error| ManifestError::Json(error.to_string()))?;
+    json.check(roles)?;
+    Ok(json.into_manifest())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Json {
+    name: String,
+    version: String,
+    fold: u32,
+    types: Vec<String>,
+    kinds: Vec<JsonKind>,
+    #[serde(default)]
+    state_schemas: Vec<String>,
+    #[serde(default)]
+    aggregates: Vec<JsonOwned>,
+    #[serde(default)]
+    subscriptions: Vec<JsonSubscription>,
+    #[serde(default)]
+    sends: Vec<JsonSends>,
+    #[serde(default)]
+    items: bool,
+}
+
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "kebab-case")]
+struct JsonKind {
+    name: String,
+    schema: String,
+    content_type: String,
+}
+
+#[derive(Deserialize)]
+struct JsonOwned {
+    r#type: u32,
+    commands: Vec<u32>,
+    events: Vec<u32>,
+}
+
+#[derive(Deserialize)]
+struct JsonSubscription {
+    r#type: u32,
+    events: Vec<u32>,
+}
+
+#[derive(Deserialize)]
+struct JsonSends {
+    r#type: u32,
+    commands: Vec<u32>,
+}
+
+type Checked = Result<(), ManifestError>;
+
+impl Json {
+    fn check(&self, roles: Roles) -> Checked {
+        present("name", &self.name)?;
+        if semver::Version::parse(&self.version).is_err() {
+            return member("version", format!("is `{}`: write a semantic version", self.version));
+        }
+        for (i, name) in self.types.iter().enumerate() {
+            present(&format!("types[{i}]"), name)?;
+        }
+        for (i, kind) in self.kinds.iter().enumerate() {
+            present(&format!("kinds[{i}].name"), &kind.name)?;
+        }
+        for (i, schema) in self.state_schemas.iter().enumerate() {
+            present(&format!("state-schemas[{i}]"), schema)?;
+        }
+        distinct("types", &self.types)?;
+        distinct("kinds", &self.kinds)?;
+        distinct("state-schemas", &self.state_schemas)?;
+        self.check_aggregates(roles)?;
+        self.check_subscriptions(roles)
+    }
+
+    fn check_aggregates(&self, roles: Roles) -> Checked {
+        for (i, owned) in self.aggregates.iter().enumerate() {
+            let place = format!("aggregates[{i}]");
+            self.check_type(&place, owned.r#type)?;
+            self.check_kinds(&format!("{place}.commands"), &owned.commands)?;
+            self.check_kinds(&format!("{place}.events"), &owned.events)?;
+        }
+        let owned: Vec<u32> = self.aggregates.iter().map(|owned| owned.r#type).collect();
+        distinct("aggregates", &owned)?;
+        if self.aggregates.is_empty() == roles.command_handler {
+            return member("aggregates", agree(roles.command_handler, "command-handler"));
+        }
+        if !self.aggregates.is_empty() && self.state_schemas.is_empty() {
+            return member("state-schemas", "is empty: name at least the schema that is written");
+        }
+        Ok(())
+    }
+
+    fn check_subscriptions(&self, roles: Roles) -> Checked {
+        for (i, subscription) in self.subscriptions.iter().enumerate() {
+            let place = format!("subscriptions[{i}]");
+            self.check_type(&place, subscription.r#type)?;
+            self.check_kinds(&format!("{place}.events"), &subscription.events)?;
+        }
+        for (i, sends) in self.sends.iter().enumerate() {
+            let place = format!("sends[{i}]");
+            self.check_type(&place, sends.r#type)?;
+            self.check_kinds(&format!("{place}.commands"), &sends.commands)?;
+        }
+        let types: Vec<u32> = self.subscriptions.iter().map(|s| s.r#type).collect();
+        distinct("subscriptions", &types)?;
+        let types: Vec<u32> = self.sends.iter().map(|s| s.r#type).collect();
+        distinct("sends", &types)?;
+        if self.subscriptions.is_empty() == roles.event_handler {
+            return member("subscriptions", agree(roles.event_handler, "event-handler"));
+        }
+        if self.subscriptions.is_empty() && !self.sends.is_empty() {
+            return member("sends", "has entries, but nothing is subscribed to: remove them");
+        }
+        Ok(())
+    }
+
+    fn check_type(&self, place: &str, index: u32) -> Checked {
+        in_range(format!("{place}.type"), index, "types", self.types.len())
+    }
+
+    fn check_kinds(&self, place: &str, indices: &[u32]) -> Checked {
+        for (i, index) in indices.iter().enumerate() {
+            in_range(format!("{place}[{i}]"), *index, "kinds", self.kinds.len())?;
+        }
+        distinct(place, indices)
+    }
+
+    fn into_manifest(self) -> Manifest {
+        Manifest {
+            name: self.name,
+            version: self.version,
+            fold: self.fold,
+            types: self.types,
+            kinds: self.kinds.into_iter().map(|kind| Arc::new(kind.into())).collect(),
+            state_schemas: self.state_schemas,
+            aggregates: self.aggregates.into_iter().map(OwnedType::from).collect(),
+            subscriptions: self.subscriptions.into_iter().map(TypeKinds::from).collect(),
+            sends: self.sends.into_iter().map(TypeKinds::from).collect(),
+            items: self.items,
+        }
+    }
+}
+
+impl From<JsonKind> for KindName {
+    fn from(kind: JsonKind) -> Self {
+        Self { name: kind.name, schema: kind.schema, content_type: kind.content_type }
+    }
+}
+
+impl From<JsonOwned> for OwnedType {
+    fn from(owned: JsonOwned) -> Self {
+        Self { aggregate_type: owned.r#type, commands: owned.commands, events: owned.events }
+    }
+}
+
+impl From<JsonSubscription> for TypeKinds {
+    fn from(subscription: JsonSubscription) -> Self {
+        Self { aggregate_type: subscription.r#type, kinds: subscription.events }
+    }
+}
+
+impl From<JsonSends> for TypeKinds {
+    fn from(sends: JsonSends) -> Self {
+        Self { aggregate_type: sends.r#type, kinds: sends.commands }
+    }
+}
+
+fn member(place: impl Into<String>, problem: impl Into<String>) -> Checked {
+    Err(ManifestError::Member { place: place.into(), problem: problem.into() })
+}
+
+fn present(place: &str, text: &str) -> Checked {
+    if text.is_empty() {
+        return member(place, "is empty: give it a name");
+    }
+    Ok(())
+}
+
+fn in_range(place: String, index: u32, list: &'static str, length: usize) -> Checked {
+    if index as usize >= length {
+        return Err(ManifestError::Index { place, index, list, length });
+    }
+    Ok(())
+}
+
+fn distinct<T: Ord>(place: &str, entries: &[T]) -> Checked {
+    let mut seen = BTreeSet::new();
+    match entries.iter().position(|entry| !seen.insert(entry)) {
+        Some(again) => member(format!("{place}[{again}]"), "repeats an earlier entry: remove it"),
+        None => Ok(()),
+    }
+}
+
+fn agree(exported: bool, role: &str) -> String {
+    if exported {
+        format!("is empty, but the component exports {role}: name what it is for")
+    } else {
+        format!("has entries, but the component does not export {role}: export it, or remove them")
+    }
+}

@@ -1,0 +1,10 @@
+//! Real components in the real sandbox: what it promises, a file per promise.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod budgets;
+mod lifetime;
+mod loading;
+mod log_lines;
+mod misbehaviour;
+mod roles;
+mod support;
