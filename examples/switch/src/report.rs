@@ -1,0 +1,210 @@
+//! The report: one object for programs, the same in words for people.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+
+use serde::Serialize;
+
+use crate::books::{Findings, Sums};
+use crate::environment::Environment;
+
+/// What `--json` prints, exactly.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Report {
+    /// Transfers that were fulfilled.
+    pub(crate) completed: u64,
+    /// Transfers that ended otherwise.
+    pub(crate) refused: u64,
+    /// Fulfilled transfers a second, from the first one sent to the last one seen, crash included.
+    pub(crate) ftps: f64,
+    /// From prepare to fulfilled, as the payer sees it.
+    pub(crate) latency_ms: LatencyMs,
+    /// Of the host alone.
+    pub(crate) cpu_us_per_transfer: f64,
+    /// From the kill to the first command that was waited for and answered; none without a kill.
+    pub(crate) kill_to_answer_s: Option<f64>,
+    /// Bytes that the host wrote to the disk.
+    pub(crate) disk_bytes_per_transfer: f64,
+    /// The host's resident memory.
+    pub(crate) rss_mib: RssMib,
+    /// By currency.
+    pub(crate) sums: BTreeMap<String, Sums>,
+    /// Taken and never ended.
+    pub(crate) lost: u64,
+    /// With more than one of what there may be one of.
+    pub(crate) doubled: u64,
+    /// Of this machine.
+    pub(crate) cores: usize,
+}
+
+/// Latency in milliseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct LatencyMs {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    pub(crate) max: f64,
+}
+
+/// Resident memory in MiB.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct RssMib {
+    /// When half of the transfers had ended.
+    pub(crate) half: f64,
+    /// When all had.
+    pub(crate) end: f64,
+}
+
+/// What people want to know besides.
+#[derive(Clone, Debug)]
+pub(crate) struct Particulars {
+    /// The pace in words.
+    pub(crate) pace: String,
+    /// From the first one sent to the last one seen, in seconds.
+    pub(crate) seconds: f64,
+    /// CPU that starting again took, in seconds.
+    pub(crate) restart_cpu_s: Option<f64>,
+    /// By how much the data folder grew for each transfer, in bytes.
+    pub(crate) folder_bytes_per_transfer: f64,
+    /// Where the CPU time went: what, and microseconds a transfer.
+    pub(crate) split: Vec<(String, f64)>,
+    /// Events that were read again for the books.
+    pub(crate) events: u64,
+    /// What is wrong.
+    pub(crate) findings: Findings,
+    /// The machine.
+    pub(crate) environment: Environment,
+}
+
+impl Report {
+    /// The report for people.
+    pub(crate) fn text(&self, more: &Particulars) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = self.write(&mut text, more);
+        text
+    }
+
+    fn write(&self, to: &mut String, more: &Particulars) -> fmt::Result {
+        let LatencyMs { p50, p99, max } = self.latency_ms;
+        let mut line = |name: &str, value: fmt::Arguments<'_>| writeln!(to, "  {name:<22}{value}");
+        line(
+            "completed",
+            format_args!("{} of {}", self.completed, self.completed + self.refused + self.lost),
+        )?;
+        line("refused", format_args!("{}", self.refused))?;
+        line("FTPS", format_args!("{:.0}  ({}, {:.1} s)", self.ftps, more.pace, more.seconds))?;
+        line("latency", format_args!("p50 {p50:.1} ms, p99 {p99:.1} ms, max {max:.1} ms"))?;
+        line("CPU of the host", format_args!("{:.0} us a transfer", self.cpu_us_per_transfer))?;
+        for (what, us) in &more.split {
+            line("", format_args!("{us:>6.1} us {what}"))?;
+        }
+        if let (Some(seconds), Some(cpu)) = (self.kill_to_answer_s, more.restart_cpu_s) {
+            line(
+                "kill -9 to answer",
+                format_args!("{seconds:.2} s  ({cpu:.2} s of CPU, counted above)"),
+            )?;
+        }
+        line(
+            "written to disk",
+            format_args!(
+                "{:.0} bytes a transfer  (the data folder grew by {:.0})",
+                self.disk_bytes_per_transfer, more.folder_bytes_per_transfer
+            ),
+        )?;
+        let RssMib { half, end } = self.rss_mib;
+        line("memory", format_args!("{half:.0} MiB at half, {end:.0} MiB at the end"))?;
+        for (currency, Sums { positions, reservations }) in &self.sums {
+            line(
+                "sums",
+                format_args!("{currency}: positions {positions}, reservations {reservations}"),
+            )?;
+        }
+        line("lost", format_args!("{}", self.lost))?;
+        line("doubled", format_args!("{}  ({} events read again)", self.doubled, more.events))?;
+        line("machine", format_args!("{}", more.environment))?;
+        for finding in more.findings.lines() {
+            line("WRONG", format_args!("{finding}"))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn report() -> Report {
+        Report {
+            completed: 9,
+            refused: 1,
+            ftps: 3.0,
+            latency_ms: LatencyMs { p50: 1.0, p99: 2.0, max: 3.0 },
+            cpu_us_per_transfer: 200.0,
+            kill_to_answer_s: Some(0.5),
+            disk_bytes_per_transfer: 1_000.0,
+            rss_mib: RssMib { half: 50.0, end: 60.0 },
+            sums: [("USD".to_owned(), Sums::default())].into(),
+            lost: 0,
+            doubled: 0,
+            cores: 2,
+        }
+    }
+
+    #[test]
+    fn the_object_has_exactly_the_promised_members() {
+        let json = serde_json::to_value(report()).unwrap();
+        let names = |value: &serde_json::Value| -> Vec<String> {
+            value.as_object().unwrap().keys().cloned().collect()
+        };
+        let mut expected = [
+            "completed",
+            "refused",
+            "ftps",
+            "latency_ms",
+            "cpu_us_per_transfer",
+            "kill_to_answer_s",
+            "disk_bytes_per_transfer",
+            "rss_mib",
+            "sums",
+            "lost",
+            "doubled",
+            "cores",
+        ];
+        expected.sort_unstable();
+        let mut found = names(&json);
+        found.sort_unstable();
+        assert_eq!(found, expected);
+        assert_eq!(names(&json["latency_ms"]).len(), 3);
+        assert_eq!(names(&json["rss_mib"]).len(), 2);
+        assert_eq!(json["sums"]["USD"]["positions"], "0");
+        assert_eq!(json["sums"]["USD"]["reservations"], "0");
+    }
+
+    #[test]
+    fn without_a_kill_there_is_no_time_of_one() {
+        let json = serde_json::to_value(Report { kill_to_answer_s: None, ..report() }).unwrap();
+        assert!(json["kill_to_answer_s"].is_null());
+    }
+
+    #[test]
+    fn what_is_wrong_stands_in_the_text() {
+        let mut findings = Findings::default();
+        findings.add("lost", || "T7".to_owned());
+        let more = Particulars {
+            pace: "as fast as it goes".to_owned(),
+            seconds: 3.0,
+            restart_cpu_s: Some(0.25),
+            folder_bytes_per_transfer: 900.0,
+            split: vec![("in handlers".to_owned(), 80.0)],
+            events: 70,
+            findings,
+            environment: Environment::default(),
+        };
+        let text = report().text(&more);
+        for part in ["9 of 10", "p99 2.0 ms", "0.50 s", "WRONG", "lost: T7", "in handlers"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}

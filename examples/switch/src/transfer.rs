@@ -1,0 +1,200 @@
+//! The transfers that the demo asks for, all of them functions of their index: who pays whom, how
+//! much, and the secret by which the payee fulfils. Nothing is sent here.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use scheme::{Condition, Fulfilment, PreimageError};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+/// How many participants trade with each other.
+pub(crate) const PARTICIPANTS: u64 = 8;
+/// In which currency.
+pub(crate) const CURRENCY: &str = "USD";
+/// How far below nothing each may go.
+pub(crate) const CAP: &str = "1000000000";
+
+/// A command in the form of a CloudEvent of a batch.
+#[derive(Debug, Serialize)]
+pub(crate) struct Command<'a, D> {
+    specversion: &'static str,
+    id: String,
+    source: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    aggregatetype: &'static str,
+    subject: &'a str,
+    data: D,
+}
+
+impl<'a, D: Serialize> Command<'a, D> {
+    /// `kind` for the aggregate `key` of type `aggregatetype`; its id derives from kind and key, so
+    /// that sending it again is known as such.
+    pub(crate) fn new(
+        source: &'static str,
+        kind: &'static str,
+        aggregatetype: &'static str,
+        key: &'a str,
+        data: D,
+    ) -> Self {
+        let id = format!("{kind}/{key}");
+        Self { specversion: "1.0", id, source, kind, aggregatetype, subject: key, data }
+    }
+}
+
+/// What the payer asks for.
+#[derive(Debug, Serialize)]
+pub(crate) struct Prepare<'a> {
+    payer: String,
+    payee: String,
+    amount: String,
+    currency: &'static str,
+    expiration: &'a str,
+    condition: Condition,
+}
+
+/// What the payee answers.
+#[derive(Debug, Serialize)]
+pub(crate) struct Fulfil {
+    pub(crate) fulfilment: Fulfilment,
+}
+
+impl<'a> Prepare<'a> {
+    /// The transfer of this index and id.
+    ///
+    /// # Errors
+    /// Never for 32 bytes of hash; the type of [`fulfilment`].
+    pub(crate) fn new(index: u64, id: &str, expiration: &'a str) -> Result<Self, PreimageError> {
+        let (payer, payee) = parties(index);
+        Ok(Self {
+            payer: participant(payer),
+            payee: participant(payee),
+            amount: amount(index),
+            currency: CURRENCY,
+            expiration,
+            condition: Condition::of(&fulfilment(id)?),
+        })
+    }
+}
+
+/// The id of a transfer: a UUID whose last part is its index.
+pub(crate) fn id(index: u64) -> String {
+    let noise = mix(index);
+    let (a, b, c) = ((noise >> 32) as u32, (noise >> 16) as u16, noise & 0xfff);
+    format!("{a:08x}-{b:04x}-4{c:03x}-8000-{index:012x}")
+}
+
+/// The index of a transfer's id, if it is one of ours.
+pub(crate) fn index(id: &str) -> Option<u64> {
+    id.rsplit_once('-').and_then(|(_, index)| u64::from_str_radix(index, 16).ok())
+}
+
+/// Name of a participant, from 0.
+pub(crate) fn participant(number: u64) -> String {
+    format!("simfsp{:02}", number + 1)
+}
+
+/// Key of a participant's account.
+pub(crate) fn account(number: u64) -> String {
+    format!("{}/{CURRENCY}", participant(number))
+}
+
+/// The payee's proof for a transfer: derived from its id and a secret, so that the payee keeps no
+/// list. The payer knows only the condition made of it.
+///
+/// # Errors
+/// Never for 32 bytes of hash; the type of reading any fulfilment.
+pub(crate) fn fulfilment(id: &str) -> Result<Fulfilment, PreimageError> {
+    let bytes = Sha256::new().chain_update(b"payee's secret").chain_update(id).finalize();
+    URL_SAFE_NO_PAD.encode(bytes).parse()
+}
+
+/// Numbers of payer and payee: every ordered pair in turn, never twice the same.
+fn parties(index: u64) -> (u64, u64) {
+    let payer = index % PARTICIPANTS;
+    let step = 1 + index / PARTICIPANTS % (PARTICIPANTS - 1);
+    (payer, (payer + step) % PARTICIPANTS)
+}
+
+/// 1.11 to 10.99, in canonical form.
+fn amount(index: u64) -> String {
+    let cents = 111 + index * 7 % 989;
+    match (cents / 100, cents % 100) {
+        (whole, 0) => whole.to_string(),
+        (whole, part) if part % 10 == 0 => format!("{whole}.{}", part / 10),
+        (whole, part) => format!("{whole}.{part:02}"),
+    }
+}
+
+/// Spreads an index over 64 bits (the finaliser of SplitMix64).
+fn mix(index: u64) -> u64 {
+    let mut z = index.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::BTreeSet;
+
+    use scheme::{Amount, Currency, FspId};
+
+    use super::*;
+
+    #[test]
+    fn an_id_leads_back_to_its_transfer() {
+        for number in [0, 1, 4_095, 65_536, 9_999_999] {
+            assert_eq!(id(number).len(), 36);
+            assert_eq!(index(&id(number)), Some(number));
+        }
+        for other in ["", "T1", "a-b-xyz"] {
+            assert_eq!(index(other), None, "{other}");
+        }
+        let ids: BTreeSet<String> = (0..1_000).map(id).collect();
+        assert_eq!(ids.len(), 1_000);
+    }
+
+    #[test]
+    fn every_participant_pays_every_other_and_never_itself() {
+        let pairs: BTreeSet<(u64, u64)> =
+            (0..PARTICIPANTS * (PARTICIPANTS - 1)).map(parties).collect();
+        assert_eq!(pairs.len() as u64, PARTICIPANTS * (PARTICIPANTS - 1));
+        assert!(pairs.iter().all(|(payer, payee)| payer != payee));
+    }
+
+    #[test]
+    fn all_that_is_asked_for_keeps_the_rules_of_the_scheme() {
+        let currency: Currency = CURRENCY.parse().unwrap();
+        for index in 0..2_000 {
+            let amount: Amount = amount(index).parse().unwrap();
+            assert!(!amount.is_zero());
+            currency.admits(amount).unwrap();
+            assert!(participant(index % PARTICIPANTS).parse::<FspId>().is_ok());
+        }
+    }
+
+    #[test]
+    fn the_payee_fulfils_the_condition_that_the_payer_set() {
+        let text = id(7);
+        let prepare = Prepare::new(7, &text, "2030-01-01T00:00:00.000Z").unwrap();
+        assert!(fulfilment(&text).unwrap().fulfils(&prepare.condition));
+        assert!(!fulfilment(&id(8)).unwrap().fulfils(&prepare.condition));
+    }
+
+    #[test]
+    fn a_command_is_a_cloud_event_of_a_batch() {
+        let data = Fulfil { fulfilment: fulfilment("T1").unwrap() };
+        let command = Command::new("payee", "FulfilTransfer", "transfer", "T1", data);
+        let json = serde_json::to_value(&command).unwrap();
+        assert_eq!(json["specversion"], "1.0");
+        assert_eq!(json["id"], "FulfilTransfer/T1");
+        assert_eq!(json["source"], "payee");
+        assert_eq!(json["type"], "FulfilTransfer");
+        assert_eq!(json["aggregatetype"], "transfer");
+        assert_eq!(json["subject"], "T1");
+        assert_eq!(json["data"]["fulfilment"].as_str().unwrap().len(), 43);
+    }
+}
