@@ -6,7 +6,7 @@ use clap::Parser;
 use clap::value_parser;
 
 /// Transfers that take about a minute on two cores, the crash and the count at the end included.
-const TRANSFERS: u64 = 20_000;
+const TRANSFERS: u64 = 300_000;
 
 /// Runs the transfer switch: starts the host as a process of its own, drives transfers over HTTP,
 /// plays the payee, kills the host with -9 in the middle, starts it again, and reports.

@@ -19,7 +19,7 @@ use crate::payee;
 use crate::provision::{answers, provision};
 use crate::report::{LatencyMs, Particulars, Report, RssMib};
 use crate::show::{self, Show};
-use crate::split::{self, Split};
+use crate::split::Split;
 use crate::tally::{Counts, Tally};
 use crate::transfer::CURRENCY;
 
@@ -31,10 +31,12 @@ const STALL: Duration = Duration::from_secs(30);
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 
 /// What was seen of the host while transfers ran.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Seen {
     rss_half_mib: Option<f64>,
     crash: Option<Crash>,
+    /// The first look at this incarnation: what had been spent, and how many transfers had ended.
+    first_look: (Split, u64),
 }
 
 /// A kill and what followed.
@@ -68,7 +70,6 @@ pub(crate) async fn run(args: &Args) -> Result<bool> {
     provision(&client).await?;
 
     let before = Meter::read(&node, &folder);
-    let split_before = Split::read(&client).await;
     let load = Arc::new(Load {
         client: client.clone(),
         pace: Pace::new(args.transfers, args.batch, args.rate, args.in_flight),
@@ -76,8 +77,10 @@ pub(crate) async fn run(args: &Args) -> Result<bool> {
     });
     let seen = drive(args, &load, &mut node).await?;
     let rss_end_mib = node.rss_mib();
-    let split_after = Split::read(&client).await;
     let after = Meter::read(&node, &folder);
+    let (first_look, ended_before) = &seen.first_look;
+    let split = Split::read(node.pid(), &client).await;
+    let split = split.since(first_look, load.tally.counts().ended - ended_before);
 
     show::note("all channels are drained; reading all events again");
     let audit = audit(&client, &load.tally, args.transfers).await?;
@@ -88,12 +91,6 @@ pub(crate) async fn run(args: &Args) -> Result<bool> {
     let report = report(&load, &audit, seconds, (before, after), rss, seen.crash, &environment);
     let ok =
         audit.balance.findings.is_empty() && report.completed + report.refused == args.transfers;
-    let split = if seen.crash.is_some() {
-        // The counters began anew with the host: only what ran since is known.
-        Vec::new()
-    } else {
-        split::per_transfer(&split_before, &split_after, report.completed)
-    };
     let more = Particulars {
         pace: pace_in_words(args),
         seconds,
@@ -134,7 +131,8 @@ async fn drive(args: &Args, load: &Arc<Load>, node: &mut Node) -> Result<Seen> {
     let mut sending = JoinSet::new();
     sending.spawn(load::send(Arc::clone(load)));
 
-    let mut seen = Seen::default();
+    let first_look = (Split::read(node.pid(), &load.client).await, 0);
+    let mut seen = Seen { rss_half_mib: None, crash: None, first_look };
     let mut show = Show::new(args.transfers);
     let mut moved = (Instant::now(), Counts::default());
     loop {
@@ -149,6 +147,9 @@ async fn drive(args: &Args, load: &Arc<Load>, node: &mut Node) -> Result<Seen> {
             seen.rss_half_mib = Some(node.rss_mib());
             if !args.no_kill {
                 seen.crash = Some(crash(node, &load.client, &show).await?);
+                // Threads and counters began anew with the host.
+                let split = Split::read(node.pid(), &load.client).await;
+                seen.first_look = (split, load.tally.counts().ended);
                 moved.0 = Instant::now();
             }
         }

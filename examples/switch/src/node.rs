@@ -211,12 +211,14 @@ fn free_address() -> Result<SocketAddr> {
 
 /// Of `/proc/PID/stat`.
 #[derive(Debug, PartialEq)]
-struct Stat {
+pub(crate) struct Stat {
     state: char,
-    cpu_s: f64,
+    /// Seconds of CPU, in user and kernel mode.
+    pub(crate) cpu_s: f64,
 }
 
-fn stat(text: &str) -> Option<Stat> {
+/// Reads the text of `/proc/PID/stat`, or of a thread's.
+pub(crate) fn stat(text: &str) -> Option<Stat> {
     // The second field is the program's name in brackets, which may hold anything.
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?.chars().next()?;

@@ -65,7 +65,7 @@ pub(crate) struct Particulars {
     pub(crate) restart_cpu_s: Option<f64>,
     /// By how much the data folder grew for each transfer, in bytes.
     pub(crate) folder_bytes_per_transfer: f64,
-    /// Where the CPU time went: what, and microseconds a transfer.
+    /// Where the CPU time went since the host was last started: what, and microseconds a transfer.
     pub(crate) split: Vec<(String, f64)>,
     /// Events that were read again for the books.
     pub(crate) events: u64,
@@ -95,6 +95,9 @@ impl Report {
         line("FTPS", format_args!("{:.0}  ({}, {:.1} s)", self.ftps, more.pace, more.seconds))?;
         line("latency", format_args!("p50 {p50:.1} ms, p99 {p99:.1} ms, max {max:.1} ms"))?;
         line("CPU of the host", format_args!("{:.0} us a transfer", self.cpu_us_per_transfer))?;
+        if self.kill_to_answer_s.is_some() && !more.split.is_empty() {
+            line("", format_args!("since it was started again:"))?;
+        }
         for (what, us) in &more.split {
             line("", format_args!("{us:>6.1} us {what}"))?;
         }

@@ -1,89 +1,147 @@
-//! Where the host's CPU time goes, as its own metrics tell: seconds by step.
+//! Where the host's CPU time goes: by thread, as the kernel counts it, and what the shards' threads
+//! do, as the host's own metrics tell.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use crate::client::Client;
+use crate::node::stat;
 
-/// Counters of seconds by what they were spent on.
+/// Seconds by what they were spent on, up to some moment.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Split(BTreeMap<String, f64>);
+pub(crate) struct Split {
+    threads: BTreeMap<Part, f64>,
+    steps: BTreeMap<String, f64>,
+}
+
+/// What a thread is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Shards,
+    Http,
+    Log,
+    Background,
+    Other,
+}
 
 impl Split {
-    /// Reads the host's metrics; without them, nothing.
-    pub(crate) async fn read(client: &Client) -> Self {
-        client.metrics().await.map(|text| Self::parse(&text)).unwrap_or_default()
+    /// Looks at a process and asks it for its metrics; what cannot be had counts as nothing.
+    pub(crate) async fn read(pid: u32, client: &Client) -> Self {
+        let mut threads = BTreeMap::new();
+        for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+            let read = |file: &str| fs::read_to_string(task.path().join(file)).unwrap_or_default();
+            let cpu_s = stat(&read("stat")).map_or(0.0, |stat| stat.cpu_s);
+            *threads.entry(Part::of(read("comm").trim())).or_default() += cpu_s;
+        }
+        let steps = client.metrics().await.map(|text| steps(&text)).unwrap_or_default();
+        Self { threads, steps }
     }
 
-    /// Sums every counter `*_seconds_total` and every sum `*_seconds_sum` over all labels but `step`.
-    fn parse(metrics: &str) -> Self {
-        let mut split = BTreeMap::new();
-        for line in metrics.lines().filter(|line| !line.starts_with('#')) {
-            let Some((series, value)) = line.rsplit_once(' ') else { continue };
-            let (name, labels) = series.split_once('{').unwrap_or((series, ""));
-            let Some(name) =
-                name.strip_suffix("_seconds_total").or_else(|| name.strip_suffix("_seconds_sum"))
-            else {
+    /// What was spent since an earlier look, in microseconds for each of so many transfers.
+    pub(crate) fn since(&self, before: &Self, transfers: u64) -> Vec<(String, f64)> {
+        if transfers == 0 {
+            return Vec::new();
+        }
+        let us = |seconds: f64| seconds.max(0.0) * 1e6 / transfers as f64;
+        let mut lines = Vec::new();
+        for (part, seconds) in &self.threads {
+            let seconds = seconds - before.threads.get(part).copied().unwrap_or_default();
+            lines.push((part.words().to_owned(), us(seconds)));
+            if *part != Part::Shards {
                 continue;
-            };
-            let what = match label(labels, "step") {
-                Some(step) => format!("{name} {step}"),
-                None => name.to_owned(),
-            };
-            if let Ok(value) = value.parse::<f64>() {
-                *split.entry(what).or_default() += value;
+            }
+            for (step, seconds) in &self.steps {
+                let seconds = seconds - before.steps.get(step).copied().unwrap_or_default();
+                lines.push((format!("  {}", step_in_words(step)), us(seconds)));
             }
         }
-        Self(split)
+        lines
     }
 }
 
-/// What grew between two looks, in microseconds a transfer, the most first.
-pub(crate) fn per_transfer(before: &Split, after: &Split, transfers: u64) -> Vec<(String, f64)> {
-    if transfers == 0 {
-        return Vec::new();
+impl Part {
+    /// By the name of a thread, as the kernel knows it: cut off after 15 bytes.
+    fn of(thread: &str) -> Self {
+        const PARTS: [(&str, Part); 4] = [
+            ("zamu-shard", Part::Shards),
+            ("zamu-http", Part::Http),
+            ("zamu-log", Part::Log),
+            ("rocksdb", Part::Background),
+        ];
+        let found = PARTS.iter().find(|(prefix, _)| thread.starts_with(prefix));
+        found.map_or(Self::Other, |(_, part)| *part)
     }
-    let grown = after.0.iter().map(|(what, seconds)| {
-        let seconds = seconds - before.0.get(what).copied().unwrap_or(0.0);
-        (what.clone(), seconds * 1e6 / transfers as f64)
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Shards => "shards' threads, of which",
+            Self::Http => "HTTP: commands, answers and live streams",
+            Self::Log => "log: commits and syncs",
+            Self::Background => "background work of log and store",
+            Self::Other => "everything else",
+        }
+    }
+}
+
+fn step_in_words(step: &str) -> String {
+    match step {
+        "decide" => "decide: handlers, with what goes in and comes out".to_owned(),
+        "react" => "react: event handlers, likewise".to_owned(),
+        "load" => "load: states from the store".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// The counters of seconds by step.
+fn steps(metrics: &str) -> BTreeMap<String, f64> {
+    const PREFIX: &str = "zamu_step_seconds_total{step=\"";
+    let series = metrics.lines().filter_map(|line| {
+        let (step, value) = line.strip_prefix(PREFIX)?.split_once("\"} ")?;
+        Some((step.to_owned(), value.trim().parse().ok()?))
     });
-    let mut split: Vec<(String, f64)> = grown.filter(|(_, us)| *us >= 0.05).collect();
-    split.sort_by(|a, b| b.1.total_cmp(&a.1));
-    split
-}
-
-fn label<'a>(labels: &'a str, name: &str) -> Option<&'a str> {
-    let start = labels.find(&format!("{name}=\""))? + name.len() + 2;
-    labels[start..].split_once('"').map(|(value, _)| value)
+    series.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const METRICS: &str = "# TYPE zamu_step_seconds counter\n\
-        zamu_step_seconds_total{shard=\"0\",step=\"decide\"} 1.5\n\
-        zamu_step_seconds_total{shard=\"1\",step=\"decide\"} 0.5\n\
-        zamu_step_seconds_total{shard=\"1\",step=\"load\"} 0.25\n\
-        zamu_commit_seconds_sum 3\n\
-        zamu_commit_seconds_count 9\n\
-        zamu_turns_total 7\n";
-
     #[test]
-    fn seconds_are_added_up_by_step() {
-        let split = Split::parse(METRICS);
-        let expected = [("zamu_step decide", 2.0), ("zamu_step load", 0.25), ("zamu_commit", 3.0)];
-        assert_eq!(split, Split(expected.map(|(what, s)| (what.to_owned(), s)).into()));
-        assert_eq!(Split::parse("no metrics at all"), Split::default());
+    fn seconds_are_read_by_step() {
+        let metrics = "# TYPE zamu_step_seconds counter\n\
+            zamu_step_seconds_total{step=\"decide\"} 1.5\n\
+            zamu_step_seconds_total{step=\"load\"} 0.25\n\
+            zamu_turns_total{type=\"t\"} 7\n";
+        let expected = [("decide", 1.5), ("load", 0.25)].map(|(step, s)| (step.to_owned(), s));
+        assert_eq!(steps(metrics), expected.into());
+        assert!(steps("no metrics at all").is_empty());
     }
 
     #[test]
-    fn only_what_grew_is_told_the_most_first() {
-        let before = Split([("a".to_owned(), 1.0), ("b".to_owned(), 1.0)].into());
-        let after =
-            Split([("a".to_owned(), 1.0), ("b".to_owned(), 1.1), ("c".to_owned(), 0.2)].into());
-        let split = per_transfer(&before, &after, 1_000);
-        assert_eq!(split.iter().map(|(what, _)| what.as_str()).collect::<Vec<_>>(), ["c", "b"]);
-        assert!((split[1].1 - 100.0).abs() < 1e-6);
-        assert!(per_transfer(&before, &after, 0).is_empty());
+    fn threads_are_told_apart_by_their_names() {
+        for (thread, part) in [
+            ("zamu-shard-12", Part::Shards),
+            ("zamu-http", Part::Http),
+            ("zamu-log-commit", Part::Log),
+            ("zamu-log-sync", Part::Log),
+            ("rocksdb:low", Part::Background),
+            ("zamu", Part::Other),
+            ("", Part::Other),
+        ] {
+            assert_eq!(Part::of(thread), part, "{thread}");
+        }
+    }
+
+    #[test]
+    fn only_what_was_spent_in_between_counts() {
+        let look = |shards, http, decide| Split {
+            threads: [(Part::Shards, shards), (Part::Http, http)].into(),
+            steps: [("decide".to_owned(), decide)].into(),
+        };
+        let lines = look(3.0, 1.5, 2.0).since(&look(1.0, 1.0, 0.5), 1_000_000);
+        let rounded: Vec<(&str, f64)> =
+            lines.iter().map(|(what, us)| (what.split(':').next().unwrap_or(""), *us)).collect();
+        assert_eq!(rounded, [("shards' threads, of which", 2.0), ("  decide", 1.5), ("HTTP", 0.5)]);
+        assert!(look(1.0, 1.0, 1.0).since(&look(0.0, 0.0, 0.0), 0).is_empty());
     }
 }
