@@ -14,7 +14,7 @@ use crate::transfer::{self, Command, Fulfil};
 const SOURCE: &str = "payees";
 const PREPARED: &str = "types=transfer&kinds=TransferPrepared";
 /// Requests under way at once.
-const SENDERS: usize = 4;
+const SENDERS: usize = 16;
 
 /// Plays the payee, for ever; at most `batch` fulfilments in one request.
 ///
