@@ -1,0 +1,158 @@
+//! Loads the configured components, and keeps each by its digest.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use zamu_core::guest::manifest::HandlerSpec;
+use zamu_wasm::cache::Cache;
+use zamu_wasm::{Engine, Handler, Limits};
+
+use crate::config;
+
+/// The handlers of a node, in the topology's order: by name.
+pub struct Loaded {
+    /// The handlers.
+    pub handlers: Vec<Arc<Handler>>,
+}
+
+impl Loaded {
+    /// What they are.
+    #[must_use]
+    pub fn specs(&self) -> Vec<Arc<HandlerSpec>> {
+        self.handlers.iter().map(|handler| Arc::new(handler.spec().clone())).collect()
+    }
+}
+
+/// Loads all configured handlers. `data` gets copies of the components by digest, and their compiled
+/// code.
+///
+/// # Errors
+/// Names the handler, its file, what is wrong and what to do.
+pub fn load<'a>(
+    configured: impl IntoIterator<Item = (&'a String, &'a config::Handler)>,
+    limits: &Limits,
+    data: &Path,
+) -> Result<Loaded> {
+    let engine = Engine::new()?;
+    let cache = Cache::open(data.join("compiled"))?;
+    let kept = data.join("components");
+    fs::create_dir_all(&kept).with_context(|| format!("cannot make {}", kept.display()))?;
+    let mut handlers = Vec::new();
+    for (name, of) in configured {
+        let place = || format!("handler `{name}` ({})", of.component.display());
+        let wasm = fs::read(&of.component)
+            .with_context(|| format!("{}: cannot read the component", place()))?;
+        let configuration = configuration(name, of)?;
+        let handler = Handler::load(&engine, &wasm, Some(&cache), limits.clone(), configuration)
+            .with_context(place)?;
+        let own = &handler.spec().name;
+        ensure!(
+            **own == **name,
+            "{}: the component calls itself `{own}`: name the section [handlers.{own}]",
+            place()
+        );
+        keep(&kept, &handler.spec().digest, &wasm)?;
+        tracing::info!(
+            handler = name,
+            version = handler.spec().manifest.version,
+            digest = handler.spec().digest,
+            compiled = !handler.from_cache(),
+            "handler loaded"
+        );
+        handlers.push(handler);
+    }
+    handlers.sort_by(|a, b| a.spec().name.cmp(&b.spec().name));
+    Ok(Loaded { handlers })
+}
+
+/// The document that the handler gets: JSON, keys in order; empty if nothing is configured.
+fn configuration(name: &str, of: &config::Handler) -> Result<Bytes> {
+    let Some(table) = &of.configuration else { return Ok(Bytes::new()) };
+    let place = format!("handlers.{name}.configuration");
+    let json = json(&toml::Value::Table(table.clone()), &place)?;
+    Ok(serde_json::to_vec(&json)?.into())
+}
+
+fn json(value: &toml::Value, place: &str) -> Result<serde_json::Value> {
+    use serde_json::Value as Json;
+    Ok(match value {
+        toml::Value::String(text) => Json::String(text.clone()),
+        toml::Value::Integer(number) => Json::from(*number),
+        toml::Value::Float(number) => {
+            ensure!(
+                number.is_finite(),
+                "configuration: `{place}` is {number}, which JSON cannot say"
+            );
+            Json::from(*number)
+        }
+        toml::Value::Boolean(truth) => Json::Bool(*truth),
+        toml::Value::Datetime(time) => Json::String(time.to_string()),
+        toml::Value::Array(list) => {
+            let entries = list.iter().enumerate();
+            Json::Array(
+                entries.map(|(i, v)| json(v, &format!("{place}[{i}]"))).collect::<Result<_>>()?,
+            )
+        }
+        toml::Value::Table(table) => {
+            let pairs = table.iter();
+            let pair = |(key, value): (&String, _)| {
+                Ok((key.clone(), json(value, &format!("{place}.{key}"))?))
+            };
+            Json::Object(pairs.map(pair).collect::<Result<_>>()?)
+        }
+    })
+}
+
+/// Keeps a component under its digest. It appears whole, by rename, and is never changed.
+fn keep(folder: &Path, digest: &str, wasm: &[u8]) -> Result<()> {
+    let path = folder.join(format!("{digest}.wasm"));
+    if path.exists() {
+        return Ok(());
+    }
+    let temporary: PathBuf = folder.join(format!("{digest}.{}.tmp", std::process::id()));
+    let write = || -> std::io::Result<()> {
+        fs::write(&temporary, wasm)?;
+        fs::File::open(&temporary)?.sync_all()?;
+        fs::rename(&temporary, &path)
+    };
+    write().with_context(|| format!("cannot keep a component as {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn handler(text: &str) -> config::Handler {
+        toml::from_str(&format!("component = \"c.wasm\"\n{text}")).unwrap()
+    }
+
+    #[test]
+    fn a_configuration_becomes_json_with_its_keys_in_order() {
+        let of = handler("configuration = { b = [1, { x = true }], a = 'text', c = 1.5 }");
+        assert_eq!(
+            configuration("h", &of).unwrap(),
+            r#"{"a":"text","b":[1,{"x":true}],"c":1.5}"#.as_bytes()
+        );
+        assert_eq!(configuration("h", &handler("")).unwrap(), "".as_bytes());
+    }
+
+    #[test]
+    fn a_value_that_json_does_not_have_is_named() {
+        let error = configuration("h", &handler("configuration = { a = [nan] }")).unwrap_err();
+        assert!(error.to_string().contains("handlers.h.configuration.a[0]"), "{error}");
+    }
+
+    #[test]
+    fn a_component_is_kept_once_by_its_digest() {
+        let folder = tempfile::tempdir().unwrap();
+        keep(folder.path(), "d1", b"wasm").unwrap();
+        keep(folder.path(), "d1", b"wasm").unwrap();
+        assert_eq!(fs::read(folder.path().join("d1.wasm")).unwrap(), b"wasm");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,87 @@
+//! HTTP: what clients and operators see of a node. JSON everywhere but for metrics and live events;
+//! errors are problem details (RFC 9457) that name the field and the remedy.
+//!
+//! - `record` checks what a client sent and makes requests of it; `commands` and `batch` take them.
+//! - `waiting` waits for answers; `requests` finds old ones.
+//! - `aggregates` and `stream` read; `operators` and `dead_letters` are for whoever runs the node.
+//! - `gate` bounds what is in flight; `server` the connections.
+//!
+//! Authentication and TLS are left to whoever stands in front.
+
+mod aggregates;
+mod batch;
+mod commands;
+mod dead_letters;
+mod gate;
+mod operators;
+mod params;
+mod position;
+mod problem;
+mod record;
+mod requests;
+mod server;
+mod stream;
+mod waiting;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+
+use crate::config;
+use crate::node::Services;
+
+pub use position::Position;
+pub use server::Server;
+
+use gate::Gates;
+use problem::Problem;
+
+/// What every request sees.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) node: Arc<Services>,
+    pub(crate) settings: Arc<config::Http>,
+    pub(crate) gates: Gates,
+}
+
+/// All routes.
+pub fn router(node: Arc<Services>, settings: &config::Http) -> Router {
+    let gates = Gates::new(settings);
+    let app = App { node, settings: Arc::new(settings.clone()), gates };
+    let bounded = Router::new()
+        .route("/commands", post(batch::post))
+        .route("/aggregates/{type}/{key}", get(aggregates::state))
+        .route("/aggregates/{type}/{key}/commands", post(commands::post))
+        .route("/aggregates/{type}/{key}/events", get(aggregates::events))
+        .route("/requests/{type}/{partition}/{offset}", get(requests::get))
+        .route("/topics", get(operators::topics))
+        .route("/topics/{type}/{partition}/resume", post(operators::resume))
+        .route("/dead-letters", get(dead_letters::list))
+        .route("/dead-letters/{type}/{partition}/redrive", post(dead_letters::redrive_all))
+        .route("/dead-letters/{type}/{partition}/{number}", get(dead_letters::show))
+        .route("/dead-letters/{type}/{partition}/{number}/redrive", post(dead_letters::redrive))
+        .route("/deployment", get(operators::deployment))
+        .layer(from_fn_with_state(app.clone(), gate::bound));
+    // What must answer when nothing else does has no bound but that of connections.
+    bounded
+        .route("/events", get(stream::get))
+        .route("/health", get(operators::health))
+        .route("/ready", get(operators::ready))
+        .route("/metrics", get(operators::metrics))
+        .fallback(nowhere)
+        .method_not_allowed_fallback(not_so)
+        .layer(from_fn_with_state(app.clone(), gate::count))
+        .with_state(app)
+}
+
+async fn nowhere(uri: Uri) -> impl IntoResponse {
+    Problem::new(404, format!("there is nothing at {}", uri.path()))
+}
+
+async fn not_so(method: Method, uri: Uri) -> impl IntoResponse {
+    Problem::new(405, format!("{} does not take {method}", uri.path()))
+}

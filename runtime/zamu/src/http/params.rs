@@ -1,0 +1,48 @@
+//! What stands in a path or a query, checked.
+
+use std::str::FromStr;
+
+use zamu_core::model::{PartitionId, TypeId};
+
+use crate::http::App;
+use crate::http::problem::Problem;
+
+impl App {
+    /// The type of that name: 404 if there is none.
+    pub(crate) fn type_named(&self, name: &str) -> Result<TypeId, Problem> {
+        self.node.topology.type_named(name).ok_or_else(|| {
+            let known: Vec<&str> = self.node.topology.types.iter().map(|t| &*t.name).collect();
+            let detail =
+                format!("there is no aggregate type `{name}`; there are {}", known.join(", "));
+            Problem::new(404, detail).with("field", "type")
+        })
+    }
+
+    /// The partition of a type: 404 if there is none.
+    pub(crate) fn partition(&self, name: &str, number: &str) -> Result<PartitionId, Problem> {
+        let aggregate_type = self.type_named(name)?;
+        let number = number_of("partition", number)?;
+        let partitions = self.node.topology.settings(aggregate_type).partitions;
+        if number >= partitions {
+            let detail = format!("`{name}` has partitions 0 to {}, not {number}", partitions - 1);
+            return Err(Problem::new(404, detail).with("field", "partition"));
+        }
+        Ok(PartitionId { aggregate_type, number })
+    }
+
+    /// How many entries an answer may have.
+    pub(crate) fn page(&self, limit: Option<&str>) -> Result<usize, Problem> {
+        let max = self.settings.page_max;
+        let Some(limit) = limit else { return Ok(max.min(100)) };
+        let limit: usize = number_of("limit", limit)?;
+        if !(1..=max).contains(&limit) {
+            return Err(Problem::field("limit", format!("is {limit}; it must be from 1 to {max}")));
+        }
+        Ok(limit)
+    }
+}
+
+/// A whole number.
+pub(crate) fn number_of<T: FromStr>(field: &str, text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|_| Problem::field(field, format!("is `{text}`, which is no number here")))
+}

@@ -1,0 +1,359 @@
+//! A node: puts log, store, handlers, shards, threads and clock together, and takes them down.
+//!
+//! ```text
+//! entrance ──append──> log ──take──> shards (threads) ──commit──> log
+//!     ^                                  │ durable
+//!     └── answers <──────────────────────┘
+//! ```
+//! What talks to clients is left to `http`; it sees only [`Services`].
+
+pub mod answers;
+mod intake;
+mod kinds;
+mod outcomes;
+mod shards;
+
+use std::fs;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result};
+use tokio::sync::watch;
+use zamu_core::guest::Guest;
+use zamu_core::model::{PartitionId, Time};
+use zamu_core::outcomes::decode_record;
+use zamu_core::partition::Status;
+use zamu_core::shard::{PartitionView, Parts, Shard};
+use zamu_core::topology::{Topology, TypeSettings};
+use zamu_rocks::{
+    EmbeddedLog, LogOptions, LogReader, RocksStore, StoreOptions, Subscription, Waker,
+};
+
+use crate::config::Config;
+use crate::handlers::{self, History, Loaded};
+use crate::json::Terms;
+use crate::telemetry::{HandlerCounters, Metrics, ShardObserver};
+
+pub use answers::{Answer, Answers, Asked, Recent};
+pub use intake::{Entrance, Refusal};
+pub use kinds::{Kinds, UnknownKind};
+pub use outcomes::{Found, find};
+pub use shards::{CallError, Shards, deal};
+
+/// What a running node offers to whoever talks to clients.
+pub struct Services {
+    /// Who does what.
+    pub topology: Arc<Topology>,
+    /// Names for what records only number.
+    pub terms: Terms,
+    /// The kinds of commands that are taken.
+    pub kinds: Kinds,
+    /// The way in.
+    pub entrance: Entrance,
+    /// Who waits for answers.
+    pub answers: Arc<Answers>,
+    /// Reads and orders for partitions.
+    pub shards: Shards,
+    /// The log; [`EmbeddedLog::reader`] gives a reader of one's own.
+    pub log: EmbeddedLog,
+    /// A reader for single looks.
+    pub reader: LogReader,
+    /// Everything that is counted.
+    pub metrics: Arc<Metrics>,
+    /// What guests use.
+    pub handlers: Vec<HandlerCounters>,
+    /// Changes when something has become durable.
+    pub news: watch::Receiver<()>,
+    /// True from the moment the node stops.
+    pub stopping: watch::Receiver<bool>,
+    _subscription: Subscription,
+}
+
+/// A running node. Dropping it without [`Node::stop`] leaves its threads running.
+pub struct Node {
+    services: Arc<Services>,
+    threads: Vec<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
+    failure: watch::Receiver<Option<String>>,
+    started: Instant,
+    drain: Duration,
+}
+
+impl Node {
+    /// Opens everything and starts the shards. Partitions restore themselves afterwards: see
+    /// [`Node::ready`].
+    ///
+    /// # Errors
+    /// Names what cannot be opened or does not fit, and the remedy. Nothing runs then.
+    pub fn start(config: &Config) -> Result<Self> {
+        let started = Instant::now();
+        let data = &config.data;
+        fs::create_dir_all(data)
+            .with_context(|| format!("cannot make the data directory {}", data.display()))?;
+        let loaded = handlers::load(&config.handlers, &config.guest_limits(), data)?;
+        let types = config.type_settings();
+        // Before anything is opened or written: do the handlers fit together?
+        Topology::new(0, types.clone(), loaded.specs())?;
+        let log = open_log(config, &types)?;
+        let reader = log.reader();
+        let mut history = History::read(&reader)?;
+        let deployment = handlers::enact(&log, &mut history, &loaded.specs(), clock())?;
+        let topology = Arc::new(Topology::new(deployment, types.clone(), loaded.specs())?);
+        let store = open_store(config, &types)?;
+        tracing::info!(deployment, epoch = log.epoch(), data = %data.display(), "log and store are open");
+
+        let metrics = Arc::new(Metrics::new());
+        let answers = Arc::new(Answers::new(&topology));
+        let entrance = Entrance::new(
+            log.intake(),
+            Arc::clone(&answers),
+            &topology,
+            config.http.lag_max,
+            metrics.append_seconds.clone(),
+        );
+        catch_up(&topology, &reader, &answers, &entrance)?;
+        let (failed, failure) = watch::channel(None);
+        let failed = move |reason: String| {
+            tracing::error!(reason, "the node cannot go on");
+            failed.send_replace(Some(reason));
+        };
+        let outside = shards::Outside {
+            answers: Arc::clone(&answers),
+            clock: Arc::new(clock),
+            failed: Arc::new(failed),
+        };
+        let crew = crew(config, &topology, &loaded, &log, &store, &metrics)?;
+        let (shards, threads) = Shards::start(crew.owners, crew.starts, &outside)
+            .context("cannot start the shards' threads")?;
+        let (tell, news) = watch::channel(());
+        let subscription = reader.subscribe(Arc::new(move || {
+            tell.send_replace(());
+        }));
+        let (stop, stopping) = watch::channel(false);
+        let services = Services {
+            terms: Terms { types: types.iter().map(|t| Arc::clone(&t.name)).collect(), history },
+            kinds: Kinds::new(&topology),
+            topology,
+            entrance,
+            answers,
+            shards,
+            log,
+            reader,
+            metrics,
+            handlers: crew.counters,
+            news,
+            stopping,
+            _subscription: subscription,
+        };
+        let drain = Duration::from_millis(config.shards.drain_ms);
+        Ok(Self { services: Arc::new(services), threads, stop, failure, started, drain })
+    }
+
+    /// What the node offers.
+    #[must_use]
+    pub fn services(&self) -> Arc<Services> {
+        Arc::clone(&self.services)
+    }
+
+    /// Waits until no partition is being restored, and logs how long that took.
+    ///
+    /// # Errors
+    /// When the node fails meanwhile.
+    pub async fn ready(&self) -> Result<()> {
+        let mut failure = self.failure.clone();
+        loop {
+            let views = self.services.shards.views().await?;
+            let restoring = views.iter().any(|view| view.status == Status::Restoring);
+            if !restoring && views.len() == self.services.topology.partitions().count() {
+                let running = views.iter().filter(|v| v.status == Status::Running).count();
+                let seconds = self.started.elapsed().as_secs_f64();
+                let types = self.services.terms.types.iter().map(|name| &**name);
+                let (turns, events) = self.services.metrics.restored(types);
+                let partitions = views.len();
+                tracing::info!(partitions, running, turns, events, seconds, "ready");
+                return Ok(());
+            }
+            // Restoring makes its own progress; this only looks at it.
+            if tokio::time::timeout(LOOK, failure.changed()).await.is_ok() {
+                self.check()?;
+            }
+        }
+    }
+
+    /// Comes back when the node cannot go on, with the reason.
+    pub async fn failed(&self) -> String {
+        let mut failure = self.failure.clone();
+        let seen = failure.wait_for(Option::is_some).await;
+        seen.ok().and_then(|reason| reason.clone()).unwrap_or_else(|| "all shards ended".to_owned())
+    }
+
+    /// Takes no more commands and finishes what was taken, for as long as is configured.
+    pub async fn drain(&self) {
+        self.services.entrance.close();
+        let end = Instant::now() + self.drain;
+        let mut news = self.services.news.clone();
+        while Instant::now() < end {
+            match self.services.shards.views().await {
+                Ok(views) if views.iter().all(is_drained) => break,
+                Ok(_) => {}
+                Err(_) => break,
+            }
+            // Whether something became durable or not: look again.
+            drop(tokio::time::timeout(LOOK, news.changed()).await);
+        }
+        self.stop.send_replace(true);
+        self.services.answers.give_up();
+    }
+
+    /// Ends the shards' threads: what is in flight is finished and changed states are written. The
+    /// log is closed when the last user of [`Services`] is gone.
+    ///
+    /// # Errors
+    /// When a thread had panicked.
+    pub fn stop(self) -> Result<()> {
+        self.stop.send_replace(true);
+        self.services.entrance.close();
+        self.services.answers.give_up();
+        self.services.shards.stop();
+        for thread in self.threads {
+            let name = thread.thread().name().unwrap_or("shard").to_owned();
+            thread.join().map_err(|_| anyhow::anyhow!("thread {name} had panicked"))?;
+        }
+        tracing::info!("all shards have stopped");
+        Ok(())
+    }
+
+    fn check(&self) -> Result<()> {
+        match &*self.failure.borrow() {
+            Some(reason) => Err(anyhow::anyhow!(reason.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How long between two looks at something that tells nobody when it changes.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Milliseconds since 1970. Append times are kept from going back by the log.
+fn clock() -> Time {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Time(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Nothing waits, or nothing will be taken anyway.
+fn is_drained(view: &PartitionView) -> bool {
+    !matches!(view.status, Status::Running | Status::Restoring)
+        || (view.position == view.ends && view.status == Status::Running)
+}
+
+fn open_log(config: &Config, types: &[TypeSettings]) -> Result<EmbeddedLog> {
+    let log = &config.log;
+    let options = LogOptions {
+        retention: Duration::from_secs(log.retention_hours * 3_600),
+        segment_bytes: log.segment_bytes,
+        segment_age: Duration::from_secs(log.segment_minutes * 60),
+        queue_jobs: log.queue_jobs,
+        queue_bytes: log.queue_bytes,
+        group_bytes: log.group_bytes,
+        tail_bytes: log.tail_bytes,
+        write_buffer_bytes: log.write_buffer_bytes,
+        block_cache_bytes: log.block_cache_bytes,
+        ..LogOptions::default()
+    };
+    Ok(EmbeddedLog::open(&config.data, options, &names(types), Arc::new(clock))?)
+}
+
+fn open_store(config: &Config, types: &[TypeSettings]) -> Result<RocksStore> {
+    let options = StoreOptions {
+        block_cache_bytes: config.store.block_cache_bytes,
+        write_buffer_bytes: config.store.write_buffer_bytes,
+        ..StoreOptions::default()
+    };
+    Ok(RocksStore::open(&config.data, &options, &names(types))?)
+}
+
+fn names(types: &[TypeSettings]) -> Vec<(&str, u32)> {
+    types.iter().map(|t| (&*t.name, t.partitions)).collect()
+}
+
+/// Tells who waits and who lets in where each partition stood when it was opened.
+fn catch_up(
+    topology: &Topology,
+    reader: &LogReader,
+    answers: &Answers,
+    entrance: &Entrance,
+) -> Result<()> {
+    for partition in topology.partitions() {
+        entrance.opened(partition, reader.ends(partition)?.requests);
+        if let Some((turn, bytes)) = reader.last_outcome(partition)? {
+            let record = decode_record(&bytes).with_context(|| {
+                let name = &topology.settings(partition.aggregate_type).name;
+                format!("batch record of turn {turn} of {name}/{}", partition.number)
+            })?;
+            answers.restored(partition, record.requests.map_or(0, |range| range.next));
+        }
+    }
+    Ok(())
+}
+
+/// The shards to be started, and what is kept of them.
+struct Crew {
+    owners: Vec<Vec<usize>>,
+    starts: Vec<shards::Start>,
+    counters: Vec<HandlerCounters>,
+}
+
+fn crew(
+    config: &Config,
+    topology: &Arc<Topology>,
+    loaded: &Loaded,
+    log: &EmbeddedLog,
+    store: &RocksStore,
+    metrics: &Arc<Metrics>,
+) -> Result<Crew> {
+    let count = config.shard_count();
+    let owners = deal(topology.types.iter().map(|t| t.partitions), count);
+    let mut counters: Vec<HandlerCounters> = loaded
+        .handlers
+        .iter()
+        .map(|handler| HandlerCounters {
+            name: handler.spec().name.to_string(),
+            version: handler.spec().manifest.version.clone(),
+            fuel_per_item: handler.limits().fuel_per_item,
+            shards: Vec::new(),
+        })
+        .collect();
+    let mut starts = Vec::new();
+    for number in 0..count {
+        let mine: Vec<PartitionId> = topology
+            .partitions()
+            .filter(|p| owners[usize::from(p.aggregate_type.0)][p.number as usize] == number)
+            .collect();
+        let mut guests: Vec<Box<dyn Guest>> = Vec::new();
+        for (handler, counters) in loaded.handlers.iter().zip(&mut counters) {
+            let guest = handler.instance();
+            counters.shards.push(guest.counters());
+            guests.push(Box::new(guest));
+        }
+        let doorbell = shards::Doorbell::default();
+        let ring = doorbell.clone();
+        let waker: Waker = Arc::new(move || ring.ring());
+        let parts = Parts {
+            log: Box::new(log.shard(&mine, waker)?),
+            store: Box::new(store.handle()),
+            guests,
+            topology: Arc::clone(topology),
+            settings: config.shard_settings(count),
+            observer: Box::new(ShardObserver::new(metrics, topology)),
+        };
+        let shard = number as u32;
+        starts.push(shards::Start {
+            shard: Shard::new(parts),
+            doorbell,
+            busy: metrics.shard_busy(shard),
+            waiting: metrics.shard_calls(shard),
+        });
+    }
+    Ok(Crew { owners, starts, counters })
+}

@@ -1,0 +1,297 @@
+//! Threads that drive shards: step, tell the outside world, park until there is news.
+//!
+//! Everything that wants something of a shard sends it a call, which runs between two steps. A
+//! thread is woken by the log, by a call, or by the time that the shard asked for.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::oneshot;
+use zamu_core::model::{PartitionId, Time};
+use zamu_core::shard::{Effect, PartitionView, Shard, Step};
+
+use crate::node::answers::Answers;
+use crate::telemetry::Seconds;
+
+/// Calls that may wait for one shard.
+const CALLS_MAX: usize = 1_024;
+/// Calls served between two steps.
+const CALLS_AT_ONCE: usize = 64;
+/// The longest time without a look around, in case a wake-up was missed.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
+/// Native stack of a shard's thread: the engine needs 2 MiB.
+const STACK_BYTES: usize = 8 << 20;
+
+type Call = Box<dyn FnOnce(&mut Shard) + Send>;
+
+/// Wakes a thread that may not have been started yet.
+#[derive(Clone, Debug, Default)]
+pub struct Doorbell(Arc<OnceLock<Thread>>);
+
+impl Doorbell {
+    /// Wakes the thread, or keeps it from falling asleep.
+    pub fn ring(&self) {
+        if let Some(thread) = self.0.get() {
+            thread.unpark();
+        }
+    }
+}
+
+/// All shards of a node.
+#[derive(Debug)]
+pub struct Shards {
+    seats: Vec<Seat>,
+    /// By type and partition: which seat.
+    owners: Vec<Vec<usize>>,
+}
+
+#[derive(Debug)]
+struct Seat {
+    calls: Sender<Call>,
+    doorbell: Doorbell,
+    stopping: Arc<AtomicBool>,
+    waiting: Gauge,
+}
+
+/// What a shard's thread is given.
+pub struct Start {
+    /// The shard.
+    pub shard: Shard,
+    /// Wakes the thread.
+    pub doorbell: Doorbell,
+    /// Its time at work.
+    pub busy: Seconds,
+    /// Calls that wait for it.
+    pub waiting: Gauge,
+}
+
+/// What all shards' threads share.
+#[derive(Clone)]
+pub struct Outside {
+    /// Who waits for answers.
+    pub answers: Arc<Answers>,
+    /// Milliseconds since 1970.
+    pub clock: Arc<dyn Fn() -> Time + Send + Sync>,
+    /// Told that a thread has ended when it should not have.
+    pub failed: Arc<dyn Fn(String) + Send + Sync>,
+}
+
+/// Why a shard did not serve a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// Too many calls wait.
+    #[error("too many reads wait for this partition")]
+    Busy,
+    /// The shard has stopped.
+    #[error("the partition is not served any more")]
+    Gone,
+}
+
+/// Which of `shards` each partition goes to: each type's partitions in turn, and the types one after
+/// another, so that all shards have their share of each.
+#[must_use]
+pub fn deal(types: impl Iterator<Item = u32>, shards: usize) -> Vec<Vec<usize>> {
+    let mut next = 0..;
+    types
+        .map(|partitions| {
+            next.by_ref().take(partitions as usize).map(|n: usize| n % shards).collect()
+        })
+        .collect()
+}
+
+impl Shards {
+    /// Starts a thread for each.
+    ///
+    /// # Errors
+    /// If a thread cannot be started.
+    pub fn start(
+        owners: Vec<Vec<usize>>,
+        starts: Vec<Start>,
+        outside: &Outside,
+    ) -> std::io::Result<(Self, Vec<JoinHandle<()>>)> {
+        let mut seats = Vec::new();
+        let mut threads = Vec::new();
+        for (number, start) in starts.into_iter().enumerate() {
+            let (calls, inbox) = bounded(CALLS_MAX);
+            let stopping = Arc::new(AtomicBool::new(false));
+            let doorbell = start.doorbell.clone();
+            let waiting = start.waiting.clone();
+            let seat = Seat { calls, doorbell, stopping: Arc::clone(&stopping), waiting };
+            let outside = outside.clone();
+            let thread = thread::Builder::new()
+                .name(format!("zamu-shard-{number}"))
+                .stack_size(STACK_BYTES)
+                .spawn(move || run(number, start, &inbox, &stopping, &outside))?;
+            seats.push(seat);
+            threads.push(thread);
+        }
+        Ok((Self { seats, owners }, threads))
+    }
+
+    /// Has the shard that owns a partition do something; the result comes when it has.
+    ///
+    /// # Errors
+    /// When the shard has too much to do or has stopped.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        partition: PartitionId,
+        what: impl FnOnce(&mut Shard) -> T + Send + 'static,
+    ) -> Result<T, CallError> {
+        let owner = self.owners[usize::from(partition.aggregate_type.0)][partition.number as usize];
+        self.seats[owner].ask(what)?.await.map_err(|_| CallError::Gone)
+    }
+
+    /// All partitions of all shards, in order.
+    ///
+    /// # Errors
+    /// As [`Shards::ask`].
+    pub async fn views(&self) -> Result<Vec<PartitionView>, CallError> {
+        let asked: Vec<_> = self.seats.iter().map(|seat| seat.ask(Shard::view)).collect();
+        let mut views = Vec::new();
+        for view in asked {
+            views.extend(view?.await.map_err(|_| CallError::Gone)?);
+        }
+        views.sort_by_key(|view| view.partition);
+        Ok(views)
+    }
+
+    /// Tells all threads to finish what is in flight and to end.
+    pub fn stop(&self) {
+        for seat in &self.seats {
+            seat.stopping.store(true, Ordering::Release);
+            seat.doorbell.ring();
+        }
+    }
+}
+
+impl Seat {
+    fn ask<T: Send + 'static>(
+        &self,
+        what: impl FnOnce(&mut Shard) -> T + Send + 'static,
+    ) -> Result<oneshot::Receiver<T>, CallError> {
+        let (tell, told) = oneshot::channel();
+        // Nobody may be there any more to hear it.
+        let call: Call = Box::new(move |shard| drop(tell.send(what(shard))));
+        match self.calls.try_send(call) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(CallError::Busy),
+            Err(TrySendError::Disconnected(_)) => return Err(CallError::Gone),
+        }
+        self.waiting.set(i64::try_from(self.calls.len()).unwrap_or(i64::MAX));
+        self.doorbell.ring();
+        Ok(told)
+    }
+}
+
+/// Tells when a thread ends although nobody asked it to.
+struct Watch<'a> {
+    number: usize,
+    stopping: &'a AtomicBool,
+    outside: &'a Outside,
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() || !self.stopping.load(Ordering::Acquire) {
+            let what = if thread::panicking() { "panicked: see above" } else { "was taken over" };
+            (self.outside.failed)(format!("shard {} {what}", self.number));
+        }
+    }
+}
+
+fn run(
+    number: usize,
+    start: Start,
+    inbox: &Receiver<Call>,
+    stopping: &AtomicBool,
+    outside: &Outside,
+) {
+    let Start { mut shard, doorbell, busy, waiting } = start;
+    // The only place that sets it.
+    drop(doorbell.0.set(thread::current()));
+    let _watch = Watch { number, stopping, outside };
+    let drive = Drive { inbox, stopping, outside, busy: &busy, waiting: &waiting };
+    drive.run(&mut shard);
+}
+
+struct Drive<'a> {
+    inbox: &'a Receiver<Call>,
+    stopping: &'a AtomicBool,
+    outside: &'a Outside,
+    busy: &'a Seconds,
+    waiting: &'a Gauge,
+}
+
+impl Drive<'_> {
+    /// Until the shard is fenced, or told to stop and quiet.
+    fn run(&self, shard: &mut Shard) {
+        let mut since = Instant::now();
+        // Runs ahead while stopping, so that what would be flushed later is flushed at once.
+        let mut ahead_ms = 0;
+        // The first step takes over the partitions; nobody must see the shard without them.
+        shard.step((self.outside.clock)());
+        loop {
+            self.serve(shard);
+            let now = (self.outside.clock)().plus_ms(ahead_ms);
+            let step = shard.step(now);
+            self.tell(shard);
+            let stopping = self.stopping.load(Ordering::Acquire);
+            match step {
+                Step::Fenced => return,
+                Step::Again => {}
+                Step::Wait(_) if stopping && shard.is_quiet() => return,
+                Step::Wait(_) if stopping && ahead_ms < AHEAD_MS_MAX => ahead_ms += AHEAD_MS,
+                Step::Wait(until) => {
+                    self.busy.inc_by(since.elapsed().as_secs_f64());
+                    self.park(until, now);
+                    since = Instant::now();
+                }
+            }
+        }
+    }
+
+    fn serve(&self, shard: &mut Shard) {
+        for call in self.inbox.try_iter().take(CALLS_AT_ONCE) {
+            call(shard);
+            self.waiting.set(i64::try_from(self.inbox.len()).unwrap_or(i64::MAX));
+        }
+    }
+
+    fn tell(&self, shard: &mut Shard) {
+        for effect in shard.take_effects() {
+            let Effect::Durable { partition, record } = effect;
+            self.outside.answers.durable(partition, &record);
+        }
+    }
+
+    /// A doorbell that rang since the last park makes this return at once.
+    fn park(&self, until: Option<Time>, now: Time) {
+        if !self.inbox.is_empty() {
+            return;
+        }
+        let wait = until.map_or(LOOK_AROUND, |until| {
+            Duration::from_millis(until.0.saturating_sub(now.0)).min(LOOK_AROUND)
+        });
+        thread::park_timeout(wait);
+    }
+}
+
+/// By how much the clock runs ahead at each step that found nothing to do while stopping, and at
+/// most.
+const AHEAD_MS: u64 = 60_000;
+const AHEAD_MS_MAX: u64 = 100 * AHEAD_MS;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shard_gets_its_share_of_every_type() {
+        assert_eq!(deal([4, 1, 3].into_iter(), 2), [vec![0, 1, 0, 1], vec![0], vec![1, 0, 1]]);
+        assert_eq!(deal([3].into_iter(), 1), [[0, 0, 0]]);
+    }
+}

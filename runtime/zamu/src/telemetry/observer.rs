@@ -1,0 +1,144 @@
+//! Counts what a shard does.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::Histogram;
+use zamu_core::model::{PartitionId, TypeId};
+use zamu_core::observer::{Alarm, Observer, STEPS, TurnReport};
+use zamu_core::topology::Topology;
+
+use crate::telemetry::{Metrics, Seconds, StepLabels, TypeLabels};
+
+/// The handles of one shard.
+pub struct ShardObserver {
+    topology: Arc<Topology>,
+    start: Instant,
+    types: Vec<TypeCounters>,
+    steps: [Seconds; STEPS.len()],
+    commit_seconds: Histogram,
+    turn_records: Histogram,
+}
+
+struct TypeCounters {
+    turns: Counter,
+    commands: Counter,
+    requests: Counter,
+    events: Counter,
+    sent: Counter,
+    refusals: Counter,
+    duplicates: Counter,
+    faults: Counter,
+    dead_letters: Counter,
+    commands_refused: Counter,
+    flushed: Counter,
+    restored_turns: Counter,
+    restored_events: Counter,
+}
+
+impl TypeCounters {
+    fn new(metrics: &Metrics, name: &str) -> Self {
+        let labels = TypeLabels { r#type: name.to_owned() };
+        Self {
+            turns: metrics.turns.get_or_create_owned(&labels),
+            commands: metrics.commands.get_or_create_owned(&labels),
+            requests: metrics.requests.get_or_create_owned(&labels),
+            events: metrics.events.get_or_create_owned(&labels),
+            sent: metrics.sent.get_or_create_owned(&labels),
+            refusals: metrics.refusals.get_or_create_owned(&labels),
+            duplicates: metrics.duplicates.get_or_create_owned(&labels),
+            faults: metrics.faults.get_or_create_owned(&labels),
+            dead_letters: metrics.dead_letters.get_or_create_owned(&labels),
+            commands_refused: metrics.commands_refused.get_or_create_owned(&labels),
+            flushed: metrics.flushed.get_or_create_owned(&labels),
+            restored_turns: metrics.restored_turns.get_or_create_owned(&labels),
+            restored_events: metrics.restored_events.get_or_create_owned(&labels),
+        }
+    }
+}
+
+impl ShardObserver {
+    /// Handles for all types, looked up once.
+    #[must_use]
+    pub fn new(metrics: &Metrics, topology: &Arc<Topology>) -> Self {
+        let step = |step| metrics.step_seconds.get_or_create_owned(&StepLabels { step });
+        Self {
+            topology: Arc::clone(topology),
+            start: Instant::now(),
+            types: topology.types.iter().map(|t| TypeCounters::new(metrics, &t.name)).collect(),
+            steps: STEPS.map(step),
+            commit_seconds: metrics.commit_seconds.clone(),
+            turn_records: metrics.turn_records.clone(),
+        }
+    }
+
+    fn of(&self, id: TypeId) -> &TypeCounters {
+        &self.types[usize::from(id.0)]
+    }
+
+    fn name(&self, partition: PartitionId) -> String {
+        format!("{}/{}", self.topology.settings(partition.aggregate_type).name, partition.number)
+    }
+}
+
+impl Observer for ShardObserver {
+    fn clock_ns(&mut self) -> u64 {
+        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn turn(&mut self, report: &TurnReport) {
+        let Some(partition) = report.partition else { return };
+        let of = self.of(partition.aggregate_type);
+        of.turns.inc();
+        of.commands.inc_by(report.commands);
+        of.requests.inc_by(report.requests);
+        of.events.inc_by(report.events);
+        of.sent.inc_by(report.sent);
+        of.refusals.inc_by(report.refused);
+        of.duplicates.inc_by(report.duplicates);
+        of.faults.inc_by(report.faults);
+        self.turn_records.observe((report.commands + report.requests) as f64);
+        for (seconds, ns) in self.steps.iter().zip(report.step_ns) {
+            seconds.inc_by(ns as f64 / 1e9);
+        }
+    }
+
+    fn durable(&mut self, commit_ns: u64) {
+        self.commit_seconds.observe(commit_ns as f64 / 1e9);
+    }
+
+    fn alarm(&mut self, alarm: Alarm<'_>) {
+        match alarm {
+            Alarm::Halted { partition, reason } => {
+                tracing::error!(partition = self.name(partition), reason, "partition halted");
+            }
+            Alarm::Paused { partition, reason } => {
+                tracing::warn!(
+                    partition = self.name(partition),
+                    reason,
+                    "partition paused; `zamu topics resume` lets it go on"
+                );
+            }
+            Alarm::CommandsRefused { partition, count } => {
+                self.of(partition.aggregate_type).commands_refused.inc_by(count);
+                tracing::debug!(partition = self.name(partition), count, "refused choreography");
+            }
+            Alarm::DeadLetters { partition, count } => {
+                self.of(partition.aggregate_type).dead_letters.inc_by(count);
+                tracing::debug!(partition = self.name(partition), count, "new dead letters");
+            }
+        }
+    }
+
+    fn restored(&mut self, partition: PartitionId, turns: u64, events: u64) {
+        let of = self.of(partition.aggregate_type);
+        of.restored_turns.inc_by(turns);
+        of.restored_events.inc_by(events);
+        tracing::info!(partition = self.name(partition), turns, events, "partition restored");
+    }
+
+    fn flushed(&mut self, partition: PartitionId, aggregates: usize) {
+        self.of(partition.aggregate_type).flushed.inc_by(aggregates as u64);
+    }
+}

@@ -1,0 +1,133 @@
+//! Copies in, when someone asks, what others keep: positions, guests' counters, the log's own.
+
+use std::fmt;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::Counter;
+use zamu_core::partition::Status;
+use zamu_core::shard::PartitionView;
+use zamu_core::topology::Topology;
+use zamu_rocks::{LogMetrics, SYNC_BUCKETS_US};
+use zamu_wasm::Counters;
+
+use crate::telemetry::{HandlerLabels, HandlerMetrics, InputLabels, Metrics, PartitionLabels};
+
+/// The counters of one handler, one per shard.
+#[derive(Clone, Debug)]
+pub struct HandlerCounters {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Fuel that one item may use, before what its bytes add.
+    pub fuel_per_item: u64,
+    /// One per shard.
+    pub shards: Vec<Arc<Counters>>,
+}
+
+/// Syncs of the log by duration, as the log counted them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Syncs(Arc<Mutex<LogMetrics>>);
+
+impl EncodeMetric for Syncs {
+    fn encode(&self, mut encoder: MetricEncoder) -> Result<(), fmt::Error> {
+        let log = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let bounds = SYNC_BUCKETS_US.iter().map(|us| *us as f64 / 1e6).chain([f64::INFINITY]);
+        let buckets: Vec<(f64, u64)> = bounds.zip(log.sync_buckets).collect();
+        encoder.encode_histogram::<NoLabelSet>(
+            log.sync_time.as_secs_f64(),
+            log.syncs,
+            &buckets,
+            None,
+        )
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
+    }
+}
+
+/// Brings all figures up to date.
+pub fn scrape(
+    metrics: &Metrics,
+    topology: &Topology,
+    views: &[PartitionView],
+    handlers: &[HandlerCounters],
+    log: &LogMetrics,
+) {
+    for view in views {
+        partition(metrics, topology, view);
+    }
+    for of in handlers {
+        handler(&metrics.handler, of);
+    }
+    self::log(metrics, log);
+    metrics.process.refresh();
+}
+
+fn partition(metrics: &Metrics, topology: &Topology, view: &PartitionView) {
+    let r#type = topology.settings(view.partition.aggregate_type).name.to_string();
+    let partition = view.partition.number;
+    let lags = [
+        ("requests", view.ends.requests.saturating_sub(view.position.requests)),
+        ("commands", view.ends.commands.saturating_sub(view.position.commands)),
+    ];
+    for (input, lag) in lags {
+        let labels = InputLabels { r#type: r#type.clone(), partition, input };
+        metrics.lag.get_or_create(&labels).set(signed(lag));
+    }
+    let labels = PartitionLabels { r#type, partition };
+    metrics.running.get_or_create(&labels).set(i64::from(view.status == Status::Running));
+    metrics.dead_letters_open.get_or_create(&labels).set(signed(view.dead_letters));
+}
+
+fn handler(metrics: &HandlerMetrics, of: &HandlerCounters) {
+    let labels = HandlerLabels { handler: of.name.clone(), version: of.version.clone() };
+    let sum = |read: fn(&Counters) -> u64| of.shards.iter().map(|c| read(c)).sum::<u64>();
+    let max = |read: fn(&Counters) -> u64| of.shards.iter().map(|c| read(c)).max().unwrap_or(0);
+    for (family, value) in [
+        (&metrics.calls, sum(Counters::calls)),
+        (&metrics.items, sum(Counters::items)),
+        (&metrics.faults, sum(Counters::faults)),
+        (&metrics.fuel, sum(Counters::fuel)),
+        (&metrics.starts, sum(Counters::starts)),
+        (&metrics.recycled, sum(Counters::recycled)),
+        (&metrics.log_lines, sum(Counters::log_lines)),
+        (&metrics.log_lines_dropped, sum(Counters::log_lines_dropped)),
+    ] {
+        family.get_or_create(&labels).inner().store(value, Relaxed);
+    }
+    for (family, value) in [
+        (&metrics.item_fuel_max, max(Counters::item_fuel_max)),
+        (&metrics.item_fuel_limit, of.fuel_per_item),
+        (&metrics.memory_max, max(Counters::memory_bytes_max)),
+    ] {
+        family.get_or_create(&labels).set(signed(value));
+    }
+}
+
+fn log(metrics: &Metrics, log: &LogMetrics) {
+    let of = &metrics.log;
+    *of.sync_seconds.0.lock().unwrap_or_else(PoisonError::into_inner) = log.clone();
+    let pairs: [(&Counter, u64); 8] = [
+        (&of.groups, log.groups),
+        (&of.records, log.records),
+        (&of.frame_bytes, log.frame_bytes),
+        (&of.turned_away, log.retries),
+        (&of.segments_dropped, log.segments_dropped),
+        (&of.wal_bytes, log.disk.wal),
+        (&of.flushed_bytes, log.disk.flushed),
+        (&of.compacted_bytes, log.disk.compacted),
+    ];
+    for (counter, value) in pairs {
+        counter.inner().store(value, Relaxed);
+    }
+    of.queued.set(signed(log.queued_jobs));
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

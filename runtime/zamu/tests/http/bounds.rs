@@ -1,0 +1,77 @@
+//! Too much is told so at once, and costs nothing that was taken.
+
+use serde_json::json;
+
+use crate::support::{Host, PATIENCE, increment};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_beyond_the_bound_is_refused_however_it_is_sent() {
+    let host = Host::with("[http]\nbody-bytes-max = 2048").await;
+    let list: Vec<_> = (0..50).map(|n| increment("a", &n.to_string(), 1)).collect();
+    let told = host.batch("", &json!(list)).await;
+    assert_eq!(told.status, 413, "{}", told.json);
+    let pieces = (0..8).map(|_| Ok::<_, std::io::Error>(vec![b' '; 1_024]));
+    let body = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces));
+    let request = host.request(reqwest::Method::POST, "/commands");
+    let response =
+        request.header("content-type", "application/json").body(body).send().await.unwrap();
+    assert_eq!(response.status().as_u16(), 413);
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_beyond_the_bound_is_refused() {
+    let host = Host::with("[http]\ncommands-max = 2").await;
+    let list: Vec<_> = (0..3).map(|n| increment("a", &n.to_string(), 1)).collect();
+    assert_eq!(host.batch("", &json!(list)).await.status, 413);
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_beyond_the_bound_are_refused() {
+    let host = Host::with("[http]\nheaders-max = 16").await;
+    let mut request = host.request(reqwest::Method::GET, "/health");
+    for n in 0..20 {
+        request = request.header(format!("x-{n}"), "y");
+    }
+    assert_eq!(request.send().await.unwrap().status().as_u16(), 431);
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn above_the_bound_on_lag_commands_are_told_to_come_later_and_none_is_lost() {
+    let host = Host::with("[http]\nlag-max = 50\n[shards]\nturn-records = 1").await;
+    let mut taken = 0;
+    let mut turned_away = 0;
+    // One at a time is decided more slowly than lists arrive.
+    for chunk in 0..20_000 {
+        let list: Vec<_> = (0..40).map(|n| increment("a", &format!("{chunk}-{n}"), 1)).collect();
+        let told = host.batch("respond-async", &json!(list)).await;
+        match told.status {
+            202 => taken += 40,
+            429 => {
+                assert_eq!(told.header("retry-after"), "1");
+                assert!(told.json["detail"].as_str().unwrap().contains("50 may"), "{}", told.json);
+                turned_away += 1;
+            }
+            other => panic!("{other}: {}", told.json),
+        }
+        if turned_away > 3 {
+            break;
+        }
+    }
+    assert!(turned_away > 3, "{taken} were taken");
+    // What was taken is decided, and then there is room again.
+    let told = tokio::time::timeout(PATIENCE, async {
+        loop {
+            let told = host.count("a", "last", "Increment", "{\"by\":1}").await;
+            if told.status != 429 {
+                return told;
+            }
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!((told.status, &told.json["reply"]), (200, &json!(taken + 1)), "{}", told.json);
+    host.stop().await;
+}

@@ -1,0 +1,13 @@
+//! A node over HTTP: started in this process over a temporary directory, with the counter and the
+//! zoo of misbehaving handlers, and asked as a client asks.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod answers;
+mod bad_input;
+mod bounds;
+mod dead_letters;
+mod operating;
+mod reading;
+mod restart;
+mod stream;
+mod support;

@@ -1,0 +1,172 @@
+//! The real program: started, told to stop, killed, started again.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// How long anything may take before a test gives up. Far beyond what it takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running program. Killed when it is dropped.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+impl Process {
+    fn start(folder: &Path) -> Self {
+        // Left by the last one.
+        drop(fs::remove_file(folder.join("data/http-address")));
+        Self(command(folder).spawn().unwrap())
+    }
+
+    /// Asks it until it is ready, and gives its address.
+    async fn ready(&mut self, folder: &Path) -> String {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            assert!(Instant::now() < end, "not ready");
+            assert!(self.0.try_wait().unwrap().is_none(), "it ended");
+            if let Ok(address) = fs::read_to_string(folder.join("data/http-address")) {
+                let url = format!("http://{}", address.trim());
+                let answer = reqwest::get(format!("{url}/ready")).await;
+                if answer.is_ok_and(|answer| answer.status().is_success()) {
+                    return url;
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.0.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+}
+
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zamu"));
+    command.args(["run", "--config"]).arg(folder.join("zamu.toml")).stderr(Stdio::null());
+    command
+}
+
+/// Runs it to an end that comes by itself.
+fn run(folder: &Path) -> Output {
+    command(folder).stderr(Stdio::piped()).output().unwrap()
+}
+
+fn folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let target = || match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(target) => PathBuf::from(target),
+        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target"),
+    };
+    let guests =
+        std::env::var_os("ZAMU_GUESTS_DIR").map_or_else(|| target().join("guests"), PathBuf::from);
+    let guest = guests.join("counter.wasm");
+    fs::copy(&guest, folder.path().join("counter.wasm")).unwrap_or_else(|error| {
+        panic!("{}: {error}; run `cargo xtask guests` first", guest.display())
+    });
+    let text = "
+data = \"data\"
+[http]
+listen = \"127.0.0.1:0\"
+[types.counter]
+partitions = 2
+[handlers.counter]
+component = \"counter.wasm\"
+";
+    fs::write(folder.path().join("zamu.toml"), text).unwrap();
+    folder
+}
+
+async fn count(url: &str, ids: std::ops::Range<u64>) -> Vec<Value> {
+    // Fewer for each key than it remembers.
+    let entry = |n: u64| {
+        json!({
+            "specversion": "1.0", "id": n.to_string(), "source": "test", "type": "Increment",
+            "aggregatetype": "counter", "subject": format!("k{}", n % 7), "data": { "by": n },
+        })
+    };
+    let list: Vec<Value> = ids.map(entry).collect();
+    let request = reqwest::Client::new().post(format!("{url}/commands"));
+    let request = request.header("prefer", "wait=60").header("content-type", "application/json");
+    let answer = request.body(json!(list).to_string()).send().await.unwrap();
+    serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_told_to_stop_ends_in_good_order() {
+    let folder = folder();
+    for signal in ["-TERM", "-INT"] {
+        let mut process = Process::start(folder.path());
+        let url = process.ready(folder.path()).await;
+        count(&url, 1..100).await;
+        process.signal(signal);
+        let status = tokio::task::block_in_place(|| process.0.wait()).unwrap();
+        assert!(status.success(), "{signal}: {status}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_node_answers_as_before() {
+    let folder = folder();
+    let mut process = Process::start(folder.path());
+    let url = process.ready(folder.path()).await;
+    let before = count(&url, 1..400).await;
+    process.signal("-KILL");
+    drop(process);
+    let mut process = Process::start(folder.path());
+    let url = process.ready(folder.path()).await;
+    let after = count(&url, 1..400).await;
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!((&before["duplicate"], &after["duplicate"]), (&json!(false), &json!(true)));
+        assert_eq!(after["first"], before["offset"]);
+        for member in ["outcome", "sequences", "reply", "key"] {
+            assert_eq!(after[member], before[member], "{after}");
+        }
+    }
+    assert_eq!(after.len(), 399);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_directory_has_one_node_at_a_time() {
+    let folder = folder();
+    let mut process = Process::start(folder.path());
+    let url = process.ready(folder.path()).await;
+    let second = tokio::task::block_in_place(|| run(folder.path()));
+    assert_eq!(second.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&second.stderr);
+    assert!(told.contains("is in use by"), "{told}");
+    assert_eq!(count(&url, 1..2).await[0]["status"], 200);
+}
+
+#[test]
+fn a_configuration_that_is_wrong_ends_it_with_the_key_named() {
+    let folder = folder();
+    let file = folder.path().join("zamu.toml");
+    let good = fs::read_to_string(&file).unwrap();
+    for (text, part) in [
+        (good.replace("listen", "listens"), "http.listens"),
+        (good.replace("127.0.0.1", "0.0.0.0"), "http.allow-remote"),
+        (good.replace("counter.wasm", "absent.wasm"), "absent.wasm"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let output = run(folder.path());
+        assert_eq!(output.status.code(), Some(1));
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains(part), "{told}");
+    }
+    fs::remove_file(&file).unwrap();
+    let told = String::from_utf8_lossy(&run(folder.path()).stderr).into_owned();
+    assert!(told.contains("zamu.toml") && told.contains("--config"), "{told}");
+}
