@@ -44,6 +44,7 @@ fn bounds(config: &Config) -> Result<(), Error> {
         ("http.stream-gather-ms", http.stream_gather_ms, 0, 1_000),
         ("http.page-max", http.page_max as u64, 1, 100_000),
         ("http.lag-max", http.lag_max, 1, u64::from(u32::MAX)),
+        ("http.lag-wait-ms", http.lag_wait_ms, 0, 60_000),
         ("shards.count", shards.count as u64, 0, 256),
         ("shards.turn-records", shards.turn_records as u64, 1, 100_000),
         ("shards.turn-bytes", shards.turn_bytes as u64, 1_024, 256 * mib),

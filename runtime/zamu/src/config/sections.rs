@@ -28,6 +28,7 @@ pub struct Http {
     pub stream_gather_ms: u64,
     pub page_max: usize,
     pub lag_max: u64,
+    pub lag_wait_ms: u64,
 }
 
 /// The threads that run handlers.

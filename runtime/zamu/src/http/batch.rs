@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use zamu_core::model::{Offset, PartitionId};
 
 use crate::http::App;
-use crate::http::gate::Payload;
+use crate::http::gate::{self, Payload};
 use crate::http::problem::Problem;
 use crate::http::record::{self, Checked, JSON, Names, Said};
 use crate::http::waiting::{self, Place};
@@ -93,9 +93,8 @@ pub(crate) async fn post(
         return Err(Problem::new(413, detail));
     }
     let groups = groups(&app, entries)?;
-    for (partition, group) in &groups {
-        app.node.entrance.check(*partition, group.commands.len() as u64)?;
-    }
+    let needs: Vec<_> = groups.iter().map(|(p, group)| (*p, group.commands.len() as u64)).collect();
+    gate::room(&app, &needs).await?;
     let firsts = append(&app, &groups).await?;
     let places = places(&app, &groups, &firsts, count);
     let Some(until) = until else {

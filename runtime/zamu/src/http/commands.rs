@@ -8,7 +8,7 @@ use axum::response::Response;
 use tokio::time::Instant;
 
 use crate::http::App;
-use crate::http::gate::Payload;
+use crate::http::gate::{self, Payload};
 use crate::http::problem::Problem;
 use crate::http::record::{self, Names, Said};
 use crate::http::waiting::{self, Place};
@@ -40,7 +40,7 @@ pub(crate) async fn post(
     let said = said(&r#type, &key, &headers, &payload.bytes)?;
     let checked = record::check(said, None, &NAMES, &app.node.topology, &app.node.kinds)?;
     let partition = checked.partition;
-    app.node.entrance.check(partition, 1)?;
+    gate::room(&app, &[(partition, 1)]).await?;
     let requests = record::requests(std::slice::from_ref(&checked));
     let appended = app.node.entrance.append(partition, requests).await;
     let offset = appended.map_err(|_| Refusal::Failed("it has stopped".to_owned()))??.first;

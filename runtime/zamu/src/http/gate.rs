@@ -10,11 +10,13 @@ use axum::http::header::CONTENT_LENGTH;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
+use zamu_core::model::PartitionId;
 
 use crate::config;
 use crate::http::App;
 use crate::http::problem::Problem;
+use crate::node::Refusal;
 use crate::telemetry::StatusLabels;
 
 /// What may be in flight.
@@ -79,6 +81,25 @@ struct Leave<'a>(&'a prometheus_client::metrics::gauge::Gauge);
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+/// Waits at the door until all these partitions have room for so many more requests each, or for as
+/// long as is configured.
+pub(crate) async fn room(app: &App, needs: &[(PartitionId, u64)]) -> Result<(), Problem> {
+    let until = Instant::now() + Duration::from_millis(app.settings.lag_wait_ms);
+    let mut progress = app.node.answers.progress();
+    loop {
+        progress.mark_unchanged();
+        let check = |(partition, more): &(_, _)| app.node.entrance.check(*partition, *more).err();
+        match needs.iter().find_map(check) {
+            None => return Ok(()),
+            Some(Refusal::Lag { .. }) if Instant::now() < until => {
+                // Whether there was any or not: look again.
+                drop(timeout_at(until, progress.changed()).await);
+            }
+            Some(refusal) => return Err(refusal.into()),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use zamu_core::model::{Offset, PartitionId};
 use zamu_core::proto::{BatchRecord, RequestOutcome};
 use zamu_core::topology::Topology;
@@ -43,6 +43,8 @@ pub fn in_record(record: &Arc<BatchRecord>, offset: Offset) -> Option<Answer> {
 pub struct Answers {
     /// By type and partition.
     partitions: Vec<Vec<Mutex<Waiting>>>,
+    /// Changes when requests have been answered.
+    progress: watch::Sender<()>,
 }
 
 /// The waiting clients of one partition.
@@ -82,7 +84,7 @@ impl Answers {
             .iter()
             .map(|t| (0..t.partitions).map(|_| Mutex::default()).collect())
             .collect();
-        Self { partitions }
+        Self { partitions, progress: watch::Sender::new(()) }
     }
 
     /// Asks for the answers to requests next to each other.
@@ -112,6 +114,12 @@ impl Answers {
             None if offset < waiting.answered => Recent::InTheLog,
             None => Recent::NotYet,
         }
+    }
+
+    /// Changes each time when requests have been answered.
+    #[must_use]
+    pub fn progress(&self) -> watch::Receiver<()> {
+        self.progress.subscribe()
     }
 
     /// How many requests of a partition are answered: the next offset.
@@ -150,6 +158,7 @@ impl Answers {
             // A client that has gone needs no answer.
             drop(waiter.done.send(waiter.answers));
         }
+        self.progress.send_replace(());
     }
 
     /// Requests below this offset were answered before this process started.

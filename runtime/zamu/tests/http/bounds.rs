@@ -40,7 +40,8 @@ async fn headers_beyond_the_bound_are_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn above_the_bound_on_lag_commands_are_told_to_come_later_and_none_is_lost() {
-    let host = Host::with("[http]\nlag-max = 50\n[shards]\nturn-records = 1").await;
+    let host =
+        Host::with("[http]\nlag-max = 50\nlag-wait-ms = 0\n[shards]\nturn-records = 1").await;
     let mut taken = 0;
     let mut turned_away = 0;
     // One at a time is decided more slowly than lists arrive.
@@ -74,4 +75,21 @@ async fn above_the_bound_on_lag_commands_are_told_to_come_later_and_none_is_lost
     .unwrap();
     assert_eq!((told.status, &told.json["reply"]), (200, &json!(taken + 1)), "{}", told.json);
     host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_that_find_no_room_wait_at_the_door_until_there_is_some() {
+    let host = Host::with("[http]\nlag-max = 1\nlag-wait-ms = 60000").await;
+    let host = std::sync::Arc::new(host);
+    let mut clients = tokio::task::JoinSet::new();
+    for n in 0..64 {
+        let host = std::sync::Arc::clone(&host);
+        clients.spawn(async move {
+            host.count("a", &n.to_string(), "Increment", "{\"by\":1}").await.status
+        });
+    }
+    assert!(clients.join_all().await.into_iter().all(|status| status == 200));
+    let state = host.get("/aggregates/counter/a").await.json;
+    assert_eq!(state["state"]["value"], 64);
+    std::sync::Arc::into_inner(host).unwrap().stop().await;
 }
