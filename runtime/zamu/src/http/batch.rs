@@ -93,8 +93,8 @@ pub(crate) async fn post(
         return Err(Problem::new(413, detail));
     }
     let groups = groups(&app, entries)?;
-    let needs: Vec<_> = groups.iter().map(|(p, group)| (*p, group.commands.len() as u64)).collect();
-    gate::room(&app, &needs).await?;
+    let partitions: Vec<PartitionId> = groups.keys().copied().collect();
+    gate::room(&app, &partitions).await?;
     let firsts = append(&app, &groups).await?;
     let places = places(&app, &groups, &firsts, count);
     let Some(until) = until else {

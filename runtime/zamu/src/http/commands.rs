@@ -40,7 +40,7 @@ pub(crate) async fn post(
     let said = said(&r#type, &key, &headers, &payload.bytes)?;
     let checked = record::check(said, None, &NAMES, &app.node.topology, &app.node.kinds)?;
     let partition = checked.partition;
-    gate::room(&app, &[(partition, 1)]).await?;
+    gate::room(&app, &[partition]).await?;
     let requests = record::requests(std::slice::from_ref(&checked));
     let appended = app.node.entrance.append(partition, requests).await;
     let offset = appended.map_err(|_| Refusal::Failed("it has stopped".to_owned()))??.first;

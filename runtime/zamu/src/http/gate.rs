@@ -84,15 +84,14 @@ impl Drop for Leave<'_> {
     }
 }
 
-/// Waits at the door until all these partitions have room for so many more requests each, or for as
-/// long as is configured.
-pub(crate) async fn room(app: &App, needs: &[(PartitionId, u64)]) -> Result<(), Problem> {
+/// Waits at the door until all these partitions have room, or for as long as is configured.
+pub(crate) async fn room(app: &App, partitions: &[PartitionId]) -> Result<(), Problem> {
     let until = Instant::now() + Duration::from_millis(app.settings.lag_wait_ms);
     let mut progress = app.node.answers.progress();
     loop {
         progress.mark_unchanged();
-        let check = |(partition, more): &(_, _)| app.node.entrance.check(*partition, *more).err();
-        match needs.iter().find_map(check) {
+        let check = |partition: &PartitionId| app.node.entrance.check(*partition).err();
+        match partitions.iter().find_map(check) {
             None => return Ok(()),
             Some(Refusal::Lag { .. }) if Instant::now() < until => {
                 // Whether there was any or not: look again.

@@ -81,17 +81,17 @@ impl Entrance {
         self.flow(partition).next.fetch_max(next, Ordering::Relaxed);
     }
 
-    /// Whether so many more requests may come for a partition.
+    /// Whether more requests may come for a partition. A call is taken whole, however large it is: one
+    /// that had to fit would wait for ever behind smaller ones.
     ///
     /// # Errors
     /// When too many wait, or the node stops.
-    pub fn check(&self, partition: PartitionId, more: u64) -> Result<(), Refusal> {
+    pub fn check(&self, partition: PartitionId) -> Result<(), Refusal> {
         if self.closed.load(Ordering::Relaxed) {
             return Err(Refusal::Closed);
         }
         let waiting = self.lag(partition);
-        // A single call may always come to an idle partition, however large it is.
-        if waiting > 0 && waiting + more > self.lag_max {
+        if waiting >= self.lag_max {
             return Err(Refusal::Lag { waiting, lag_max: self.lag_max });
         }
         Ok(())
