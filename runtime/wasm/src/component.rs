@@ -135,7 +135,7 @@ impl Handler {
         let name = Arc::clone(&self.spec.name);
         let host = Host::new(Arc::clone(&self.limits), name, Arc::clone(&self.configuration));
         let (store, instance) = start(&self.engine, &self.linked, host)?;
-        Live::new(store, &instance, &self.exports)
+        Ok(Live::new(store, &instance, &self.exports))
     }
 }
 
@@ -162,7 +162,7 @@ pub(crate) type InspectParams<'a> = (AggregatesIn<'a>,);
 pub(crate) type Returned<R> = (Result<R, FaultOut>,);
 
 impl Live {
-    fn new(mut store: Store<Host>, instance: &Instance, exports: &Exports) -> Result<Self, Fault> {
+    fn new(mut store: Store<Host>, instance: &Instance, exports: &Exports) -> Self {
         let mut find = |index: &Option<ComponentExportIndex>| {
             index.as_ref().and_then(|index| instance.get_func(&mut store, index))
         };
@@ -172,7 +172,7 @@ impl Live {
             react: find(&exports.react),
             inspect: find(&exports.inspect),
         };
-        Ok(Self { store, functions, calls: 0 })
+        Self { store, functions, calls: 0 }
     }
 }
 

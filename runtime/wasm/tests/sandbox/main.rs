@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod budgets;
+mod counter;
 mod lifetime;
 mod loading;
 mod log_lines;
