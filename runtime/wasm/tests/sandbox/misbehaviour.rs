@@ -147,3 +147,23 @@ fn a_guest_that_cannot_be_started_is_a_fault_of_the_instance() {
     assert!(error.to_string().contains("memory_bytes"), "{error}");
     assert_healthy(&mut handler.instance());
 }
+
+#[test]
+fn columns_that_contradict_each_other_on_the_way_in_harm_the_guest_only() {
+    let mut zoo = zoo();
+    let honest = commands(&["note", "note"]);
+    let mut no_such_slot = honest.clone();
+    no_such_slot.slot = vec![0, u32::MAX];
+    let mut too_few_bodies = honest.clone();
+    too_few_bodies.bodies.ends.clear();
+    let mut ends_descend = honest.clone();
+    ends_descend.bodies.ends = vec![u32::MAX, 0];
+    let mut too_few_slots = honest;
+    too_few_slots.slot.clear();
+    for columns in [&no_such_slot, &ends_descend, &too_few_slots] {
+        let fault = zoo.decide(&one_aggregate(), columns).unwrap_err();
+        assert!(matches!(fault.reason, FaultReason::Trap | FaultReason::BadOutput), "{fault}");
+        assert_healthy(&mut zoo);
+    }
+    assert!(zoo.decide(&one_aggregate(), &too_few_bodies).unwrap().outcomes.code.is_empty());
+}
