@@ -64,7 +64,7 @@ impl Instance {
             .ok_or_else(|| Fault::unnamed(FaultReason::Instantiate, "no instance was made"))
     }
 
-    /// Calls an export and accounts for it.
+    /// Calls an export, and settles what it used.
     ///
     /// # Safety
     /// `function` must pick a function whose type was checked, when the component was loaded, to be
@@ -98,12 +98,12 @@ impl Instance {
             Ok((Err(said),)) => Err(fault::returned(said, self.handler.manifest())),
             Err(error) => Err(fault::of_call(&error, live.store.data())),
         };
-        self.account(&result);
+        self.settle(&result);
         result
     }
 
     /// Counts what a call used, and drops the sandbox if it must go.
-    fn account<R>(&mut self, result: &Result<R, Fault>) {
+    fn settle<R>(&mut self, result: &Result<R, Fault>) {
         let Some(live) = &mut self.live else { return };
         live.calls += 1;
         let used = used(live);
