@@ -20,7 +20,7 @@ pub mod failure;
 pub mod ownership;
 pub mod retention;
 
-mod author;
+pub(in crate::log) mod author;
 mod fixture;
 
 use std::sync::Arc;

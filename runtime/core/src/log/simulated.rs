@@ -89,7 +89,10 @@ impl Simulated {
     /// Ticks, with the clock standing and no partition moving, until all that was submitted and
     /// appended has come to its end (as far as nothing is held back).
     pub fn settle(&self) {
-        self.with(World::settle);
+        // Whoever is told of an append may append again.
+        while self.with(|world| world.is_busy()) {
+            self.with(World::settle);
+        }
     }
 
     /// The process is killed. Of what was submitted and not yet written, a drawn beginning is found

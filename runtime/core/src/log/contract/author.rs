@@ -16,7 +16,7 @@ use crate::proto;
 
 /// The owner of one partition.
 #[derive(Clone)]
-pub(super) struct Author {
+pub(in crate::log) struct Author {
     partition: PartitionId,
     turn: u64,
     events: u64,
@@ -28,7 +28,7 @@ pub(super) struct Author {
 }
 
 impl Author {
-    pub(super) fn new(partition: PartitionId) -> Self {
+    pub(in crate::log) fn new(partition: PartitionId) -> Self {
         Self {
             partition,
             turn: 0,
@@ -41,7 +41,7 @@ impl Author {
     }
 
     /// The owner of a partition that holds these turns, all of them from the first on.
-    pub(super) fn after(partition: PartitionId, turns: &[TurnWrite]) -> Self {
+    pub(in crate::log) fn after(partition: PartitionId, turns: &[TurnWrite]) -> Self {
         let mut author = Self::new(partition);
         for turn in turns {
             author.turn = turn.turn;
@@ -60,7 +60,11 @@ impl Author {
 
     /// The next turn: decides these requests (one event each) and sends `to` one command per event
     /// and target.
-    pub(super) fn decide(&mut self, requests: &[Stored<Request>], to: &[PartitionId]) -> TurnWrite {
+    pub(in crate::log) fn decide(
+        &mut self,
+        requests: &[Stored<Request>],
+        to: &[PartitionId],
+    ) -> TurnWrite {
         let events = requests
             .iter()
             .map(|stored| {
@@ -81,7 +85,12 @@ impl Author {
 
     /// The next turn: so many events caused by commands, as many commands to each target, and so
     /// many dead letters.
-    pub(super) fn turn(&mut self, events: u32, to: &[PartitionId], dead_letters: u32) -> TurnWrite {
+    pub(in crate::log) fn turn(
+        &mut self,
+        events: u32,
+        to: &[PartitionId],
+        dead_letters: u32,
+    ) -> TurnWrite {
         let events = (0..events)
             .map(|i| {
                 let key = Bytes::from(format!("key-{}", i % 3));
@@ -104,17 +113,17 @@ impl Author {
     }
 
     /// Where its next turn will take its commands from.
-    pub(super) fn took_commands_to(&mut self, next: u64) {
+    pub(in crate::log) fn took_commands_to(&mut self, next: u64) {
         self.input.commands = next;
     }
 
     /// Its input positions after the last turn.
-    pub(super) fn input(&self) -> InputPositions {
+    pub(in crate::log) fn input(&self) -> InputPositions {
         self.input
     }
 
     /// Number of its last turn.
-    pub(super) fn last_turn(&self) -> u64 {
+    pub(in crate::log) fn last_turn(&self) -> u64 {
         self.turn
     }
 
@@ -210,7 +219,7 @@ impl Author {
 }
 
 /// An ordinary request; `n` tells it from others.
-pub(super) fn request(n: u32) -> Request {
+pub(in crate::log) fn request(n: u32) -> Request {
     Request {
         key: Bytes::from(format!("key-{}", n % 3)),
         kind: kind("Do"),
@@ -223,7 +232,7 @@ pub(super) fn request(n: u32) -> Request {
 }
 
 /// Requests as only the ill-willed and the unlucky send them.
-pub(super) fn odd_requests() -> Vec<Request> {
+pub(in crate::log) fn odd_requests() -> Vec<Request> {
     let nothing = Request {
         key: Bytes::new(),
         kind: Arc::new(KindName::default()),

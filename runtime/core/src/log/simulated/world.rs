@@ -509,7 +509,8 @@ impl World {
         self.hand_over();
     }
 
-    fn is_busy(&self) -> bool {
+    /// Whether something is on its way that nothing holds back.
+    pub(super) fn is_busy(&self) -> bool {
         let to_write = self.shards.iter().any(|s| !s.in_flight.is_empty())
             || self.appends.values().any(|queue| !queue.is_empty());
         (to_write && !self.written_held) || (!self.undurable.is_empty() && !self.durable_held)
