@@ -25,6 +25,8 @@ pub struct Flush {
     last: Time,
     /// The last position written.
     position: Option<StorePosition>,
+    /// When the log was last told what it may forget.
+    released: Time,
     /// Where the sweep stands.
     sweep: Option<Bytes>,
 }
@@ -107,11 +109,28 @@ impl Partition {
             return Ok(());
         }
         self.memory.thaw();
-        tools.log.release(self.id, running.low_water);
         tools.observer.flushed(self.id, running.written);
         self.flush.position = Some(running.position);
         self.flush.last = now;
+        self.release(now, running.low_water, tools)?;
         self.sweep(tools)
+    }
+
+    /// Tells the log what recovery no longer needs. The store, which is not synced otherwise, must
+    /// first hold what would be forgotten.
+    fn release(
+        &mut self,
+        now: Time,
+        low_water: LowWater,
+        tools: &mut Tools<'_>,
+    ) -> Result<(), EngineError> {
+        if now < self.flush.released.plus_ms(tools.settings.release_every_ms) {
+            return Ok(());
+        }
+        tools.store.sync(self.id)?;
+        tools.log.release(self.id, low_water);
+        self.flush.released = now;
+        Ok(())
     }
 
     /// Removes records of aggregates that never had an event and whose windows are spent, a few at a

@@ -201,7 +201,7 @@ mod tests {
         memory.compute(1, key.clone(), aggregate(1));
         memory.compute(2, key.clone(), aggregate(2));
         assert_eq!(seen(&mut memory), (Some(2), None));
-        memory.make_durable(1, vec![(key.clone(), aggregate(1))]);
+        memory.make_durable(1, vec![(key, aggregate(1))]);
         assert_eq!(seen(&mut memory), (Some(2), Some(1)));
         memory.discard(std::iter::empty());
         assert_eq!(seen(&mut memory), (Some(1), Some(1)));
@@ -213,7 +213,7 @@ mod tests {
         let key = Bytes::from_static(b"k");
         memory.change(key.clone(), aggregate(1));
         assert_eq!(memory.freeze(), vec![key.clone()]);
-        memory.change(key.clone(), aggregate(2));
+        memory.change(key, aggregate(2));
         assert_eq!(seen(&mut memory), (Some(2), Some(2)));
         memory.thaw();
         assert_eq!(seen(&mut memory), (Some(2), Some(2)));

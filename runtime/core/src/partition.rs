@@ -210,7 +210,7 @@ impl Partition {
             working,
             rate: &mut self.rate,
             events_next: before.events_next,
-            sample: every > 0 && before.turn % every == 0,
+            sample: every > 0 && before.turn.is_multiple_of(every),
         };
         decider.run(items).map_err(|mismatch| Stop::Pause(mismatch.what))
     }
@@ -287,11 +287,9 @@ impl Partition {
 
     /// Forgets everything in memory, to be restored from the log again.
     pub fn start_over(&mut self, settings: &Settings) {
-        let halted = matches!(self.status, Status::Halted(_));
-        let status = std::mem::replace(&mut self.status, Status::Restoring);
-        *self = Self::new(self.id, settings);
-        if halted {
-            self.status = status;
+        let before = std::mem::replace(self, Self::new(self.id, settings));
+        if matches!(before.status, Status::Halted(_) | Status::Leaving) {
+            self.status = before.status;
         }
     }
 

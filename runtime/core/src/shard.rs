@@ -252,6 +252,9 @@ impl Shard {
         let mut busy = false;
         while let Some(change) = self.parts.log.ownership() {
             busy = true;
+            if !matches!(change, Ownership::Assigned(_)) {
+                self.recompute_refused();
+            }
             match change {
                 Ownership::Assigned(id) => {
                     self.partitions.insert(id, Partition::new(id, &self.parts.settings));
@@ -313,6 +316,14 @@ impl Shard {
         self.refused = None;
         for partition in self.partitions.values_mut() {
             partition.discard_from(commit);
+        }
+    }
+
+    /// A commit that the log has refused surely did not happen: it is computed again, from what the
+    /// shard owns by then.
+    fn recompute_refused(&mut self) {
+        if let Some(commit) = self.refused.take() {
+            self.discard_from(commit.id);
         }
     }
 

@@ -232,17 +232,17 @@ mod tests {
         type Lie = fn(&mut Decision);
         let lies: [(&str, Lie); 14] = [
             ("bad-output: outcomes.code has 1 entries instead of 2", |d| {
-                d.outcomes.code.truncate(1)
+                d.outcomes.code.truncate(1);
             }),
             ("bad-output: outcomes.code has 3", |d| d.outcomes.code[0] = 3),
             ("bad-output: outcomes.reasons: refusal 1 has no code", |d| {
-                d.outcomes.reasons = Blobs::from_iter([b"".as_slice(); 2])
+                d.outcomes.reasons = Blobs::from_iter([b"".as_slice(); 2]);
             }),
             ("bad-output: outcomes.details: entry 0 is not UTF-8", |d| {
-                d.outcomes.details = Blobs::from_iter([b"\xff".as_slice(), b"".as_slice()])
+                d.outcomes.details = Blobs::from_iter([b"\xff".as_slice(), b"".as_slice()]);
             }),
             ("output: outcomes.replies: 2000 bytes", |d| {
-                d.outcomes.replies = Blobs::from_iter([&[0; 2000][..], b""])
+                d.outcomes.replies = Blobs::from_iter([&[0; 2000][..], b""]);
             }),
             ("bad-output: outcomes.replies: ends decrease", |d| {
                 d.outcomes.replies = Blobs { data: vec![0; 2], ends: vec![2, 1] }

@@ -21,11 +21,11 @@ pub trait Rules: Send {
     /// The toy broke at this item.
     fn evolve(&mut self, state: &mut Vec<u8>, event: &Item<'_>) -> Result<(), FaultReason>;
 
-    /// Reacts to an event: (type, key, kind, body) of each command.
+    /// Reacts to an event.
     ///
     /// # Errors
     /// The toy broke at this item.
-    fn react(&mut self, event: &Item<'_>) -> Result<Vec<(u32, Vec<u8>, u32, Vec<u8>)>, FaultReason>;
+    fn react(&mut self, event: &Item<'_>) -> Result<Vec<Sent>, FaultReason>;
 
     /// A last word on what `decide` returns: the place for lies.
     fn distort(&mut self, _decision: &mut Decision) {}
@@ -40,6 +40,19 @@ pub struct Item<'a> {
     pub kind: u32,
     /// Its body.
     pub body: &'a [u8],
+}
+
+/// A command that a toy sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Index of the target's type.
+    pub aggregate_type: u32,
+    /// Key of the target.
+    pub key: Vec<u8>,
+    /// Index of the kind.
+    pub kind: u32,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// What a toy answers to a command.
@@ -71,13 +84,22 @@ impl<R: Rules> Native<R> {
         Fault { culprit, reason, message: "the toy broke".into() }
     }
 
-    fn evolve_slot(&mut self, item: usize, state: &mut Vec<u8>, event: &Item<'_>) -> Result<(), Fault> {
+    fn evolve_slot(
+        &mut self,
+        item: usize,
+        state: &mut Vec<u8>,
+        event: &Item<'_>,
+    ) -> Result<(), Fault> {
         self.rules.evolve(state, event).map_err(|reason| self.fault(item, reason))
     }
 }
 
 impl<R: Rules> Guest for Native<R> {
-    fn decide(&mut self, aggregates: &Aggregates, commands: &CommandColumns) -> Result<Decision, Fault> {
+    fn decide(
+        &mut self,
+        aggregates: &Aggregates,
+        commands: &CommandColumns,
+    ) -> Result<Decision, Fault> {
         let mut states: Vec<Vec<u8>> = aggregates.states.iter().map(<[u8]>::to_vec).collect();
         let mut decision = Decision::default();
         for i in 0..commands.slot.len() {
@@ -128,7 +150,7 @@ impl<R: Rules> Guest for Native<R> {
             let event =
                 Item { key: events.keys.get(i), kind: events.kind[i], body: events.bodies.get(i) };
             let commands = self.rules.react(&event).map_err(|reason| self.fault(i, reason))?;
-            for (aggregate_type, key, kind, body) in commands {
+            for Sent { aggregate_type, key, kind, body } in commands {
                 sent.cause.push(i as u32);
                 sent.aggregate_type.push(aggregate_type);
                 sent.keys.push(&key);

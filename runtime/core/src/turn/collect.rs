@@ -291,7 +291,7 @@ fn subject(item: &Item, failure: &Failure, topology: &Topology) -> Option<DeadSu
             }
             _ => None,
         },
-        _ => failure.record.clone(),
+        _ => failure.record.as_deref().cloned(),
     }
 }
 

@@ -85,7 +85,7 @@ fn command(stored: &Stored<Command>, seen: &mut Channels, known: &Known<'_>) -> 
         settled(Verdict::Fault(Failure {
             reason,
             message: message.into(),
-            record: Some(DeadSubject::Command(dead_command(stored, known.topology))),
+            record: Some(Box::new(DeadSubject::Command(dead_command(stored, known.topology)))),
         }))
     };
     let Some(stamp) = record.channel.filter(|stamp| known.owns_channel(stamp.from)) else {
@@ -129,7 +129,7 @@ fn request(stored: &Stored<Request>, known: &Known<'_>) -> Item {
         Task::Settled(Verdict::Fault(Failure {
             reason,
             message,
-            record: Some(DeadSubject::Request(dead_request(stored, &record.kind))),
+            record: Some(Box::new(DeadSubject::Request(dead_request(stored, &record.kind)))),
         }))
     };
     let missing = [("no-key", &record.key), ("no-source", &record.source), ("no-id", &record.id)]

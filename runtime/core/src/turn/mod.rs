@@ -175,7 +175,7 @@ pub struct Failure {
     /// For people.
     pub message: String,
     /// The record, where it never became an [`Ask`].
-    pub record: Option<proto::dead_letter::Subject>,
+    pub record: Option<Box<proto::dead_letter::Subject>>,
 }
 
 /// What deciding made of the items.

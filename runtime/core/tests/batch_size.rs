@@ -1,0 +1,79 @@
+//! Batch size never changes a result: one fixed log of requests, with duplicates, refusals and
+//! poison, gives the same events, commands per channel, outcomes and aggregate records, byte for
+//! byte, whatever a turn takes at once.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use common::toy::Behaviour;
+use common::{CELL, Layout, World};
+use zamu_core::model::{Command, Event, PartitionId};
+use zamu_core::prng::Prng;
+use zamu_core::settings::Settings;
+use zamu_core::store::Store;
+
+/// All that must be equal.
+#[derive(Debug, PartialEq)]
+struct Result {
+    events: Vec<Event>,
+    commands: Vec<Command>,
+    answers: Vec<String>,
+    dead_letters: Vec<(u64, Bytes)>,
+    records: BTreeMap<Bytes, Bytes>,
+}
+
+fn run(batch: usize, anonymous: bool, seed: u64) -> Result {
+    let behaviour = Behaviour { anonymous, ..Behaviour::default() };
+    let calm = Layout::calm(batch);
+    let settings = Settings { fault_share_max: 2.0, ..calm.settings.clone() };
+    let mut world = World::new(Layout { behaviour, settings, ..calm });
+    let mut rng = Prng::new(seed);
+    for n in 0..600_u64 {
+        let key = format!("c{}", rng.below(20));
+        let id = if rng.below(4) == 0 { n.saturating_sub(rng.below(60)) } else { n };
+        let body = match rng.below(14) {
+            0 => "no".to_string(),
+            1 => "done".into(),
+            2 => "trap".into(),
+            3 => "lie".into(),
+            4 => "13".into(),
+            5 => "twice 4".into(),
+            n => n.to_string(),
+        };
+        let kind = if rng.below(40) == 0 { "Unknown" } else { "Add" };
+        world.send_kind(&key, &id.to_string(), kind, &body);
+    }
+    world.settle();
+    let cells = PartitionId { aggregate_type: CELL, number: 0 };
+    let contents = world.log.contents(cells);
+    let mirror = world.contents(common::MIRROR, 0);
+    Result {
+        events: contents.events,
+        commands: mirror.commands.into_iter().map(|c| c.record).collect(),
+        answers: world
+            .answers
+            .iter()
+            .filter(|((p, _), _)| *p == cells)
+            .map(|(_, a)| common::describe(a))
+            .collect(),
+        dead_letters: contents.dead_letters,
+        records: world.store.clone().scan(cells, None, usize::MAX).unwrap().into_iter().collect(),
+    }
+}
+
+#[test]
+fn batches_of_1_2_50_and_500_leave_the_same_bytes() {
+    for (seed, anonymous) in [(1, false), (2, true), (3, false)] {
+        let one_by_one = run(1, anonymous, seed);
+        assert_eq!(one_by_one.answers.len(), 600);
+        assert!(one_by_one.dead_letters.len() > 50, "the poison was in it");
+        for batch in [2, 50, 500] {
+            let batched = run(batch, anonymous, seed);
+            assert!(batched == one_by_one, "batch of {batch}, anonymous {anonymous}, differs");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The toy application of the core's tests: cells add numbers, and mirrors add up what the cells
+//! of their group added. Bodies are short texts that say what is to happen:
+//!
+//! | body of `Add` | outcome |
+//! |---|---|
+//! | a number n | event `Added` n; reply is the new sum |
+//! | `twice n` | two events `Added` n |
+//! | `no` | refused with code `no` |
+//! | `done` | nothing to do, reply `was done` |
+//! | `trap` | breaks, until the handler is mended: then as 1000 |
+//! | `lie` | the whole call returns contradicting columns, until mended: then as 2000 |
+//! | 13 | added, but the event handler breaks at the event until it is mended |
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use zamu_core::guest::columns::Decision;
+use zamu_core::guest::manifest::{HandlerSpec, Manifest, OwnedType, TypeKinds};
+use zamu_core::guest::native::{Answer, Item, Native, Rules, Sent};
+use zamu_core::guest::{FaultReason, Guest};
+use zamu_core::model::{Kind, KindName};
+use zamu_core::topology::{Topology, TypeSettings};
+
+/// Indices of the kinds in both manifests.
+const ADD: u32 = 0;
+const ADDED: u32 = 1;
+const COPY: u32 = 2;
+const COPIED: u32 = 3;
+
+/// How many mirrors the cells share.
+pub const MIRRORS: u64 = 3;
+
+pub fn kind(name: &str) -> Kind {
+    Arc::new(KindName { name: name.into(), schema: "1".into(), content_type: "text/plain".into() })
+}
+
+/// The mirror of a cell.
+pub fn mirror_of(key: &[u8]) -> String {
+    let sum: u64 = key.iter().map(|b| u64::from(*b)).sum();
+    format!("m{}", sum % MIRRORS)
+}
+
+pub fn number(state: &[u8]) -> u64 {
+    std::str::from_utf8(state).ok().and_then(|s| s.parse().ok()).unwrap_or(0)
+}
+
+/// How the toy behaves.
+#[derive(Clone, Debug, Default)]
+pub struct Behaviour {
+    /// Set once the handlers have been mended.
+    pub mended: Arc<AtomicBool>,
+    /// Faults name nobody.
+    pub anonymous: bool,
+    /// `evolve` disagrees with `decide`.
+    pub lawless: bool,
+    /// Everything breaks.
+    pub broken: bool,
+}
+
+impl Behaviour {
+    fn mended(&self) -> bool {
+        self.mended.load(Ordering::SeqCst)
+    }
+}
+
+struct Cells {
+    behaviour: Behaviour,
+    lie: bool,
+}
+
+impl Rules for Cells {
+    fn decide(&mut self, state: &[u8], command: &Item<'_>) -> Result<Answer, FaultReason> {
+        let text = std::str::from_utf8(command.body).map_err(|_| FaultReason::Trap)?;
+        if self.behaviour.broken {
+            return Err(FaultReason::Trap);
+        }
+        let add = |n: u64, times: usize| {
+            let reply = (number(state) + n * times as u64).to_string();
+            Ok(Answer::Accept(vec![(ADDED, n.to_string().into_bytes()); times], reply.into()))
+        };
+        match text {
+            "no" => Ok(Answer::Refuse("no")),
+            "done" => Ok(Answer::Nothing(b"was done".to_vec())),
+            "trap" if self.behaviour.mended() => add(1000, 1),
+            "trap" => Err(FaultReason::Trap),
+            "lie" if self.behaviour.mended() => add(2000, 1),
+            "lie" => {
+                self.lie = true;
+                add(2000, 1)
+            }
+            _ => match text.strip_prefix("twice ") {
+                Some(n) => add(number(n.as_bytes()), 2),
+                None => add(number(command.body), 1),
+            },
+        }
+    }
+
+    fn evolve(&mut self, state: &mut Vec<u8>, event: &Item<'_>) -> Result<(), FaultReason> {
+        let wrong = u64::from(self.behaviour.lawless && state.is_empty());
+        *state = (number(state) + number(event.body) + wrong).to_string().into_bytes();
+        Ok(())
+    }
+
+    fn react(&mut self, _: &Item<'_>) -> Result<Vec<Sent>, FaultReason> {
+        Ok(Vec::new())
+    }
+
+    fn distort(&mut self, decision: &mut Decision) {
+        if std::mem::take(&mut self.lie) {
+            decision.outcomes.code.pop();
+        }
+        if self.behaviour.lawless {
+            for state in &mut decision.states.bytes.data {
+                *state = b'9';
+            }
+        }
+    }
+}
+
+struct Mirrors {
+    behaviour: Behaviour,
+}
+
+impl Rules for Mirrors {
+    fn decide(&mut self, _: &[u8], command: &Item<'_>) -> Result<Answer, FaultReason> {
+        Ok(Answer::Accept(vec![(COPIED, command.body.to_vec())], Vec::new()))
+    }
+
+    fn evolve(&mut self, state: &mut Vec<u8>, event: &Item<'_>) -> Result<(), FaultReason> {
+        *state = (number(state) + number(event.body)).to_string().into_bytes();
+        Ok(())
+    }
+
+    fn react(&mut self, event: &Item<'_>) -> Result<Vec<Sent>, FaultReason> {
+        if event.body == b"13" && !self.behaviour.mended() {
+            return Err(FaultReason::Trap);
+        }
+        Ok(vec![Sent {
+            aggregate_type: 0,
+            key: mirror_of(event.key).into_bytes(),
+            kind: COPY,
+            body: event.body.to_vec(),
+        }])
+    }
+}
+
+fn manifest(name: &str, own: &str, other: &str) -> Manifest {
+    let names = ["Add", "Added", "Copy", "Copied"];
+    Manifest {
+        name: name.into(),
+        version: "0.1.0".into(),
+        fold: 1,
+        types: vec![own.into(), other.into()],
+        kinds: names.map(kind).to_vec(),
+        state_schemas: vec!["1".into()],
+        ..Manifest::default()
+    }
+}
+
+fn spec(manifest: Manifest) -> Arc<HandlerSpec> {
+    Arc::new(HandlerSpec {
+        name: manifest.name.as_str().into(),
+        digest: "d".into(),
+        manifest,
+        configuration: bytes::Bytes::new(),
+    })
+}
+
+/// The toy's handlers over so many partitions per type.
+pub fn topology(partitions: u32, deployment: u64) -> Arc<Topology> {
+    let cells = Manifest {
+        aggregates: vec![OwnedType { aggregate_type: 0, commands: vec![ADD], events: vec![ADDED] }],
+        ..manifest("cells", "cell", "mirror")
+    };
+    let mirrors = Manifest {
+        aggregates: vec![OwnedType {
+            aggregate_type: 0,
+            commands: vec![COPY],
+            events: vec![COPIED],
+        }],
+        subscriptions: vec![TypeKinds { aggregate_type: 1, kinds: vec![ADDED] }],
+        sends: vec![TypeKinds { aggregate_type: 0, kinds: vec![COPY] }],
+        ..manifest("mirrors", "mirror", "cell")
+    };
+    let types = ["cell", "mirror"].map(|name| TypeSettings {
+        name: name.into(),
+        partitions,
+        window_ids: 8,
+        window_ms: 1_000_000,
+    });
+    let topology = Topology::new(deployment, types.to_vec(), vec![spec(cells), spec(mirrors)]);
+    Arc::new(topology.expect("the toy fits together"))
+}
+
+/// Instances of the toy's handlers, in the topology's order (by name).
+pub fn guests(behaviour: &Behaviour) -> Vec<Box<dyn Guest>> {
+    let named = !behaviour.anonymous;
+    vec![
+        Box::new(Native::new(Cells { behaviour: behaviour.clone(), lie: false }, named)),
+        Box::new(Native::new(Mirrors { behaviour: behaviour.clone() }, named)),
+    ]
+}

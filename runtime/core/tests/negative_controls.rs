@@ -1,0 +1,115 @@
+//! Builds that break a promise on purpose: each must be caught. A control that passes means that
+//! the check which should find it finds nothing.
+
+#![cfg(feature = "failpoints")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use common::{CELL, Layout, MIRROR, World};
+use zamu_core::failpoints::{self, arm, disarm_all};
+use zamu_core::model::PartitionId;
+use zamu_core::partition::Status;
+use zamu_core::prng::Prng;
+
+/// Runs a check without and with a sabotage: it must hold, and then fail.
+fn control(point: &str, check: fn() -> Result<(), String>) {
+    disarm_all();
+    assert_eq!(check(), Ok(()), "the check fails without any sabotage");
+    arm(point);
+    let found = check();
+    disarm_all();
+    assert!(found.is_err(), "`{point}` went unnoticed");
+}
+
+/// Sends a command whose turn is written and never becomes durable, asks what is seen of it, and
+/// loses power.
+fn undurable(world: &mut World, see: impl FnOnce(&mut World) -> u64) -> u64 {
+    world.log.hold_durable(true);
+    world.send("c", "2", "7");
+    for _ in 0..10 {
+        world.step();
+    }
+    let seen = see(world);
+    world.shards.clear();
+    world.log.power_loss_keeping(0);
+    world.log.hold_durable(false);
+    world.start();
+    world.settle();
+    seen
+}
+
+fn expect<T: PartialEq + std::fmt::Debug>(what: &str, found: T, expected: T) -> Result<(), String> {
+    if found == expected { Ok(()) } else { Err(format!("{what}: {found:?}, not {expected:?}")) }
+}
+
+#[test]
+fn states_published_before_the_commit_are_found() {
+    control(failpoints::PUBLISH_BEFORE_COMMIT, || {
+        let mut world = World::new(Layout::calm(10));
+        world.send("c", "1", "5");
+        world.settle();
+        let seen = undurable(&mut world, |world| world.sum(CELL, "c"));
+        let kept = world.sum(CELL, "c");
+        if seen <= kept { Ok(()) } else { Err(format!("{seen} was seen, {kept} was kept")) }
+    });
+}
+
+#[test]
+fn a_build_without_dedupe_is_found() {
+    control(failpoints::SKIP_DEDUPE, || {
+        let mut world = World::new(Layout::calm(10));
+        world.send("c", "1", "5");
+        world.send("c", "1", "5");
+        world.settle();
+        expect("sum", world.sum(CELL, "c"), 5)
+    });
+}
+
+#[test]
+fn answers_before_durable_are_found_by_a_power_loss() {
+    control(failpoints::ANSWER_BEFORE_DURABLE, || {
+        let mut world = World::new(Layout::calm(10));
+        world.send("c", "1", "5");
+        world.settle();
+        let told = undurable(&mut world, |world| world.answers.len() as u64);
+        let kept = world.contents(CELL, 0).events.len() as u64;
+        if told <= kept { Ok(()) } else { Err(format!("{told} were told, {kept} were kept")) }
+    });
+}
+
+#[test]
+fn a_dropped_channel_number_is_found() {
+    control(failpoints::DROP_CHANNEL_NUMBER, || {
+        let mut world = World::new(Layout::calm(10));
+        world.send("c", "1", "5");
+        world.settle();
+        let mirrors = PartitionId { aggregate_type: MIRROR, number: 0 };
+        match world.status(mirrors) {
+            Some(Status::Halted(why)) if why.contains("number 2 came where 1 was due") => Err(why),
+            other => expect("status", other, Some(Status::Running)),
+        }
+    });
+}
+
+#[test]
+fn a_recovery_that_forgets_outcomes_is_found() {
+    control(failpoints::FORGET_OUTCOMES, || {
+        let calm = Layout::calm(10);
+        let mut settings = calm.settings.clone();
+        settings.flush_every_ms = u64::MAX;
+        let mut world = World::new(Layout { settings, ..calm });
+        world.send("c", "1", "no");
+        for _ in 0..20 {
+            world.step();
+        }
+        expect("first answer", world.answer(0), "refused no".to_string())?;
+        world.crash(&mut Prng::new(1));
+        // The same id again: the refusal must be remembered, not decided again.
+        world.send("c", "1", "no");
+        for _ in 0..20 {
+            world.step();
+        }
+        expect("answer", world.answer(1), "duplicate of 0: refused no".to_string())
+    });
+}
