@@ -1,0 +1,6 @@
+//! The promises of the embedded log and the store, on real files.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod contract;
+mod harness;
