@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::json;
+use crate::{bounds, json};
 
 /// The answer of [`Aggregate::decide`](crate::Aggregate::decide).
 ///
@@ -48,10 +48,11 @@ impl<E> Decision<E> {
         Self::of(Outcome::Accepted, events.into_iter().collect())
     }
 
-    /// The command is refused: a stable code, for programs, and an explanation, for people. Both
-    /// are kept with the answer, so keep them short (the details below a kilobyte).
+    /// The command is refused: a stable code, for programs, and an explanation, for people, which is
+    /// cut to [`bounds::ANSWER_BYTES_MAX`].
     pub fn refuse(code: impl Into<Cow<'static, str>>, details: impl Into<String>) -> Self {
-        let (code, details) = (code.into(), details.into());
+        let (code, mut details) = (code.into(), details.into());
+        bounds::cut(&mut details, bounds::ANSWER_BYTES_MAX);
         let defect = code.is_empty().then(|| "a refusal needs a code".to_owned());
         Self { defect, ..Self::of(Outcome::Refused { code, details }, Vec::new()) }
     }
@@ -70,8 +71,8 @@ impl<E> Decision<E> {
         self
     }
 
-    /// What the caller gets back, as JSON. A refusal has its details instead: to give it a reply is
-    /// a fault, and so is a reply that cannot be JSON.
+    /// What the caller gets back, as JSON of at most [`bounds::ANSWER_BYTES_MAX`]. A refusal has its
+    /// details instead: to give it a reply is a fault, and so is a reply that cannot be JSON.
     pub fn reply(mut self, reply: &(impl Serialize + ?Sized)) -> Self {
         self.reply.clear();
         if matches!(self.outcome, Outcome::Refused { .. }) {

@@ -31,8 +31,16 @@
 /// }
 /// # fn main() { assert!(handler().describe().contains("account")); }
 /// ```
+///
+/// A handler without a role does not compile:
+/// ```compile_fail
+/// zamu_guest::handler! { name: "idle", fold: 1 }
+/// ```
 #[macro_export]
 macro_rules! handler {
+    (name: $name:expr, $(version: $version:expr,)? fold: $fold:expr $(,)?) => {
+        compile_error!("a handler has `aggregates: [..]`, `event_handlers: [..]`, or both");
+    };
     (
         name: $name:expr,
         $(version: $version:expr,)?

@@ -66,3 +66,22 @@ pub(crate) fn describe_panic(location: Option<&std::panic::Location<'_>>, text: 
     });
     message
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_says_at_which_item_it_happened_while_there_is_one() {
+        assert_eq!(describe_panic(None, "oops"), "panicked: oops");
+        begin(3, "Increment", "counter", b"abc");
+        let here = std::panic::Location::caller();
+        let text = describe_panic(Some(here), "oops");
+        let expected = format!("panicked at {here}: oops (item 3: Increment for counter/abc)");
+        assert_eq!(text, expected);
+        begin(4, "Reset", "counter", b"\xff");
+        assert_eq!(describe_panic(None, "x"), "panicked: x (item 4: Reset for counter/\u{fffd})");
+        end();
+        assert_eq!(describe_panic(None, "oops"), "panicked: oops");
+    }
+}

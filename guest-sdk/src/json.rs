@@ -5,20 +5,19 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::bounds;
+
 /// How long an explanation gets, in bytes. Some quote what they found, which a client chose.
 const EXPLANATION_MAX: usize = 512;
 
-/// Why a document was not understood: for people, naming the field. At most about 512 bytes.
+/// Why a document was not understood: for people, naming the field. At most 512 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed(String);
 
 impl Malformed {
     fn new(reason: impl Into<String>) -> Self {
         let mut reason: String = reason.into();
-        if reason.len() > EXPLANATION_MAX {
-            reason.truncate(reason.floor_char_boundary(EXPLANATION_MAX));
-            reason.push('…');
-        }
+        bounds::cut(&mut reason, EXPLANATION_MAX);
         Self(reason)
     }
 }
@@ -122,7 +121,7 @@ mod tests {
     fn an_explanation_stays_short_whatever_it_quotes() {
         let long = format!(r#"{{"by":"{}"}}"#, "ä".repeat(100_000));
         let error = decode::<Inner>(long.as_bytes()).unwrap_err().to_string();
-        assert!(error.len() <= EXPLANATION_MAX + 3, "{}", error.len());
+        assert!(error.len() <= EXPLANATION_MAX, "{}", error.len());
         assert!(error.starts_with("by: invalid type: string"), "{error}");
     }
 

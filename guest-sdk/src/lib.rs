@@ -111,6 +111,7 @@
 //! repository `cargo xtask guests` does both.
 
 pub mod aggregate;
+pub mod bounds;
 pub mod columns;
 pub mod decision;
 pub mod event_handler;

@@ -54,3 +54,20 @@ mod native {
         LINES.with_borrow_mut(|lines| lines.drain(..).collect())
     }
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_kept_for_the_test_that_takes_them_the_newest_thousand() {
+        assert_eq!(written(), []);
+        for i in 0..1_001 {
+            write(Level::Warn, &i.to_string());
+        }
+        let lines = written();
+        assert_eq!(lines.len(), 1_000);
+        assert_eq!(lines[0], (Level::Warn, "1".to_owned()));
+        assert_eq!(written(), []);
+    }
+}

@@ -79,6 +79,14 @@ pub trait Addressed: Messages {
 /// assert_eq!(AccountEvent::KINDS[1].name, "Opened");
 /// assert_eq!(AccountEvent::from(OldOpened { owner: 7 }).kind(), 1);
 /// ```
+///
+/// Two variants with one kind and schema do not compile:
+/// ```compile_fail,E0080
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)] pub struct Opened {}
+/// # #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)] pub struct OldOpened {}
+/// zamu_guest::messages! { pub enum AccountEvent { Opened, OldOpened as "Opened" } }
+/// ```
 #[macro_export]
 macro_rules! messages {
     ($(#[$meta:meta])* $vis:vis enum $name:ident { $($variants:tt)* }) => {

@@ -209,6 +209,38 @@ fn a_decision_that_breaks_a_rule_is_a_fault_that_names_the_item() {
 }
 
 #[test]
+fn what_the_host_would_not_take_is_a_fault_that_says_how_much_there_was() {
+    let cases = [
+        ("long reply", "the reply has 2002 bytes, more than the host takes (1024)"),
+        ("many events", "the decision has 1025 events, more than the host takes (1024)"),
+        ("large event", "Filled has 1048596 bytes, more than the host takes (1048576)"),
+    ];
+    for (how, what) in cases {
+        let body = json!({ "how": how }).to_string();
+        let fault = decide(&[(JAR, "a", "")], &[(0, MISUSE, &body)]);
+        assert_eq!(fault, Err(Fault::Internal(format!("jar/a: item 0, Misuse: {what}"))));
+    }
+    let cases = [
+        (14, "a key has 1025 bytes, more than the host takes (1024)"),
+        (15, "the outbox has 1025 commands, more than the host takes (1024)"),
+    ];
+    for (grams, what) in cases {
+        let body = json!({ "grams": grams, "by": "x" }).to_string();
+        let fault = kitchen().react(&heard(&[(JAR, "a", FILLED, &body)]), &mut Counting::default());
+        let text = format!("jar/a: item 0, event Filled (schema 1): {what}");
+        assert_eq!(fault, Err(Fault::Internal(text)));
+    }
+}
+
+#[test]
+fn long_details_are_cut_not_refused() {
+    let body = r#"{"how":"long details"}"#;
+    let decision = decide(&[(JAR, "a", "")], &[(0, MISUSE, body)]).unwrap();
+    let details = texts(&decision.outcomes.details).remove(0);
+    assert!(details.len() <= 1024 && details.ends_with("ä…"), "{details}");
+}
+
+#[test]
 fn a_panic_of_the_vendors_code_is_not_swallowed() {
     let text = panic_text(|| decide(&[(JAR, "a", "")], &[(0, MISUSE, r#"{"how":"now"}"#)]));
     assert_eq!(text, "asked to panic: now");

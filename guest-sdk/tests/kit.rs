@@ -129,6 +129,21 @@ fn events_of_older_schemas_can_be_given() {
 }
 
 #[test]
+fn records_of_a_log_can_be_given_as_they_stand_there() {
+    jar()
+        .given_stored("Filled", "1", r#"{"grams":2,"by":"x","since":"gone"}"#)
+        .given_stored("Sealed", "1", "{}")
+        .when(fill(1))
+        .then_refused("sealed")
+        .then_state(|jar| assert_eq!((jar.grams, jar.sealed), (2, Some(Time(0)))));
+    let missing = panic_text(|| jar().given_stored("Sealed", "3", "{}"));
+    assert!(missing.starts_with("there is no kind Sealed of schema 3 in ["), "{missing}");
+    let broken = panic_text(|| jar().given_stored("Filled", "1", r#"{"grams":2}"#));
+    let expected = "a stored Filled (schema 1) does not decode: missing field `by`";
+    assert!(broken.starts_with(expected), "{broken}");
+}
+
+#[test]
 fn a_fault_is_told_with_its_text() {
     let text = panic_text(|| jar().when(Misuse { how: "reply to a refusal".to_owned() }));
     let expected =

@@ -4,8 +4,9 @@ use std::any::Any;
 use std::fmt;
 
 use super::configuration::{self, Configurations, Parse};
-use super::slot::text;
+use super::slot::{text, write_body};
 use super::{Handler, Host};
+use crate::bounds::{KEY_BYTES_MAX, MESSAGES_PER_ITEM_MAX, within};
 use crate::columns::{Fault, Heard, Sent};
 use crate::event_handler::{EventContext, EventHandler};
 use crate::item;
@@ -121,20 +122,20 @@ fn run<H: EventHandler>(
         configuration,
     };
     let message = H::Event::decode(event.kind, event.body).map_err(|error| error.to_string())?;
-    for (key, command) in H::react(&message, &context).commands {
+    let commands = H::react(&message, &context).commands;
+    within("the outbox", "commands", commands.len(), MESSAGES_PER_ITEM_MAX)?;
+    for (key, command) in commands {
         let (aggregate_type, kind) = addresses[command.kind()];
         if key.is_empty() {
             let name = H::Command::KINDS[command.kind()].name;
             return Err(format!("command {name} is sent to an empty key"));
         }
+        within("a key", "bytes", key.len(), KEY_BYTES_MAX)?;
         sent.cause.push(event.index);
         sent.aggregate_type.push(aggregate_type);
         sent.keys.push(key.as_bytes());
         sent.kind.push(kind);
-        command
-            .encode(&mut sent.bodies.data)
-            .map_err(|error| format!("a command cannot be JSON: {error}"))?;
-        sent.bodies.end_blob();
+        write_body(&command, &mut sent.bodies)?;
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 use std::any::Any;
 
 use crate::aggregate::{Aggregate, Context};
-use crate::columns::{self, Events, NEVER, Outcomes};
+use crate::bounds::{ANSWER_BYTES_MAX, BODY_BYTES_MAX, MESSAGES_PER_ITEM_MAX, within};
+use crate::columns::{self, Blobs, Events, NEVER, Outcomes};
 use crate::decision::{Decision, Outcome};
 use crate::json;
 use crate::messages::Messages;
@@ -100,8 +101,10 @@ impl<A: Aggregate> Slot for Live<A> {
     }
 
     fn write(&self, into: &mut Vec<u8>) -> Result<u64, String> {
+        let start = into.len();
         json::encode(&self.state, into)
             .map_err(|error| format!("the state cannot be JSON: {error}"))?;
+        within("the state", "bytes", into.len() - start, BODY_BYTES_MAX)?;
         Ok(A::wake_at(&self.state).map_or(NEVER, |time| time.0))
     }
 }
@@ -117,6 +120,8 @@ impl<A: Aggregate> Live<A> {
         if let Some(defect) = decision.defect {
             return Err(defect);
         }
+        within("the decision", "events", decision.events.len(), MESSAGES_PER_ITEM_MAX)?;
+        within("the reply", "bytes", decision.reply.len(), ANSWER_BYTES_MAX)?;
         match decision.outcome {
             Outcome::Refused { code, details } => written.outcomes.refuse(&code, &details),
             Outcome::Accepted => written.outcomes.answer(columns::ACCEPTED, &decision.reply),
@@ -125,10 +130,7 @@ impl<A: Aggregate> Live<A> {
         for event in &decision.events {
             written.events.cause.push(cause);
             written.events.kind.push(event_kinds[event.kind()]);
-            event
-                .encode(&mut written.events.bodies.data)
-                .map_err(|error| format!("an event cannot be JSON: {error}"))?;
-            written.events.bodies.end_blob();
+            write_body(event, &mut written.events.bodies)?;
             self.fold(event);
         }
         Ok(decision.events.len() as u32)
@@ -137,6 +139,15 @@ impl<A: Aggregate> Live<A> {
     fn fold(&mut self, event: &A::Event) {
         self.state = A::evolve(std::mem::take(&mut self.state), event);
     }
+}
+
+/// Appends a message's body.
+pub(crate) fn write_body<M: Messages>(message: &M, into: &mut Blobs) -> Result<(), String> {
+    let (name, start) = (M::KINDS[message.kind()].name, into.data.len());
+    message.encode(&mut into.data).map_err(|error| format!("{name} cannot be JSON: {error}"))?;
+    within(name, "bytes", into.data.len() - start, BODY_BYTES_MAX)?;
+    into.end_blob();
+    Ok(())
 }
 
 impl Outcomes {

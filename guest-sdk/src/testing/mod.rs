@@ -49,8 +49,31 @@ mod lists;
 mod reaction;
 mod scenario;
 
+use crate::messages::Messages;
+
 pub use engine::{Engine, Native};
 pub use laws::Law;
 pub use lists::MessageList;
 pub use reaction::Reaction;
 pub use scenario::Scenario;
+
+/// A message with a body as it stands in a log. Old bodies, kept in tests for good, guard that a new
+/// version still understands them.
+///
+/// # Panics
+/// If there is no such kind, or the body does not decode.
+#[track_caller]
+#[must_use]
+pub fn stored<M: Messages>(kind: &str, schema: &str, body: impl AsRef<[u8]>) -> M {
+    let known = M::KINDS.iter().position(|known| known.name == kind && known.schema == schema);
+    let Some(index) = known else {
+        panic!("there is no kind {kind} of schema {schema} in {:?}", M::KINDS)
+    };
+    match M::decode(index, body.as_ref()) {
+        Ok(message) => message,
+        Err(error) => panic!(
+            "a stored {kind} (schema {schema}) does not decode: {error}\n{}",
+            diff::pretty(body.as_ref())
+        ),
+    }
+}

@@ -175,12 +175,30 @@ impl<A: Aggregate> Scenario<A> {
             });
             self.fold(&event);
         }
+        self.happen(happened)
+    }
+
+    #[track_caller]
+    fn happen(mut self, happened: Vec<Happened>) -> Self {
         let folded = self.lane.evolve(&mut *self.engine, &self.stored, &happened);
         self.stored = unfaulted("evolve", folded);
         self.history.extend(happened);
         self.check_history();
         self.answer = None;
         self.begin_anew()
+    }
+
+    /// This event has happened, with a body as it stands in a log: how to guard that old records
+    /// are still understood.
+    ///
+    /// # Panics
+    /// If the aggregate has no such event, its body does not decode, or a law is broken.
+    #[track_caller]
+    pub fn given_stored(mut self, kind: &str, schema: &str, body: impl AsRef<[u8]>) -> Self {
+        let event: A::Event = super::stored(kind, schema, body.as_ref());
+        self.fold(&event);
+        let (kind, time) = (self.event_kinds[event.kind()], self.attributes.time.0);
+        self.happen(vec![Happened { kind, time, body: body.as_ref().to_vec() }])
     }
 
     /// This is asked.

@@ -120,6 +120,10 @@ impl Aggregate for Jar {
                 "event beside nothing" => Decision::nothing().and(OldSealed {}),
                 "refusal without a code" => Decision::refuse("", "why not"),
                 "two events" => Decision::accept(Filled { grams: 1, by: how }).and(OldSealed {}),
+                "long reply" => Decision::nothing().reply(&"x".repeat(2_000)),
+                "long details" => Decision::refuse("no", "ä".repeat(2_000)),
+                "many events" => Decision::accept_all((0..1_025).map(|_| OldSealed {}.into())),
+                "large event" => Decision::accept(Filled { grams: 1, by: "x".repeat(1 << 20) }),
                 "no event" => Decision::accept_all([]),
                 _ => panic!("asked to panic: {how}"),
             },
@@ -180,6 +184,12 @@ impl EventHandler for Keeper {
                 .and_to("log", Note { text: format!("{jar} was number {}", context.sequence) }),
             FromJars::Filled(filled) if filled.grams > 100 => {
                 Outbox::to("log", Note { text: format!("{jar} is heavy") })
+            }
+            FromJars::Filled(filled) if filled.grams == 14 => {
+                Outbox::to("k".repeat(1_025), Note { text: "to a long name".to_owned() })
+            }
+            FromJars::Filled(filled) if filled.grams == 15 => {
+                (0..1_025).map(|i| (i.to_string(), Stock { jar: "j".to_owned() }.into())).collect()
             }
             FromJars::Filled(filled) if filled.grams == 13 => {
                 Outbox::to("", Note { text: "to nobody".to_owned() })
