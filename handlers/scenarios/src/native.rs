@@ -124,7 +124,7 @@ impl Native {
                 slots.len() - 1
             });
             commands.slot.push(slot as u32);
-            commands.kind.push(owner_kind(&self.handlers[owner], &command.kind)?);
+            commands.kind.push(kind_index(&self.handlers[owner].manifest, &command.kind)?);
             commands.time.push(NOW_MS);
             commands.sources.push(command.source.as_bytes());
             commands.ids.push(format!("{}", self.commands + index as u64).as_bytes());
@@ -265,6 +265,52 @@ impl Native {
         Ok(())
     }
 
+    /// Takes one step: the oldest command of some aggregate is decided. Which aggregate's turn it is
+    /// follows from `choice`, whatever that is, so that aggregates overtake each other as they do
+    /// where each has its own place to run, and the commands of one stay in their order. Tells
+    /// whether there was anything to do.
+    ///
+    /// # Errors
+    /// If a handler faults or refuses.
+    pub fn step(&mut self, choice: usize) -> anyhow::Result<bool> {
+        self.react_to_all()?;
+        let mut first_of_each: Vec<usize> = Vec::new();
+        for (at, command) in self.sent.iter().enumerate() {
+            if !first_of_each.iter().any(|first| self.sent[*first].is_for_same(command)) {
+                first_of_each.push(at);
+            }
+        }
+        if first_of_each.is_empty() {
+            return Ok(false);
+        }
+        let Some(command) = self.sent.remove(first_of_each[choice % first_of_each.len()]) else {
+            return Ok(false);
+        };
+        self.decide_sent(&[command])?;
+        Ok(true)
+    }
+
+    fn react_to_all(&mut self) -> anyhow::Result<()> {
+        while let Some(event) = self.happened.pop_front() {
+            self.react(&event)?;
+        }
+        Ok(())
+    }
+
+    /// Decides what event handlers asked for: anything but acceptance is a defect.
+    fn decide_sent(&mut self, batch: &[Asked]) -> anyhow::Result<()> {
+        for (command, outcome) in batch.iter().zip(self.decide(batch)?) {
+            ensure!(
+                matches!(outcome, Outcome::Accepted { .. }),
+                "{} for {} {} was to be accepted: {outcome:?}",
+                command.kind,
+                command.aggregate_type,
+                command.key
+            );
+        }
+        Ok(())
+    }
+
     /// The next commands that can be decided in one call: the first and those behind it for the same
     /// type.
     fn next_batch(&mut self) -> Vec<Asked> {
@@ -315,22 +361,12 @@ impl Switch for Native {
 
     fn settle(&mut self) -> anyhow::Result<()> {
         loop {
-            while let Some(event) = self.happened.pop_front() {
-                self.react(&event)?;
-            }
+            self.react_to_all()?;
             let batch = self.next_batch();
             if batch.is_empty() {
                 return Ok(());
             }
-            for (command, outcome) in batch.iter().zip(self.decide(&batch)?) {
-                ensure!(
-                    matches!(outcome, Outcome::Accepted { .. }),
-                    "{} for {} {} was to be accepted: {outcome:?}",
-                    command.kind,
-                    command.aggregate_type,
-                    command.key
-                );
-            }
+            self.decide_sent(&batch)?;
         }
     }
 
@@ -353,6 +389,12 @@ impl Switch for Native {
     }
 }
 
+impl Asked {
+    fn is_for_same(&self, other: &Self) -> bool {
+        self.aggregate_type == other.aggregate_type && self.key == other.key
+    }
+}
+
 impl From<Command> for Asked {
     fn from(command: Command) -> Self {
         Self {
@@ -363,10 +405,6 @@ impl From<Command> for Asked {
             body: command.body.into_bytes(),
         }
     }
-}
-
-fn owner_kind(member: &Member, kind: &str) -> anyhow::Result<u32> {
-    kind_index(&member.manifest, kind)
 }
 
 fn kind_index(manifest: &Value, name: &str) -> anyhow::Result<u32> {
