@@ -15,6 +15,7 @@ pub(crate) const PACKAGES: &[(&str, &[&str])] = &[
     ("participants", &["zamu-guest", "scheme"]),
     ("accounts", &["zamu-guest", "scheme"]),
     ("transfers", &["zamu-guest", "scheme"]),
+    ("scenarios", &["zamu-guest", "scheme", "participants", "accounts", "transfers"]),
     ("counter", &["zamu-guest"]),
     ("switch", &["scheme"]),
     ("xtask", &[]),

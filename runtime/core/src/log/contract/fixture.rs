@@ -267,6 +267,7 @@ fn paged<T>(from: u64, at: impl Fn(&T) -> u64, mut page: impl FnMut(u64) -> Vec<
         if more.is_empty() {
             return all;
         }
+        assert!(more.iter().all(|one| at(one) >= next), "a page has what was not asked for");
         all.extend(more);
     }
 }

@@ -16,9 +16,14 @@ pub fn a_revoked_partition_lets_commits_in_flight_finish(log: &mut impl Moves) {
     log.revoke(LEFT_0, 1);
     await_ownership(log, &mut first, Ownership::Revoked(LEFT_0));
     first.log.give_up(LEFT_0);
+    for _ in 0..10 {
+        log.settle();
+        assert_eq!(second.log.ownership(), None, "assigned with a commit in flight");
+    }
     log.hold_written(false);
-    first.await_durable(log, id);
     second.await_assigned(log, &[LEFT_0]);
+    second.assert_holds(LEFT_0, std::slice::from_ref(&turn));
+    first.await_durable(log, id);
     second.assert_holds(LEFT_0, &[turn]);
 }
 

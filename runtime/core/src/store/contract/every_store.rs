@@ -128,6 +128,7 @@ pub fn a_scan_gives_no_more_than_its_limit(store: &mut impl StoreUnderTest) {
         if page.is_empty() {
             break;
         }
+        assert!(found.last() < page.first(), "{page:?} after {:?}", found.last());
         found.extend(page);
     }
     assert_eq!(found, keys);
