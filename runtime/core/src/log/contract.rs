@@ -4,7 +4,7 @@
 //! An engine's tests implement [`LogUnderTest`], and those of the other harness traits that they
 //! can, and let [`log_contract!`](crate::log_contract) make a `#[test]` of each promise:
 //!
-//! ```ignore
+//! ```text
 //! zamu_core::log_contract!(every_log: Harness::new);
 //! zamu_core::log_contract!(durability: Harness::new);
 //! ```

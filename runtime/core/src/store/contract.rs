@@ -3,7 +3,7 @@
 //! An engine's tests implement [`StoreUnderTest`], and [`Crashes`] if they can, and let
 //! [`store_contract!`](crate::store_contract) make a `#[test]` of each promise:
 //!
-//! ```ignore
+//! ```text
 //! zamu_core::store_contract!(every_store: Harness::new);
 //! zamu_core::store_contract!(crashes: Harness::new);
 //! ```
