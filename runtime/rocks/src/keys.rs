@@ -368,7 +368,7 @@ mod tests {
             hex(&GroupNote { durable: 1, time: Time(2) }.seal(3)),
             "01000000000000000100000000000000025afc0819"
         );
-        assert_eq!(hex(&seal_note(EPOCH, b"x")), "01bf75d58878");
+        assert_eq!(hex(&seal_note(EPOCH, b"x")), "01d317b32f78");
         assert_eq!(store_family("accounts", 7), "accounts.7");
         assert_eq!(hex(&store_key(b"k")), "016b");
         assert_eq!((STORE_POSITION, STORE_END), (&[0_u8][..], &[2_u8][..]));

@@ -59,7 +59,7 @@ use crate::log::shared::Shared;
 /// handed over, and ends its threads; the files are let go when the last shard and reader are gone
 /// as well.
 pub struct EmbeddedLog {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
     stop_keeper: Sender<()>,
 }

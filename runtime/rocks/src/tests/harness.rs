@@ -13,10 +13,12 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use tempfile::TempDir;
 use zamu_core::log::contract::{LogUnderTest, LosesPower, Retains, TYPES};
+use zamu_core::log::{Appended, Commit, InputPositions, Limit, LowWater, Progress, TurnWrite};
 use zamu_core::log::{Intake, ShardLog};
-use zamu_core::model::{PartitionId, Time};
+use zamu_core::model::{Event, PartitionId, Request, Time, TypeId};
 
-use crate::{EmbeddedLog, LogOptions, SyncStep};
+use crate::codec::samples;
+use crate::{EmbeddedLog, Ends, LogOptions, LogReader, SyncStep};
 
 /// Lengths of write-ahead logs.
 pub(super) type Lengths = BTreeMap<OsString, u64>;
@@ -132,11 +134,16 @@ impl Machine {
 
     /// Another process starts on a copy of the files, in which write-ahead logs end as `cut` says.
     pub(super) fn start_on_copy(&mut self, cut: impl Fn(&Path, u64) -> u64) {
+        self.leave_copy(cut);
+        self.start();
+    }
+
+    /// Leaves a copy of the files, which nobody uses.
+    pub(super) fn leave_copy(&mut self, cut: impl Fn(&Path, u64) -> u64) {
         let copy = tempfile::tempdir().unwrap();
         copy_files(&self.dir().join("log"), &copy.path().join("log"), cut);
         self.stop();
         self.folders.push(copy);
-        self.start();
     }
 }
 
@@ -225,4 +232,110 @@ pub(super) fn copy_files(from: &Path, to: &Path, cut: impl Fn(&Path, u64) -> u64
             fs::write(to.join(name), bytes).unwrap();
         }
     }
+}
+
+/// Turns of one partition, numbered as its owner would.
+pub(super) struct Owner {
+    pub(super) shard: crate::EmbeddedShard,
+    partition: PartitionId,
+    commit: u64,
+    turn: u64,
+    events: u64,
+}
+
+impl Owner {
+    /// The owner of a partition that may have turns already.
+    pub(super) fn of(log: &EmbeddedLog, partition: PartitionId) -> Self {
+        let ends = log.reader().ends(partition).unwrap();
+        let shard = log.shard(&[partition], Arc::new(|| ())).unwrap();
+        Self { shard, partition, commit: 0, turn: ends.outcomes - 1, events: ends.events }
+    }
+
+    /// The next turn: so many events of 100 bytes, as many commands to a partition.
+    pub(super) fn turn(&mut self, events: u64, to: Option<PartitionId>) -> Commit {
+        self.commit += 1;
+        self.turn += 1;
+        let event = |i: u64| Event {
+            number: self.events + i,
+            body: format!("{:0100}", self.events + i).into(),
+            previous: (self.events + i).checked_sub(1),
+            sequence: self.events + i + 1,
+            ..samples::events().remove(0)
+        };
+        let commands = |to| (to, (0..events).map(|_| samples::commands().remove(0)).collect());
+        let turn = TurnWrite {
+            partition: self.partition,
+            turn: self.turn,
+            input: InputPositions::default(),
+            events: (0..events).map(event).collect(),
+            commands: to.into_iter().map(commands).collect(),
+            outcome: self.turn.to_be_bytes().to_vec().into(),
+            dead_letters: vec![(self.turn, format!("letter {}", self.turn).into())],
+        };
+        self.events += events;
+        Commit { id: self.commit, turns: vec![turn] }
+    }
+
+    /// Submits the next turn; gives its number.
+    pub(super) fn submit(&mut self, events: u64) -> u64 {
+        let commit = self.turn(events, None);
+        self.shard.submit(commit).map_err(|(_, e)| e).unwrap();
+        self.turn
+    }
+
+    /// Lets retention have everything up to a turn.
+    pub(super) fn release(&mut self, turn: u64) {
+        let input = self.shard.input_ends(self.partition);
+        self.shard.release(self.partition, LowWater { turn, input });
+    }
+
+    /// The newest commit that the shard has been told is durable.
+    pub(super) fn durable(&mut self) -> u64 {
+        let mut newest = 0;
+        while let Some(progress) = self.shard.poll() {
+            if let Progress::Durable(id) = progress {
+                newest = id;
+            }
+        }
+        newest
+    }
+}
+
+pub(super) const LEFT_0: PartitionId = PartitionId { aggregate_type: TypeId(0), number: 0 };
+pub(super) const LEFT_1: PartitionId = PartitionId { aggregate_type: TypeId(0), number: 1 };
+pub(super) const RIGHT_0: PartitionId = PartitionId { aggregate_type: TypeId(1), number: 0 };
+pub(super) const ALL: Limit = Limit { records: 1_000_000, bytes: 1 << 30 };
+
+/// A request whose body is a number.
+pub(super) fn request(n: u64) -> Request {
+    Request { body: n.to_string().into(), ..samples::requests().remove(0) }
+}
+
+/// Appends and waits until it is durable.
+pub(super) fn append(log: &EmbeddedLog, to: PartitionId, requests: Vec<Request>) -> Appended {
+    let (tell, told) = crossbeam_channel::bounded(1);
+    log.intake().append(to, requests, Box::new(move |result| tell.send(result).unwrap()));
+    told.recv().unwrap().unwrap()
+}
+
+/// All events, batch records and dead letters of a partition that an owner wrote, checked for being
+/// whole and gapless: their ends.
+pub(super) fn check(reader: &LogReader, partition: PartitionId) -> Ends {
+    let ends = reader.ends(partition).unwrap();
+    let events = reader.events(partition, 0, ALL).unwrap();
+    assert_eq!(events.len() as u64, ends.events);
+    for (number, event) in (0..).zip(&events) {
+        assert_eq!((event.number, event.sequence), (number, number + 1));
+        assert_eq!(event.body, format!("{number:0100}"));
+    }
+    let outcomes = reader.outcomes(partition, 1, ALL).unwrap();
+    let expected: Vec<_> =
+        (1..ends.outcomes).map(|turn| (turn, turn.to_be_bytes().to_vec().into())).collect();
+    assert_eq!(outcomes, expected);
+    assert_eq!(reader.last_outcome(partition).unwrap().as_ref(), expected.last());
+    let letters = reader.dead_letters(partition, 1, ALL).unwrap();
+    let expected: Vec<_> =
+        (1..ends.dead_letters).map(|n| (n, format!("letter {n}").into())).collect();
+    assert_eq!(letters, expected);
+    ends
 }

@@ -3,4 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod contract;
+mod damage;
 mod harness;
+mod opening;
+mod power;
+mod reading;
+mod retention;
+mod running;
+mod storing;

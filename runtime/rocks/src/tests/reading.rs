@@ -1,0 +1,153 @@
+//! Readers, beside the shards.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use zamu_core::error::EngineError;
+use zamu_core::log::contract::LosesPower as _;
+use zamu_core::log::{Limit, ShardLog as _};
+use zamu_core::model::PartitionId;
+
+use super::harness::{ALL, LEFT_0, LEFT_1, Machine, Owner, append, check, request};
+
+#[test]
+fn old_positions_are_read_through_many_segments() {
+    let mut machine = Machine::rotating();
+    let mut owner = Owner::of(machine.log(), LEFT_0);
+    for turn in 1..=20 {
+        owner.submit(turn % 4);
+        machine.log().wait_durable().unwrap();
+        append(machine.log(), LEFT_0, vec![request(2 * turn), request(2 * turn + 1)]);
+    }
+    drop(owner);
+    for _ in 0..2 {
+        let reader = machine.log().reader();
+        assert_eq!(check(&reader, LEFT_0).events, 30);
+        for from in 0..40 {
+            let limit = Limit { records: 7, bytes: usize::MAX };
+            let found = reader.requests(LEFT_0, from, limit).unwrap();
+            let numbers: Vec<_> = (from + 2..42).take(7).map(request).collect();
+            assert_eq!(found.into_iter().map(|s| s.record).collect::<Vec<_>>(), numbers);
+        }
+        let events = reader.events(LEFT_0, 13, Limit { records: 5, bytes: usize::MAX }).unwrap();
+        assert_eq!(events.iter().map(|e| e.number).collect::<Vec<_>>(), [13, 14, 15, 16, 17]);
+        let events = reader.events(LEFT_0, 13, Limit { records: 50, bytes: 350 }).unwrap();
+        assert_eq!(events.len(), 3, "bytes bound as well");
+        machine.stop();
+        machine.start();
+    }
+}
+
+/// What left memory is taken from files; what is new from memory; nothing twice, nothing left out.
+#[test]
+fn takes_behind_the_tail_find_all_that_was_written() {
+    let mut machine = Machine::new();
+    machine.stop();
+    machine.options.tail_bytes = 10 * 10_000;
+    machine.start();
+    for n in 0..300 {
+        append(machine.log(), LEFT_0, vec![request(3 * n), request(3 * n + 1), request(3 * n + 2)]);
+    }
+    let mut shard = machine.log().shard(&[LEFT_0], Arc::new(|| ())).unwrap();
+    let mut from = 0;
+    let limit = Limit { records: 64, bytes: usize::MAX };
+    loop {
+        let taken = shard.take_requests(LEFT_0, from, limit).unwrap();
+        assert!(taken.len() == 64 || from + taken.len() as u64 == 900 || from > 800, "from {from}");
+        for stored in &taken {
+            assert_eq!((stored.offset, &stored.record), (from, &request(from)));
+            from += 1;
+        }
+        if taken.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(from, 900);
+    assert_eq!(shard.take_requests(LEFT_0, 5, limit).unwrap()[0].record, request(5), "and back");
+}
+
+#[test]
+fn an_aggregates_history_is_walked_from_its_last_event_back() {
+    let machine = Machine::rotating();
+    let mut owner = Owner::of(machine.log(), LEFT_0);
+    for _ in 0..5 {
+        owner.submit(2);
+        machine.log().wait_durable().unwrap();
+    }
+    let reader = machine.log().reader();
+    let numbers = |last, limit| {
+        let events = reader.history(LEFT_0, last, limit).unwrap();
+        events.iter().map(|event| event.number).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(9, 99), [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
+    assert_eq!(numbers(6, 3), [6, 5, 4]);
+    assert_eq!(numbers(10, 3), [0; 0], "not there yet");
+}
+
+#[test]
+fn a_history_that_leads_elsewhere_is_damage() {
+    let machine = Machine::new();
+    let mut owner = Owner::of(machine.log(), LEFT_0);
+    let mut commit = owner.turn(3, None);
+    commit.turns[0].events[1].key = "another".into();
+    owner.shard.submit(commit).map_err(|(_, e)| e).unwrap();
+    machine.log().wait_durable().unwrap();
+    let found = machine.log().reader().history(LEFT_0, 2, 9);
+    assert!(matches!(found, Err(EngineError::Damaged(_))), "{found:?}");
+}
+
+#[test]
+fn listeners_hear_of_what_is_durable_and_not_of_what_is_written() {
+    let mut machine = Machine::new();
+    let heard = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&heard);
+    let reader = machine.log().reader();
+    let subscription = reader.subscribe(Arc::new(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+    }));
+    let mut owner = Owner::of(machine.log(), LEFT_0);
+    let idle = heard.load(Ordering::SeqCst);
+    machine.hold_durable(true);
+    owner.submit(1);
+    machine.log().wait_written().unwrap();
+    assert_eq!((heard.load(Ordering::SeqCst), reader.ends(LEFT_0).unwrap().events), (idle, 0));
+    machine.hold_durable(false);
+    machine.log().wait_durable().unwrap();
+    owner.submit(1);
+    machine.log().wait_durable().unwrap();
+    let before = heard.load(Ordering::SeqCst);
+    assert!(before > idle);
+    assert_eq!(reader.ends(LEFT_0).unwrap().events, 2);
+    drop(subscription);
+    owner.submit(1);
+    machine.log().wait_durable().unwrap();
+    assert!(heard.load(Ordering::SeqCst) <= before + 1, "only a call that had begun");
+}
+
+#[test]
+fn control_records_are_numbered_from_1_and_kept() {
+    let mut machine = Machine::forgetful();
+    for n in 1..=3_u64 {
+        assert_eq!(machine.log().append_control(format!("c{n}").into()).unwrap(), n);
+    }
+    machine.log().drop_expired().unwrap();
+    machine.stop();
+    machine.start();
+    assert_eq!(machine.log().append_control("c4".into()).unwrap(), 4);
+    let records = machine.log().reader().control(2, ALL).unwrap();
+    assert_eq!(records, [(2, "c2".into()), (3, "c3".into()), (4, "c4".into())]);
+}
+
+#[test]
+fn a_partition_that_does_not_exist_is_an_error_everywhere() {
+    let machine = Machine::new();
+    let beyond = PartitionId { number: 2, ..LEFT_1 };
+    let reader = machine.log().reader();
+    assert!(matches!(reader.ends(beyond), Err(EngineError::Fatal(_))));
+    assert!(matches!(reader.events(beyond, 0, ALL), Err(EngineError::Fatal(_))));
+    assert!(machine.log().shard(&[beyond], Arc::new(|| ())).is_err());
+    let (tell, told) = crossbeam_channel::bounded(1);
+    let done = Box::new(move |result| tell.send(result).unwrap());
+    machine.log().intake().append(beyond, vec![request(1)], done);
+    assert!(matches!(told.recv().unwrap(), Err(EngineError::Fatal(_))));
+}
