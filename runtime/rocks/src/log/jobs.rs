@@ -101,12 +101,15 @@ impl Job {
     }
 }
 
+/// Told the result of a job.
+type Done<T> = Box<dyn FnOnce(Result<T, EngineError>) + Send>;
+
 /// Calls back exactly once, even when it is dropped on the way.
-pub(crate) struct Promise<T>(Option<Box<dyn FnOnce(Result<T, EngineError>) + Send>>);
+pub(crate) struct Promise<T>(Option<Done<T>>);
 
 impl<T> Promise<T> {
     /// A promise to call `done`.
-    pub(crate) fn new(done: Box<dyn FnOnce(Result<T, EngineError>) + Send>) -> Self {
+    pub(crate) fn new(done: Done<T>) -> Self {
         Self(Some(done))
     }
 
