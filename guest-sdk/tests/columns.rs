@@ -213,7 +213,7 @@ fn what_the_host_would_not_take_is_a_fault_that_says_how_much_there_was() {
     let cases = [
         ("long reply", "the reply has 2002 bytes, more than the host takes (1024)"),
         ("many events", "the decision has 1025 events, more than the host takes (1024)"),
-        ("large event", "Filled has 1048596 bytes, more than the host takes (1048576)"),
+        ("large event", "Filled has 1048595 bytes, more than the host takes (1048576)"),
     ];
     for (how, what) in cases {
         let body = json!({ "how": how }).to_string();

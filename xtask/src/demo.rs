@@ -31,6 +31,9 @@ Options:
       --no-kill      Leave the host alone
       --json         Print the report as one JSON object
       --serve        Leave the host running, and say which URLs to try
+      --in-flight N  Without --rate: transfers under way at once
+      --batch N      Commands in one request, at most
+      --data DIR     Work in this new folder and leave it there
       --offline      Install and download nothing
   -h, --help         Print this
 ",
@@ -40,6 +43,9 @@ Options:
         Flag { name: "--no-kill", value: Value::None },
         Flag { name: "--json", value: Value::None },
         Flag { name: "--serve", value: Value::None },
+        Flag { name: "--in-flight", value: Value::Number },
+        Flag { name: "--batch", value: Value::Number },
+        Flag { name: "--data", value: Value::Text },
         Flag { name: OFFLINE, value: Value::None },
     ],
     run: command,

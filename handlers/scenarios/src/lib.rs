@@ -1,7 +1,7 @@
 //! Golden scenarios of the transfer switch: plain text that a domain expert can read and write, and
 //! that runs against any switch that can be sent commands and asked for states and events.
 //!
-//! [`text`] reads the files beside this crate, [`run`] plays a scenario on a [`Switch`] and holds it
+//! [`text`] reads the files beside this crate, [`run`](mod@run) plays a scenario on a [`Switch`] and holds it
 //! to what the text says and, whenever it has come to rest, to the [`laws`] of money. [`native`] is a
 //! switch without a runtime: the handlers as plain Rust in one queue. What the runtime adds (a log,
 //! recovery, many partitions) is left to the runtime's own tests, which play the same text.

@@ -1,5 +1,5 @@
 //! A scenario as data. How it is written is left to [`text`](crate::text), what it means to
-//! [`run`](crate::run).
+//! [`run`](fn@crate::run).
 
 /// One story, from nothing to its last expectation.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use zamu_core::error::EngineError;
 
-/// A log or a store could not be opened. Nothing was changed.
+/// A log or a store could not be opened. No record was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process, or another part of this one, has it open.

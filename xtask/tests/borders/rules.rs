@@ -206,6 +206,8 @@ pub(crate) const CORE: &[CoreRule] = &[
             "settings",
             "failpoints",
             "observer",
+            "proto",
+            "aggregate",
             "partition",
             "restore",
             "log",
@@ -223,6 +225,8 @@ pub(crate) const CORE_EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("turn::collect", "turn::decide", "outcomes are encoded there"),
     ("turn::collect", "turn::decode", "dead commands are described there"),
     ("memory", "turn::load", "the step's view of cached states is defined there"),
+    ("shard", "turn::load", "the live sample reads states as the step does"),
+    ("shard", "turn::decide", "the live sample hands over aggregates as the step does"),
     ("flush", "partition", "works on the partition's own fields"),
     ("restore", "partition", "works on the partition's own fields"),
 ];

@@ -155,6 +155,7 @@ impl Committer {
                     self.put(index, Topic::Outcomes, turn, packed, group)?;
                 }
             }
+            Job::Fence(side) => side.fence(),
             Job::Barrier(Reach::Durable, done) => group.barriers.push(done),
             Job::Barrier(Reach::Written, done) => group.written.push(done),
             Job::Stop => {}

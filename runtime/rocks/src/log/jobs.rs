@@ -45,6 +45,9 @@ pub(crate) enum Job {
         /// The batch record.
         outcome: Bytes,
     },
+    /// Another shard takes over from this one: what it has put before is written, what comes after is
+    /// not.
+    Fence(Arc<Side>),
     /// Told when everything before it has come so far.
     Barrier(Reach, Promise<()>),
     /// The last job: everything before it is written and synced, then the threads end.
@@ -87,7 +90,7 @@ pub(crate) struct CommitFrame {
 impl Job {
     /// Whether it leaves something in the log.
     pub(crate) fn writes(&self) -> bool {
-        !matches!(self, Self::Barrier(..) | Self::Stop)
+        !matches!(self, Self::Fence(_) | Self::Barrier(..) | Self::Stop)
     }
 
     fn bytes(&self) -> usize {
@@ -96,7 +99,7 @@ impl Job {
             Self::Append { bytes, .. } => *bytes,
             Self::Control { record, .. } => record.len(),
             Self::Carry { outcome, .. } => outcome.len(),
-            Self::Barrier(..) | Self::Stop => 0,
+            Self::Fence(_) | Self::Barrier(..) | Self::Stop => 0,
         }
     }
 }

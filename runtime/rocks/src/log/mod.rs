@@ -69,7 +69,7 @@ impl EmbeddedLog {
     /// aggregate types; a `TypeId` is an index into them. What is found is durable when this returns.
     ///
     /// # Errors
-    /// Nothing was changed; the message says what to do. In particular: the log is in use, a type's
+    /// No record was changed; the message says what to do. In particular: the log is in use, a type's
     /// partition count is another one, a type that has records is not among `types`, or the files
     /// are damaged anywhere but at a torn end.
     pub fn open(

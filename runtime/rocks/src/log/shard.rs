@@ -63,11 +63,11 @@ impl EmbeddedShard {
         for &partition in partitions {
             let index = shared.view.index(partition)?;
             if let Some(before) = shared.view.board.look(index, |known| known.owner.take()) {
-                before.fence();
+                shared.queue.put_and_wait(Job::Fence(before))?;
             }
             owned.insert(partition, index);
         }
-        // What former owners had submitted is written by now; what they submit from now on is not.
+        // What former owners had submitted is durable then; what they submit from now on is nothing.
         shared.barrier(Reach::Durable)?;
         let take_over = |(partition, index)| {
             let next = shared.view.board.look(index, |known| {

@@ -42,7 +42,7 @@ impl RocksStore {
     /// `types`: names and partition counts, a `TypeId` being an index.
     ///
     /// # Errors
-    /// When the files are in use, damaged or not accessible. Nothing was changed.
+    /// When the files are in use, damaged or not accessible. No record was changed.
     pub fn open(
         dir: &Path,
         options: &StoreOptions,

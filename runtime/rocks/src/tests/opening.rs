@@ -143,7 +143,7 @@ fn there_is_nothing_to_read_where_no_log_is() {
 fn reading_files_gives_what_an_opening_would_and_changes_nothing() {
     let mut machine = Machine::rotating();
     let mut owner = Owner::of(machine.log(), LEFT_0);
-    (1..=5).for_each(|events| drop(owner.submit(events)));
+    (1..=5).for_each(|events| _ = owner.submit(events));
     machine.log().append_control("deployment".into()).unwrap();
     append(machine.log(), LEFT_0, vec![request(1), request(2)]);
     let requests = machine.log().reader().requests(LEFT_0, 0, ALL);

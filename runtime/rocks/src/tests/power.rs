@@ -15,6 +15,8 @@ use super::harness::{
 };
 use crate::{EmbeddedLog, LogOptions, SyncStep};
 
+const CUTS: usize = 16;
+
 /// What had been reported as durable when a copy began.
 #[derive(Clone, Copy, Debug, Default)]
 struct Reported {
@@ -44,7 +46,7 @@ fn under_load_every_loss_of_power_leaves_all_that_was_reported_and_only_whole_co
             SyncStep::Before(_) => before.1 = lengths_of(&log_folder),
             SyncStep::After(_) => {
                 before.0 += 1;
-                if before.0 % 3 != 0 || sync_cuts.lock().unwrap().len() >= 24 {
+                if before.0 % 3 != 0 || sync_cuts.lock().unwrap().len() >= CUTS {
                     return;
                 }
                 let read = |i: usize| sync_reported[i].load(Ordering::SeqCst);
@@ -68,8 +70,9 @@ fn under_load_every_loss_of_power_leaves_all_that_was_reported_and_only_whole_co
         }
     };
     let options = LogOptions {
-        write_buffer_bytes: 256 << 10,
-        segment_bytes: 512 << 10,
+        write_buffer_bytes: 64 << 10,
+        segment_bytes: 256 << 10,
+        queue_jobs: 16,
         on_sync: Some(Arc::new(hook)),
         ..LogOptions::default()
     };
@@ -78,7 +81,7 @@ fn under_load_every_loss_of_power_leaves_all_that_was_reported_and_only_whole_co
     work(&log, &cuts, &reported);
     drop(log);
     let cuts = std::mem::take(&mut *cuts.lock().unwrap());
-    assert!(cuts.len() >= 24 && cuts.iter().any(|cut| cut.reported.turns[0] > 0));
+    assert!(cuts.len() >= CUTS && cuts.iter().any(|cut| cut.reported.turns[0] > 0));
     for cut in &cuts {
         check_cut(cut);
     }
@@ -97,7 +100,7 @@ fn work(log: &EmbeddedLog, cuts: &Mutex<Vec<Cut>>, reported: &[AtomicU64; 3]) {
             scope.spawn(move || {
                 let mut owner = Owner::of(log, partition);
                 while !enough.load(Ordering::Relaxed) {
-                    let commit = owner.turn(20, Some(RIGHT_0));
+                    let commit = owner.turn(5, Some(RIGHT_0));
                     let mut waiting = Some(commit);
                     while let Some(commit) = waiting.take() {
                         if let Err((commit, _)) = owner.shard.submit(commit) {
@@ -110,7 +113,7 @@ fn work(log: &EmbeddedLog, cuts: &Mutex<Vec<Cut>>, reported: &[AtomicU64; 3]) {
             });
         }
         let mut requests = 0;
-        while cuts.lock().unwrap().len() < 24 {
+        while cuts.lock().unwrap().len() < CUTS {
             super::harness::append(log, RIGHT_0, vec![request(requests)]);
             requests += 1;
             reported[2].store(requests, Ordering::SeqCst);
@@ -129,7 +132,7 @@ fn check_cut(cut: &Cut) {
     for (partition, turns) in [LEFT_0, LEFT_1].into_iter().zip(reported.turns) {
         let ends = check(&reader, partition);
         assert!(ends.outcomes > turns, "{ends:?} of {reported:?}, torn at {torn_at}");
-        assert_eq!(ends.events, (ends.outcomes - 1) * 20, "whole commits");
+        assert_eq!(ends.events, (ends.outcomes - 1) * 5, "whole commits");
         assert_eq!(ends.dead_letters, ends.outcomes);
         sent += ends.events;
     }

@@ -33,6 +33,7 @@ fn old_positions_are_read_through_many_segments() {
         assert_eq!(events.iter().map(|e| e.number).collect::<Vec<_>>(), [13, 14, 15, 16, 17]);
         let events = reader.events(LEFT_0, 13, Limit { records: 50, bytes: 350 }).unwrap();
         assert_eq!(events.len(), 3, "bytes bound as well");
+        drop(reader);
         machine.stop();
         machine.start();
     }

@@ -19,7 +19,7 @@ fn full_queues_say_try_again_and_lose_nothing() {
     let tell = at_gate.0.clone();
     // The clock is read by the committer at each group: whoever holds it up fills the queue.
     let clock = Arc::new(move || {
-        drop(tell.try_send(()));
+        let _ = tell.try_send(());
         drop(hook_gate.lock().unwrap());
         zamu_core::model::Time(1)
     });
@@ -28,11 +28,11 @@ fn full_queues_say_try_again_and_lose_nothing() {
     let types = zamu_core::log::contract::TYPES;
     let log = crate::EmbeddedLog::open(folder.path(), options, &types, clock).unwrap();
     let mut owner = Owner::of(&log, LEFT_0);
-    drop(at_gate.1.try_iter().count());
+    let _ = at_gate.1.try_iter().count();
     let closed = gate.lock().unwrap();
     owner.submit(1);
     at_gate.1.recv().unwrap();
-    (0..4).for_each(|_| drop(owner.submit(1)));
+    (0..4).for_each(|_| _ = owner.submit(1));
     let commit = owner.turn(1, None);
     let (refused, e) = owner.shard.submit(commit.clone()).unwrap_err();
     assert!(refused == commit && matches!(e, EngineError::Retry(_)), "{e}");
@@ -86,7 +86,7 @@ fn a_new_owner_finds_all_that_was_submitted_and_fences_the_old_one() {
     let machine = Machine::new();
     let mut old = Owner::of(machine.log(), LEFT_0);
     assert_eq!(old.shard.ownership(), Some(Ownership::Assigned(LEFT_0)));
-    (0..20).for_each(|_| drop(old.submit(2)));
+    (0..20).for_each(|_| _ = old.submit(2));
     let mut new = machine.log().shard(&[LEFT_0], Arc::new(|| ())).unwrap();
     assert_eq!(new.last_outcome(LEFT_0).unwrap().unwrap().0, 20);
     assert_eq!(old.shard.ownership(), Some(Ownership::Lost(LEFT_0)));
@@ -260,7 +260,7 @@ fn own(log: &crate::EmbeddedLog, partition: PartitionId, turns: u64) {
 /// Follows events as a live stream does: woken, then reading from where it was.
 fn follow(log: &crate::EmbeddedLog, partition: PartitionId, until: u64) {
     let (wake, woken) = crossbeam_channel::bounded(1);
-    let _subscription = log.reader().subscribe(Arc::new(move || drop(wake.try_send(()))));
+    let _subscription = log.reader().subscribe(Arc::new(move || _ = wake.try_send(())));
     let mut next = 0;
     while next < until {
         let limit = Limit { records: 16, bytes: usize::MAX };
@@ -289,7 +289,7 @@ fn sync_steps_come_in_pairs_with_rising_groups() {
     };
     let types = zamu_core::log::contract::TYPES;
     let log = crate::EmbeddedLog::open(folder.path(), options, &types, machine.clock()).unwrap();
-    (1..4).for_each(|n| drop(append(&log, LEFT_0, vec![request(n)])));
+    (1..4).for_each(|n| _ = append(&log, LEFT_0, vec![request(n)]));
     let pair = |group| [SyncStep::Before(group), SyncStep::After(group)];
     assert_eq!(*steps.lock().unwrap(), [pair(1), pair(2), pair(3)].concat());
 }

@@ -2,7 +2,7 @@
 //! asks, whenever.
 //!
 //! A client that waits is found here; an answer that came before its client asked is among the few
-//! kept, or is read from the log by [`crate::node::outcomes`].
+//! kept, or is read from the log by `node::outcomes`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
