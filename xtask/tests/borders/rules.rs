@@ -225,8 +225,12 @@ pub(crate) const CORE_EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("turn::collect", "turn::decide", "outcomes are encoded there"),
     ("turn::collect", "turn::decode", "dead commands are described there"),
     ("memory", "turn::load", "the step's view of cached states is defined there"),
-    ("shard", "turn::load", "the live sample reads states as the step does"),
-    ("shard", "turn::decide", "the live sample hands over aggregates as the step does"),
+    ("shard", "turn::load", "a state that people ask for is read as the step reads it"),
+    (
+        "shard",
+        "turn::decide",
+        "a state that people ask for reaches the guest as in a call to decide",
+    ),
     ("flush", "partition", "works on the partition's own fields"),
     ("restore", "partition", "works on the partition's own fields"),
 ];
