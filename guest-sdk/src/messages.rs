@@ -1,6 +1,6 @@
 //! Message kinds as Rust enums: one variant per kind, each carrying the struct that is its body.
 //!
-//! [`messages!`](crate::messages) makes the enum of an aggregate's own commands or events,
+//! [`messages!`](macro@crate::messages) makes the enum of an aggregate's own commands or events,
 //! [`addressed!`](crate::addressed) that of other aggregates' events or commands. What is done with
 //! a message is left to [`Aggregate`](crate::Aggregate) and [`EventHandler`](crate::EventHandler).
 
@@ -18,7 +18,7 @@ pub struct Kind {
     pub schema: &'static str,
 }
 
-/// Messages of a closed list of kinds. Made by [`messages!`](crate::messages) and
+/// Messages of a closed list of kinds. Made by [`messages!`](macro@crate::messages) and
 /// [`addressed!`](crate::addressed); there is no reason to write one by hand.
 pub trait Messages: Clone + PartialEq + std::fmt::Debug + 'static {
     /// All kinds, each once.
@@ -100,8 +100,8 @@ macro_rules! messages {
 }
 
 /// Makes an enum of messages of other aggregates: the events that an event handler hears, or the
-/// commands that it sends. As [`messages!`](crate::messages), with the aggregate type before its
-/// kinds:
+/// commands that it sends. As [`messages!`](macro@crate::messages), with the aggregate type before
+/// its kinds:
 ///
 /// ```
 /// # use serde::{Deserialize, Serialize};
