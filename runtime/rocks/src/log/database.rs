@@ -30,6 +30,8 @@ pub(crate) struct Database {
     options: Options,
     family_options: Options,
     families: Mutex<BTreeSet<String>>,
+    /// Bytes that opening wrote to sorted files, which RocksDB counts among those of compactions.
+    recovered: u64,
 }
 
 /// Bytes that RocksDB itself counted since the log was opened.
@@ -62,12 +64,7 @@ impl Database {
             families.iter().map(|name| ColumnFamilyDescriptor::new(name, family_options.clone()));
         let rocks = Rocks::open_cf_descriptors(&options, folder, descriptors)
             .map_err(|e| open_error(folder, &e))?;
-        Ok(Self {
-            rocks,
-            options,
-            family_options,
-            families: Mutex::new(families.into_iter().collect()),
-        })
+        Ok(Self::new(rocks, options, family_options, families))
     }
 
     /// Opens it for reading; no file is changed.
@@ -84,12 +81,13 @@ impl Database {
             families.iter().map(|name| ColumnFamilyDescriptor::new(name, family_options.clone()));
         let rocks = Rocks::open_cf_descriptors_read_only(&options, folder, descriptors, false)
             .map_err(|e| open_error(folder, &e))?;
-        Ok(Self {
-            rocks,
-            options,
-            family_options,
-            families: Mutex::new(families.into_iter().collect()),
-        })
+        Ok(Self::new(rocks, options, family_options, families))
+    }
+
+    fn new(rocks: Rocks, options: Options, family_options: Options, families: Vec<String>) -> Self {
+        let recovered = options.get_ticker_count(Ticker::CompactWriteBytes);
+        let families = Mutex::new(families.into_iter().collect());
+        Self { rocks, options, family_options, families, recovered }
     }
 
     /// Names of all column families.
@@ -237,10 +235,11 @@ impl Database {
 
     /// What RocksDB has written since it was opened.
     pub(crate) fn disk_bytes(&self) -> DiskBytes {
+        let count = |ticker| self.options.get_ticker_count(ticker);
         DiskBytes {
-            wal: self.options.get_ticker_count(Ticker::WalFileBytes),
-            flushed: self.options.get_ticker_count(Ticker::FlushWriteBytes),
-            compacted: self.options.get_ticker_count(Ticker::CompactWriteBytes),
+            wal: count(Ticker::WalFileBytes),
+            flushed: count(Ticker::FlushWriteBytes) + self.recovered,
+            compacted: count(Ticker::CompactWriteBytes) - self.recovered,
         }
     }
 

@@ -208,30 +208,46 @@ pub(super) fn lengths(folder: &Path) -> Lengths {
         .collect()
 }
 
-/// Copies a database while it is in use: write-ahead logs first, because what leaves them is in sorted
-/// files by then, and sorted files last, because the manifest must not name one that is missing.
+/// Copies a database while it is in use, as it is at one moment: again and again, until no file came,
+/// went or was recorded meanwhile. Write-ahead logs may grow; how much of each is copied, `cut` says.
 pub(super) fn copy_files(from: &Path, to: &Path, cut: impl Fn(&Path, u64) -> u64) {
-    fs::create_dir_all(to).unwrap();
-    let order = |name: &str| match name.rsplit('.').next() {
-        Some("log") => 0,
-        Some("sst") => 2,
-        _ => 1,
-    };
-    for pass in 0..3 {
-        for entry in fs::read_dir(from).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap();
-            if order(name) != pass || name == "LOCK" || !path.is_file() {
-                continue;
+    let file = |name: &str| (from.join(name), to.join(name));
+    loop {
+        let before = stamp(from);
+        drop(fs::remove_dir_all(to));
+        fs::create_dir_all(to).unwrap();
+        // The mark first, so that it says no more than the logs hold.
+        let (mark, others): (Vec<_>, Vec<_>) =
+            before.keys().partition(|name| *name == "zamu.durable");
+        for name in mark.into_iter().chain(others) {
+            let (source, copy) = file(name);
+            // One that has vanished is found missing below.
+            let Ok(mut bytes) = fs::read(&source) else { break };
+            if name.ends_with(".log") {
+                bytes.truncate(cut(&source, bytes.len() as u64) as usize);
             }
-            // A file may vanish between listing and reading: then it was not needed any more.
-            let Ok(mut bytes) = fs::read(&path) else { continue };
-            if pass == 0 {
-                bytes.truncate(cut(&path, bytes.len() as u64) as usize);
-            }
-            fs::write(to.join(name), bytes).unwrap();
+            fs::write(copy, bytes).unwrap();
+        }
+        if stamp(from) == before {
+            return;
         }
     }
+}
+
+/// All files that matter, with what must not change meanwhile.
+fn stamp(folder: &Path) -> BTreeMap<String, u64> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if name == "LOCK" || name.starts_with("LOG") || name.ends_with(".dbtmp") {
+            continue;
+        }
+        let grows = !name.starts_with("MANIFEST");
+        let len = entry.metadata().map_or(0, |metadata| metadata.len());
+        files.insert(name, if grows { 0 } else { len });
+    }
+    files
 }
 
 /// Turns of one partition, numbered as its owner would.

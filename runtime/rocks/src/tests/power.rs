@@ -16,6 +16,8 @@ use super::harness::{
 use crate::{EmbeddedLog, LogOptions, SyncStep};
 
 const CUTS: usize = 16;
+/// How many turns an owner may be ahead of what is durable.
+const LEAD: u64 = 16;
 
 /// What had been reported as durable when a copy began.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,30 +40,34 @@ fn under_load_every_loss_of_power_leaves_all_that_was_reported_and_only_whole_co
     let log_folder = folder.path().join("log");
     let cuts: Arc<Mutex<Vec<Cut>>> = Arc::default();
     let reported: Arc<[AtomicU64; 3]> = Arc::default();
+    let gate = Arc::new(Mutex::new(()));
+    let sync_gate = Arc::clone(&gate);
     let (sync_cuts, sync_reported) = (Arc::clone(&cuts), Arc::clone(&reported));
-    let sync_before = Mutex::new((0, lengths_of(&log_folder)));
+    let sync_before = Mutex::new((0_u64, lengths_of(&log_folder)));
     let hook = move |step| {
         let mut before = sync_before.lock().unwrap();
         match step {
             SyncStep::Before(_) => before.1 = lengths_of(&log_folder),
             SyncStep::After(_) => {
                 before.0 += 1;
-                if before.0 % 3 != 0 || sync_cuts.lock().unwrap().len() >= CUTS {
+                if !before.0.is_multiple_of(3) || sync_cuts.lock().unwrap().len() >= CUTS {
                     return;
                 }
                 let read = |i: usize| sync_reported[i].load(Ordering::SeqCst);
                 let reported = Reported { turns: [read(0), read(1)], requests: read(2) };
+                // The committer stands still, so that the disk is seen as at one moment.
+                let _still = sync_gate.lock().unwrap();
                 let torn_at = before.0 * 37 % 1_001;
                 let copy = tempfile::tempdir().unwrap();
-                let newest = before.1.keys().next_back().cloned();
                 copy_files(&log_folder, &copy.path().join("log"), |file, len| {
-                    let name = file.file_name().unwrap();
-                    match before.1.get(name) {
-                        // Begun after the sync began: all of it may be lost.
-                        None => 0,
-                        Some(_) if Some(name) != newest.as_deref() => len,
-                        Some(synced) => synced + (len - synced) * torn_at / 1_000,
+                    let newest = lengths(&log_folder).into_keys().next_back();
+                    if file.file_name() != newest.as_deref() {
+                        return len;
                     }
+                    // One that began after the sync did may be lost whole.
+                    let name = newest.unwrap_or_default();
+                    let synced = before.1.get(&name).copied().unwrap_or(0);
+                    synced + (len - synced) * torn_at / 1_000
                 });
                 // The mark may say no more than had been synced; here it lags, as it may.
                 drop(std::fs::remove_file(copy.path().join("log/zamu.durable")));
@@ -76,7 +82,10 @@ fn under_load_every_loss_of_power_leaves_all_that_was_reported_and_only_whole_co
         on_sync: Some(Arc::new(hook)),
         ..LogOptions::default()
     };
-    let clock = Arc::new(|| Time(1));
+    let clock = Arc::new(move || {
+        drop(gate.lock().unwrap());
+        Time(1)
+    });
     let log = EmbeddedLog::open(folder.path(), options, &TYPES, clock).unwrap();
     work(&log, &cuts, &reported);
     drop(log);
@@ -99,6 +108,7 @@ fn work(log: &EmbeddedLog, cuts: &Mutex<Vec<Cut>>, reported: &[AtomicU64; 3]) {
             let (enough, reported) = (&enough, &reported[i]);
             scope.spawn(move || {
                 let mut owner = Owner::of(log, partition);
+                let mut submitted = 0;
                 while !enough.load(Ordering::Relaxed) {
                     let commit = owner.turn(5, Some(RIGHT_0));
                     let mut waiting = Some(commit);
@@ -108,7 +118,14 @@ fn work(log: &EmbeddedLog, cuts: &Mutex<Vec<Cut>>, reported: &[AtomicU64; 3]) {
                             thread::yield_now();
                         }
                     }
-                    reported.fetch_max(owner.durable(), Ordering::SeqCst);
+                    submitted += 1;
+                    // A bounded lead, so that the log stays small enough to be copied often.
+                    let mut durable = owner.durable();
+                    while submitted > durable + LEAD && !enough.load(Ordering::Relaxed) {
+                        thread::yield_now();
+                        durable = owner.durable();
+                    }
+                    reported.fetch_max(durable, Ordering::SeqCst);
                 }
             });
         }
