@@ -1,6 +1,6 @@
 //! A guest that misbehaves on request, so that the host's reaction to each misbehaviour is tested.
 //!
-//! The body of a command (of an event, for `react` and `evolve`) selects the behaviour; [`animals`]
+//! The body of a command (of an event, for `react` and `evolve`) selects the behaviour; `animals`
 //! lists them. Anything else is sane: one `Noted` event, and a state that counts them. Written
 //! against the WIT bindings directly, as no vendor would; the guest SDK plays no part here.
 //! Empty on any target but WebAssembly.
