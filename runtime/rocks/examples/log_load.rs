@@ -198,7 +198,7 @@ fn take(
 
 fn turn(partition: PartitionId, turn: u64, input: InputPositions, to: PartitionId) -> TurnWrite {
     let first = (turn - 1) * EVENTS_PER_TURN;
-    let (decided, asked): (Kind, Kind) = (kind("PaymentReserved"), kind("CommitPayer"));
+    let (decided, asked): (Kind, Kind) = (kind("PaymentReserved"), kind("CommitDebit"));
     let (handler, reactor): (Arc<str>, Arc<str>) = ("payments".into(), "settlement".into());
     let each = |i: u64| {
         let number = first + i;
@@ -279,7 +279,7 @@ fn kind(name: &str) -> Kind {
 fn body(name: &Bytes, n: u64) -> Bytes {
     let condition = unique(n ^ 0xabcd);
     format!(
-        r#"{{"payment":"{}","payer":"account-{}","payee":"account-{}","amount":"{}.{:02}","currency":"TZS","condition":"{}","expires":{}}}"#,
+        r#"{{"payment":"{}","debtor":"account-{}","creditor":"account-{}","amount":"{}.{:02}","currency":"TZS","condition":"{}","expires":{}}}"#,
         String::from_utf8_lossy(name), n % 5_000, (n * 7) % 5_000, n % 90_000, n % 100,
         String::from_utf8_lossy(&condition), 1_700_000_030_000_u64 + n,
     )
