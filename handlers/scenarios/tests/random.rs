@@ -12,6 +12,7 @@ use serde_json::json;
 
 const PARTICIPANTS: usize = 4;
 const TRANSFERS: usize = 12;
+const CURRENCIES: [&str; 2] = ["USD", "JPY"];
 const EXPIRATION: &str = "9000-01-01T00:00:00.000Z";
 
 /// What happens next.
@@ -65,7 +66,7 @@ fn next() -> impl Strategy<Value = Next> {
 }
 
 fn account(participant: usize, currency: usize) -> String {
-    format!("fsp{participant}/{}", ["USD", "JPY"][currency])
+    format!("fsp{participant}/{}", CURRENCIES[currency])
 }
 
 fn command(aggregate_type: &str, key: String, kind: &str, body: &serde_json::Value) -> Command {
