@@ -211,9 +211,9 @@ fn start(
     let syncer = Syncer::new(shared.clone(), written, mark);
     let kept = shared.clone();
     let threads: Result<Vec<_>, _> = [
-        spawn("zamu-log-commit", move || committer.run()),
-        spawn("zamu-log-sync", move || syncer.run()),
-        spawn("zamu-log-keep", move || keeper::run(&kept, &stop)),
+        spawn("zamu-log-commit", &shared, move || committer.run()),
+        spawn("zamu-log-sync", &shared, move || syncer.run()),
+        spawn("zamu-log-keep", &shared, move || keeper::run(&kept, &stop)),
     ]
     .into_iter()
     .collect();
@@ -221,6 +221,29 @@ fn start(
     Ok(EmbeddedLog { shared, threads, stop_keeper })
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+fn spawn(
+    name: &'static str,
+    shared: &Arc<Shared>,
+    run: impl FnOnce() + Send + 'static,
+) -> std::io::Result<JoinHandle<()>> {
+    let watched = Watched { name, shared: Arc::clone(shared) };
+    let run = move || {
+        let _watched = watched;
+        run();
+    };
     thread::Builder::new().name(name.to_string()).spawn(run)
+}
+
+/// Without one of its threads a log would stand still without a word.
+struct Watched {
+    name: &'static str,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.shared.fail(&format!("its thread {} has panicked", self.name));
+        }
+    }
 }

@@ -26,11 +26,16 @@ pub struct LogType {
     pub partitions: u32,
 }
 
-/// Reads a log from any thread. Cheap to clone.
-#[derive(Clone)]
+/// Reads a log from any thread. Cheap to clone; clones do not wait for each other.
 pub struct LogReader {
     source: Source,
-    names: Arc<Mutex<Names>>,
+    names: Mutex<Names>,
+}
+
+impl Clone for LogReader {
+    fn clone(&self) -> Self {
+        Self { source: self.source.clone(), names: Mutex::default() }
+    }
 }
 
 #[derive(Clone)]
@@ -44,12 +49,12 @@ enum Source {
 impl LogReader {
     /// A reader of an open log.
     pub(crate) fn live(shared: Arc<Shared>) -> Self {
-        Self { source: Source::Live(shared), names: Arc::default() }
+        Self { source: Source::Live(shared), names: Mutex::default() }
     }
 
     /// A reader of files.
     pub(crate) fn files(view: View, lock: Lock) -> Self {
-        Self { source: Source::Files(Arc::new((view, lock))), names: Arc::default() }
+        Self { source: Source::Files(Arc::new((view, lock))), names: Mutex::default() }
     }
 
     /// The aggregate types, a `TypeId` being an index.

@@ -293,3 +293,18 @@ fn sync_steps_come_in_pairs_with_rising_groups() {
     let pair = |group| [SyncStep::Before(group), SyncStep::After(group)];
     assert_eq!(*steps.lock().unwrap(), [pair(1), pair(2), pair(3)].concat());
 }
+
+#[test]
+fn a_callback_that_panics_stops_the_log_instead_of_leaving_it_mute() {
+    let mut machine = Machine::new();
+    machine.stop();
+    let (tell, reason) = crossbeam_channel::unbounded();
+    machine.options.on_fatal = Some(Arc::new(move |why: &str| tell.send(why.to_string()).unwrap()));
+    machine.start();
+    let mut owner = Owner::of(machine.log(), LEFT_0);
+    machine.log().intake().append(LEFT_0, vec![request(1)], Box::new(|_| panic!("on purpose")));
+    assert!(reason.recv().unwrap().contains("zamu-log-sync has panicked"));
+    let commit = owner.turn(1, None);
+    assert!(owner.shard.submit(commit).is_err());
+    assert!(machine.log().wait_durable().is_err());
+}
