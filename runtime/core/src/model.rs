@@ -89,6 +89,10 @@ pub struct EventRef {
     pub sequence: Sequence,
 }
 
+/// The source of every choreographed command, as handlers see it. No client may use it: a handler
+/// relies on it to tell what only other aggregates may ask.
+pub const HOST_SOURCE: &str = "zamu";
+
 /// A record of `<type>.requests`, as a client sent it. Any field may be empty: what is missing is
 /// found when the record is decoded, not before.
 #[derive(Clone, Debug, PartialEq, Eq)]

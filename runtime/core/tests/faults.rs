@@ -156,3 +156,16 @@ fn what_a_record_lacks_is_named_in_its_dead_letter() {
         .collect();
     assert_eq!(reasons, ["unknown-kind", "no-id"]);
 }
+
+#[test]
+fn a_client_cannot_pass_for_the_host_not_even_by_a_redrive() {
+    let mut world = world(10, Behaviour::default());
+    world.send_from("zamu", "c", "1", "Add", "5");
+    world.settle();
+    world.mend();
+    world.settle();
+    world.redrive(CELLS, 1);
+    world.settle();
+    assert_eq!((world.answer(0), world.answer(1)), ("fault 1".into(), "fault 1".into()));
+    assert_eq!(world.contents(CELL, 0).events.len(), 0);
+}

@@ -17,7 +17,9 @@ use crate::guest::columns::{
 };
 use crate::guest::isolation::{Next, Part, after_fault};
 use crate::guest::{Fault, Guest, check};
-use crate::model::{Cause, DeploymentNumber, Event, EventNumber, Kind, Offset, PartitionId, Time};
+use crate::model::{
+    Cause, DeploymentNumber, Event, EventNumber, HOST_SOURCE, Kind, Offset, PartitionId, Time,
+};
 use crate::proto;
 use crate::topology::{BoundHandler, Topology, TypeSettings};
 use crate::turn::Place;
@@ -149,7 +151,7 @@ impl Decider<'_> {
                     columns.ids.push(id);
                 }
                 Sender::Choreographed { event, handler, index, .. } => {
-                    columns.sources.push(b"zamu");
+                    columns.sources.push(HOST_SOURCE.as_bytes());
                     let name = &self.topology.settings(event.aggregate_type).name;
                     write_command_id(&mut columns.ids.data, name, event, handler, *index);
                     columns.ids.end_blob();

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use super::{Ask, Failure, Item, Place, Sender, Subject, Taken, Task, Verdict};
 use crate::channels::{Arrival, Channels};
 use crate::model::{
-    Command, Context, DeadLetterNumber, Event, EventRef, Kind, KindName, PartitionId, Request,
-    Stored, Time,
+    Command, Context, DeadLetterNumber, Event, EventRef, HOST_SOURCE, Kind, KindName, PartitionId,
+    Request, Stored, Time,
 };
 use crate::outcomes::content_hash;
 use crate::proto::{self, dead_letter::Subject as DeadSubject};
@@ -136,6 +136,12 @@ fn request(stored: &Stored<Request>, known: &Known<'_>) -> Item {
         .into_iter()
         .find(|(_, field)| field.is_empty());
     let task = match (missing, known.kind(&record.kind)) {
+        _ if record.source == HOST_SOURCE => dead(
+            "reserved-source",
+            format!(
+                "a client may not use the source `{HOST_SOURCE}`: it marks choreographed commands"
+            ),
+        ),
         (Some((reason, _)), _) => {
             dead(reason, format!("the record has {}", reason.replace('-', " ")))
         }
@@ -174,7 +180,8 @@ fn redrive(number: DeadLetterNumber, known: &Known<'_>) -> Task {
 
 fn redrive_request(dead: &proto::DeadRequest, time: Time, known: &Known<'_>) -> Task {
     let kind = kind_of(dead.kind.as_ref());
-    let whole = !(dead.key.is_empty() || dead.source.is_empty() || dead.id.is_empty());
+    let whole = !(dead.key.is_empty() || dead.source.is_empty() || dead.id.is_empty())
+        && dead.source != HOST_SOURCE;
     let Some(index) = known.kind(&kind).filter(|_| whole) else {
         return still_dead(format!("still not a command that a handler takes: {kind}"));
     };

@@ -146,13 +146,17 @@ impl World {
     }
 
     pub fn send_kind(&mut self, key: &str, id: &str, kind: &str, body: &str) {
+        self.send_from("client", key, id, kind, body);
+    }
+
+    pub fn send_from(&mut self, source: &str, key: &str, id: &str, kind: &str, body: &str) {
         let partition = self.cell_partition(key);
         self.append(
             partition,
             Request {
                 key: Bytes::copy_from_slice(key.as_bytes()),
                 kind: toy::kind(kind),
-                source: Bytes::from_static(b"client"),
+                source: Bytes::copy_from_slice(source.as_bytes()),
                 id: Bytes::copy_from_slice(id.as_bytes()),
                 context: Arc::new(Context::default()),
                 redrive: None,
