@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use zamu_core::model::{Context, Kind, PartitionId, Request, TypeId};
+use zamu_core::model::{Context, HOST_SOURCE, Kind, PartitionId, Request, TypeId};
 use zamu_core::topology::Topology;
 
 use crate::http::problem::Problem;
@@ -82,6 +82,11 @@ pub(crate) fn check<'a>(
         if text.is_empty() {
             return bad(field, "is missing or empty: every command needs one".to_owned());
         }
+    }
+    if said.source == HOST_SOURCE {
+        let problem =
+            format!("is `{HOST_SOURCE}`, which marks the host's own commands: take another");
+        return bad(names.source, problem);
     }
     for (field, text) in [
         (names.key, &said.key),

@@ -25,6 +25,7 @@ async fn a_bad_command_is_refused_with_its_field_named() {
         (path, with("ce-id", &long), 400, "ce-id"),
         (path, with("ce-id", "%zz"), 400, "ce-id"),
         (path, with("ce-source", &long), 400, "ce-source"),
+        (path, with("ce-source", "zamu"), 400, "ce-source"),
         (path, with("ce-type", "Decrement"), 400, "ce-type"),
         (path, with("ce-specversion", "0.3"), 400, "ce-specversion"),
         (path, with("ce-dataschema", "other/1"), 400, "ce-dataschema"),
