@@ -46,7 +46,7 @@ pub(crate) const VERIFIED: &[u8] = b"verified";
 const TYPE: &[u8] = b"type/";
 const SEGMENT: &[u8] = b"segment/";
 
-/// Number of a pair of column families, from 1, that is filled and then only read.
+/// Number of a segment, from 1: a column family that is filled, then only read, then dropped.
 pub(crate) type SegmentNumber = u64;
 
 /// The column family of requests, commands, outcomes and group notes.
@@ -54,7 +54,7 @@ pub(crate) fn segment_family(number: SegmentNumber) -> String {
     format!("segment-{number:010}")
 }
 
-/// The column family of events written in the same time.
+/// A column family of events, which is filled while one or more segments are, from this one on.
 pub(crate) fn events_family(number: SegmentNumber) -> String {
     format!("events-{number:010}")
 }
@@ -62,6 +62,15 @@ pub(crate) fn events_family(number: SegmentNumber) -> String {
 /// The number in a name that [`segment_family`] made.
 pub(crate) fn segment_of_family(name: &str) -> Option<SegmentNumber> {
     name.strip_prefix("segment-")?.parse().ok()
+}
+
+/// Where the records of a time are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Families {
+    /// Number of the segment.
+    pub(crate) segment: SegmentNumber,
+    /// Number of the column family of events.
+    pub(crate) events: SegmentNumber,
 }
 
 /// The number in a name that [`events_family`] made.
@@ -147,10 +156,10 @@ impl Stream {
     }
 
     /// The column family of this stream in a segment.
-    pub(crate) fn family(self, segment: SegmentNumber) -> String {
+    pub(crate) fn family(self, families: Families) -> String {
         match self.topic {
-            Topic::Requests | Topic::Commands | Topic::Outcomes => segment_family(segment),
-            Topic::Events => events_family(segment),
+            Topic::Requests | Topic::Commands | Topic::Outcomes => segment_family(families.segment),
+            Topic::Events => events_family(families.events),
             Topic::DeadLetters => DEAD_LETTERS.to_string(),
             Topic::Control => CONTROL.to_string(),
         }

@@ -15,7 +15,7 @@ use zamu_core::model::{Command, Offset, Request, Time};
 
 use crate::codec;
 use crate::frame::Packed;
-use crate::keys::{self, GroupNote, SegmentNumber, Stream, Topic};
+use crate::keys::{self, Families, GroupNote, Stream, Topic};
 use crate::log::board::{Side, add};
 use crate::log::database::Batch;
 use crate::log::ends::Ends;
@@ -40,9 +40,11 @@ pub(crate) struct Committer {
 
 /// The segment that is being filled.
 struct Open {
-    number: SegmentNumber,
+    families: Families,
     started: Time,
     bytes: u64,
+    /// Bytes of the column family of events.
+    events_bytes: u64,
 }
 
 impl Committer {
@@ -55,10 +57,10 @@ impl Committer {
     ) -> Self {
         let size = |family: &str| shared.view.database.family_bytes(family);
         let segment = survey.segments.last().map(|newest| Open {
-            number: newest.number,
+            families: newest.families(),
             started: newest.started,
-            bytes: size(&keys::segment_family(newest.number))
-                + size(&keys::events_family(newest.number)),
+            bytes: size(&keys::segment_family(newest.number)),
+            events_bytes: size(&keys::events_family(newest.events)),
         });
         Self {
             shared,
@@ -119,18 +121,26 @@ impl Committer {
 
     fn begin_segment(&mut self, group: &mut Group<'_>) -> Result<(), EngineError> {
         let view = &self.shared.view;
-        let number = self.segment.as_ref().map_or(1, |open| open.number + 1);
+        let number = self.segment.as_ref().map_or(1, |open| open.families.segment + 1);
+        let with_room = self
+            .segment
+            .as_ref()
+            .filter(|open| open.events_bytes < self.shared.options.events_bytes);
+        let (events, events_bytes) =
+            with_room.map_or((number, 0), |open| (open.families.events, open.events_bytes));
+        let families = Families { segment: number, events };
         view.database.create_family(&keys::segment_family(number))?;
-        view.database.create_family(&keys::events_family(number))?;
+        view.database.create_family(&keys::events_family(events))?;
         let segment = Segment {
             number,
             first_group: group.number,
             started: group.time,
             starts: self.ends.clone().into(),
+            events,
             retained: true,
         };
         group.batch.put_note(&keys::segment_key(number), &segment.to_note(&view.types))?;
-        self.segment = Some(Open { number, started: group.time, bytes: 0 });
+        self.segment = Some(Open { families, started: group.time, bytes: 0, events_bytes });
         group.segment = Some(segment);
         Ok(())
     }
@@ -220,10 +230,13 @@ impl Committer {
         packed: Packed,
         group: &mut Group<'_>,
     ) -> Result<(), EngineError> {
-        let segment = self.segment.as_ref().map_or(0, |open| open.number);
+        let Some(open) = &mut self.segment else { return Err(no_segment()) };
         let stream = self.shared.view.stream(index, topic);
         let next = first + packed.count();
-        group.put(&stream.family(segment), stream, first, packed)?;
+        if topic == Topic::Events {
+            open.events_bytes += packed.len() as u64;
+        }
+        group.put(&stream.family(open.families), stream, first, packed)?;
         self.ends[index].set(topic, next);
         group.published(index);
         Ok(())
@@ -231,16 +244,15 @@ impl Committer {
 
     fn write_batch(&mut self, group: &mut Group<'_>) -> Result<(), EngineError> {
         let note = GroupNote { durable: self.shared.durable(), time: group.time };
-        let segment = self.segment.as_ref().map_or(0, |open| open.number);
+        let Some(open) = &mut self.segment else { return Err(no_segment()) };
+        let family = keys::segment_family(open.families.segment);
         let key = keys::group_key(group.number);
-        group.batch.put(&keys::segment_family(segment), &key, &note.seal(group.number))?;
+        group.batch.put(&family, &key, &note.seal(group.number))?;
         let bytes = group.batch.size() as u64;
         group.batch.write(false)?;
+        open.bytes += bytes;
         self.group = group.number;
         self.time = group.time;
-        if let Some(open) = &mut self.segment {
-            open.bytes += bytes;
-        }
         let (commits, appends) = (group.commits.len() as u64, group.appended.len() as u64);
         self.shared.counters.wrote(commits, appends, group.records, bytes);
         Ok(())
@@ -285,6 +297,11 @@ impl Committer {
         // The syncer outlives the committer, unless it has failed; promises then tell so.
         let _ = self.to_syncer.send(written);
     }
+}
+
+/// Whatever writes has begun a segment before.
+fn no_segment() -> EngineError {
+    EngineError::Fatal("a group is written before any segment has begun".to_string())
 }
 
 /// The newest commit of each shard, of commits in order.

@@ -189,6 +189,7 @@ mod tests {
             first_group: number,
             started: Time(number * HOUR),
             starts: vec![ends].into(),
+            events: 1,
             retained: true,
         }
     }

@@ -34,6 +34,10 @@ pub struct LogOptions {
     /// Bytes of frames after which a new segment begins. Smaller segments are dropped sooner and
     /// are more in number. Default: 256 MiB.
     pub segment_bytes: u64,
+    /// Bytes of events after which their next column family begins, with the next segment. Events are
+    /// kept for ever, so these only grow in number, and reading old events looks through one of
+    /// them. Default: 4 GiB.
+    pub events_bytes: u64,
     /// Age after which a new segment begins with the next write. Default: 1 hour.
     pub segment_age: Duration,
     /// Commits and appends that may wait for the committer, in number, each. A full queue answers
@@ -66,6 +70,7 @@ impl Default for LogOptions {
         Self {
             retention: Duration::from_secs(24 * 3_600),
             segment_bytes: 256 << 20,
+            events_bytes: 4 << 30,
             segment_age: Duration::from_secs(3_600),
             queue_jobs: 4_096,
             queue_bytes: 64 << 20,
@@ -85,6 +90,7 @@ impl fmt::Debug for LogOptions {
         f.debug_struct("LogOptions")
             .field("retention", &self.retention)
             .field("segment_bytes", &self.segment_bytes)
+            .field("events_bytes", &self.events_bytes)
             .field("segment_age", &self.segment_age)
             .field("queue_jobs", &self.queue_jobs)
             .field("queue_bytes", &self.queue_bytes)

@@ -1,4 +1,5 @@
-//! Segments: pairs of column families that are filled one after the other.
+//! Segments: column families that are filled one after the other. Events are kept for ever, so theirs
+//! are larger and fewer: several segments may share one.
 //!
 //! A segment begins with a note of how far every partition had come, so the segment of any record is
 //! found without looking into files, and numbers go on even when all records of a topic have expired.
@@ -10,7 +11,7 @@ use zamu_core::error::EngineError;
 use zamu_core::model::{PartitionId, Time};
 
 use crate::codec::proto;
-use crate::keys::{SegmentNumber, Topic};
+use crate::keys::{Families, SegmentNumber, Topic};
 use crate::log::ends::Ends;
 use crate::types::TypeTable;
 
@@ -25,11 +26,18 @@ pub(crate) struct Segment {
     pub(crate) started: Time,
     /// How far each partition had come, by index.
     pub(crate) starts: Arc<[Ends]>,
+    /// Number of the column family that holds its events.
+    pub(crate) events: SegmentNumber,
     /// Its requests, commands and outcomes are still there.
     pub(crate) retained: bool,
 }
 
 impl Segment {
+    /// Where its records are.
+    pub(crate) fn families(&self) -> Families {
+        Families { segment: self.number, events: self.events }
+    }
+
     /// The note that stands for it.
     pub(crate) fn to_note(&self, types: &TypeTable) -> Vec<u8> {
         let ends = types.entries().iter().enumerate().map(|(index, entry)| {
@@ -52,6 +60,7 @@ impl Segment {
             first_group: self.first_group,
             time: self.started.0,
             ends: ends.collect(),
+            events: self.events,
         }
         .encode_to_vec()
     }
@@ -90,6 +99,7 @@ impl Segment {
             first_group: note.first_group,
             started: Time(note.time),
             starts: starts.into(),
+            events: note.events,
             retained,
         })
     }
@@ -129,7 +139,14 @@ mod tests {
         let mut starts = vec![Ends::default(); 8];
         starts[5] = Ends { requests, commands: 1, outcomes: 2, events: 3, dead_letters: 1 };
         let starts = starts.into();
-        Segment { number, first_group: number * 10, started: Time(number), starts, retained }
+        Segment {
+            number,
+            first_group: number * 10,
+            started: Time(number),
+            starts,
+            events: 1,
+            retained,
+        }
     }
 
     #[test]
@@ -139,7 +156,7 @@ mod tests {
         let note = segment.to_note(&types);
         let found = Segment::from_note(3, note.into(), true, &types).unwrap();
         assert_eq!(found.starts, segment.starts);
-        assert_eq!((found.first_group, found.started), (30, Time(3)));
+        assert_eq!((found.first_group, found.started, found.events), (30, Time(3), 1));
     }
 
     #[test]

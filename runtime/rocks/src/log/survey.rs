@@ -18,7 +18,7 @@ use zamu_core::error::EngineError;
 use zamu_core::model::{Offset, Time, TurnNumber};
 
 use crate::codec::{self, proto};
-use crate::keys::{self, SegmentNumber, Stream, Topic};
+use crate::keys::{self, Families, SegmentNumber, Stream, Topic};
 use crate::log::database::{Database, StoredFrame};
 use crate::log::ends::{CONTROL_FIRST, Ends};
 use crate::log::segments::Segment;
@@ -158,13 +158,14 @@ fn segments(database: &Database, types: &TypeTable) -> Result<Vec<Segment>, Engi
     let exists = |name: &str| families.iter().any(|family| family == name);
     let mut segments: Vec<Segment> = Vec::new();
     for (number, note) in database.notes(keys::segment_of_key)? {
-        if !exists(&keys::events_family(number)) {
+        let retained = exists(&keys::segment_family(number));
+        let segment = Segment::from_note(number, note, retained, types)?;
+        if !exists(&keys::events_family(segment.events)) {
             return Err(EngineError::Damaged(format!(
                 "the events of segment {number} are missing"
             )));
         }
-        let retained = exists(&keys::segment_family(number));
-        segments.push(Segment::from_note(number, note, retained, types)?);
+        segments.push(segment);
     }
     segments.sort_by_key(|segment| segment.number);
     if segments.last().is_some_and(|newest| !newest.retained) {
@@ -201,7 +202,7 @@ impl Files<'_> {
         for stream in
             streams(types, &[Topic::Requests, Topic::Commands, Topic::Outcomes, Topic::Events])
         {
-            let family = stream.family(segment);
+            let family = stream.family(Families { segment, events: segment });
             if self.database.families().contains(&family) {
                 self.end(&family, stream)?;
             }
@@ -245,7 +246,7 @@ fn ends(
             let stream = stream(types, index, topic);
             let family = match (topic, newest) {
                 (Topic::DeadLetters, _) => keys::DEAD_LETTERS.to_string(),
-                (_, Some(segment)) => stream.family(segment.number),
+                (_, Some(segment)) => stream.family(segment.families()),
                 (_, None) => continue,
             };
             if let Some(next) = files.end(&family, stream)? {
@@ -282,7 +283,7 @@ fn last_outcome(
 ) -> Result<Bytes, EngineError> {
     let stream = stream(types, index, Topic::Outcomes);
     for segment in segments.iter().rev().filter(|segment| segment.retained) {
-        let family = stream.family(segment.number);
+        let family = stream.family(segment.families());
         let found = files.last(&family, stream, |frame| {
             Ok((frame.next(), codec::blobs::unpack(frame.payload()?)?))
         })?;

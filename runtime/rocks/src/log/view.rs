@@ -13,7 +13,7 @@ use zamu_core::model::{
 };
 
 use crate::codec::{self, Names};
-use crate::keys::{Stream, Topic};
+use crate::keys::{Families, Stream, Topic};
 use crate::log::board::Board;
 use crate::log::database::Database;
 use crate::log::ends::{CONTROL_FIRST, Ends};
@@ -251,12 +251,16 @@ impl View {
         from: u64,
     ) -> Result<Vec<String>, EngineError> {
         if matches!(stream.topic, Topic::DeadLetters | Topic::Control) {
-            return Ok(vec![stream.family(0)]);
+            return Ok(vec![stream.family(Families { segment: 0, events: 0 })]);
         }
         let segments = self.segments();
         match place(&segments, index, stream.topic, from) {
             Place::At(first) => {
-                Ok(segments[first..].iter().map(|segment| stream.family(segment.number)).collect())
+                let families =
+                    segments[first..].iter().map(|segment| stream.family(segment.families()));
+                let mut families: Vec<_> = families.collect();
+                families.dedup();
+                Ok(families)
             }
             Place::Trimmed(left) => {
                 self.check_kept(index, stream.topic, from, left).map(|()| vec![])

@@ -74,9 +74,10 @@ impl Machine {
         Self::with(LogOptions::default())
     }
 
-    /// A machine whose log begins a new segment with every write.
+    /// A machine whose log begins a new segment with every write, for events as well.
     pub(super) fn rotating() -> Self {
-        Self::with(LogOptions { segment_bytes: 0, ..LogOptions::default() })
+        let events_bytes = 0;
+        Self::with(LogOptions { segment_bytes: 0, events_bytes, ..LogOptions::default() })
     }
 
     /// A machine whose log keeps nothing for longer than it must.

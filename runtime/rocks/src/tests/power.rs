@@ -77,7 +77,9 @@ fn under_load_every_loss_of_power_leaves_all_that_was_reported_and_only_whole_co
     };
     let options = LogOptions {
         write_buffer_bytes: 64 << 10,
-        segment_bytes: 256 << 10,
+        segment_bytes: 100 << 10,
+        events_bytes: 150 << 10,
+        keeper_interval: std::time::Duration::from_millis(5),
         queue_jobs: 16,
         on_sync: Some(Arc::new(hook)),
         ..LogOptions::default()
