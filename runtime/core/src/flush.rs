@@ -15,7 +15,7 @@ use crate::model::Time;
 use crate::partition::{Partition, Tools};
 use crate::proto::StorePosition;
 use crate::store::Write;
-use crate::turn::load;
+use crate::working;
 
 /// A partition's flushes.
 #[derive(Debug, Default)]
@@ -142,7 +142,7 @@ impl Partition {
         let settings = tools.topology.settings(self.id.aggregate_type);
         let mut write = Write::default();
         for (key, record) in &page {
-            let aggregate = load::read(key, record)?;
+            let aggregate = working::read(key, record)?;
             let spent =
                 aggregate.sequence == 0 && aggregate.window.is_spent(self.durable.time, settings);
             if spent && !self.memory.holds(key) {

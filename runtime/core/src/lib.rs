@@ -11,6 +11,7 @@
 
 pub mod aggregate;
 pub mod channels;
+pub mod dead_letters;
 pub mod error;
 pub mod failpoints;
 pub mod fault_rate;
@@ -30,6 +31,7 @@ pub mod store;
 pub mod topology;
 pub mod turn;
 pub mod window;
+pub mod working;
 
 /// What the core stores, as generated from `proto/zamu.proto`.
 #[allow(missing_docs, clippy::all)]

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::aggregate::Aggregate;
 use crate::log::CommitId;
-use crate::turn::load::Cached;
+use crate::working::Cached;
 
 type Map<V> = HashMap<Bytes, V, foldhash::fast::RandomState>;
 

@@ -24,9 +24,10 @@ use crate::restore::Restore;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::topology::Topology;
-use crate::turn::decide::{Decider, Working};
+use crate::turn::decide::Decider;
 use crate::turn::decode::{Known, OpenLetter};
 use crate::turn::{Decided, Item, Place, Taken, Verdict, collect, decode, load, react};
+use crate::working::Working;
 
 /// What a partition needs of its shard to do anything.
 pub struct Tools<'a> {
@@ -93,6 +94,9 @@ pub struct Partition {
     pub(crate) memory: Memory,
     rate: FaultRate,
     pub(crate) restore: Option<Restore>,
+    /// Whether memory and store together are what the log says. Not so in a partition that halted
+    /// on its way there.
+    pub(crate) restored: bool,
     pub(crate) flush: Flush,
 }
 
@@ -117,6 +121,7 @@ impl Partition {
             memory: Memory::new(settings.cache_bytes),
             rate: FaultRate::new(settings),
             restore: None,
+            restored: false,
             flush: Flush::default(),
         }
     }
@@ -160,6 +165,7 @@ impl Partition {
             partition: self.id,
             topology: tools.topology,
             before: &before,
+            taken: &taken,
             items: &items,
             seen,
             decided,

@@ -18,9 +18,9 @@ use crate::model::{Event, Time, TurnNumber};
 use crate::outcomes::{Standing, decode_record};
 use crate::partition::{Partition, Status, Stop, Tools};
 use crate::proto::{BatchRecord, RequestOutcome, StorePosition};
-use crate::turn::decide::{Working, push_aggregate};
 use crate::turn::load::load_keys;
 use crate::window::Entry;
+use crate::working::{Working, push_aggregate};
 
 /// How far a restore is.
 #[derive(Debug)]
@@ -89,6 +89,7 @@ impl Partition {
 
     fn finish_restore(&mut self, restore: Restore, tools: &mut Tools<'_>) -> Result<(), Stop> {
         self.durable = restore.target;
+        self.restored = true;
         self.check_cursors(tools)?;
         self.status = match self.durable.deployment {
             later if later > tools.topology.deployment => Status::Waiting(later),

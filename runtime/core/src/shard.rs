@@ -4,17 +4,15 @@
 //! one turn of each partition that has input and commits them together, and flushes. It never
 //! waits: whoever owns the thread parks it until [`Step::Wait`]'s time or until the log wakes it.
 
+mod reading;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use crate::aggregate::Aggregate;
 use crate::error::EngineError;
 use crate::failpoints;
-use crate::guest::columns::Aggregates;
-use crate::guest::{Fault, Guest, check};
-use crate::log::{Commit, CommitId, InputPositions, Ownership, Progress, ShardLog};
+use crate::guest::Guest;
+use crate::log::{Commit, CommitId, Ownership, Progress, ShardLog};
 use crate::model::{PartitionId, Time};
 use crate::observer::Observer;
 use crate::partition::{Partition, Status, Stop, Tools};
@@ -22,8 +20,8 @@ use crate::proto::BatchRecord;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::topology::Topology;
-use crate::turn::decide::push_aggregate;
-use crate::turn::load;
+
+pub use reading::{PartitionView, ReadError};
 
 /// What a shard is made of.
 pub struct Parts {
@@ -62,42 +60,6 @@ pub enum Effect {
         /// What the turn did.
         record: Arc<BatchRecord>,
     },
-}
-
-/// A view of a partition for operators.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PartitionView {
-    /// The partition.
-    pub partition: PartitionId,
-    /// Whether it takes turns.
-    pub status: Status,
-    /// After its last durable turn: turn number, next event number.
-    pub turn: u64,
-    /// Number of its next event.
-    pub events_next: u64,
-    /// Next offsets to take, of the last durable turn.
-    pub position: InputPositions,
-    /// Ends of its inputs.
-    pub ends: InputPositions,
-    /// How many dead letters are open.
-    pub dead_letters: u64,
-}
-
-/// What a read can fail with.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// This shard does not own the partition.
-    #[error("this shard does not own the partition")]
-    NotHere,
-    /// The partition is still catching up.
-    #[error("the partition is still being restored")]
-    NotReady,
-    /// The store failed.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The handler could not show the state.
-    #[error("the handler cannot show the state: {0}")]
-    Fault(#[from] Fault),
 }
 
 /// One thread's worth of partitions.
@@ -162,76 +124,6 @@ impl Shard {
     /// What the outside world may know since this was last asked.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
-    }
-
-    /// The committed state of an aggregate; `None` for an absent one.
-    ///
-    /// # Errors
-    /// When it cannot be read here now.
-    pub fn aggregate(
-        &mut self,
-        partition: PartitionId,
-        key: &Bytes,
-    ) -> Result<Option<Arc<Aggregate>>, ReadError> {
-        let owned = self.partitions.get_mut(&partition).ok_or(ReadError::NotHere)?;
-        if owned.status == Status::Restoring {
-            return Err(ReadError::NotReady);
-        }
-        let found = match owned.memory.durable(key) {
-            Some(aggregate) => aggregate,
-            None => {
-                let records = self.parts.store.get(partition, std::slice::from_ref(key))?;
-                match records.into_iter().next().flatten() {
-                    Some(record) => Arc::new(load::read(key, &record)?),
-                    None => return Ok(None),
-                }
-            }
-        };
-        let absent = found.sequence == 0 && found.window.entries().is_empty();
-        Ok((!absent).then_some(found))
-    }
-
-    /// The state of an aggregate as its handler shows it to people: JSON.
-    ///
-    /// # Errors
-    /// When the handler cannot.
-    pub fn show(
-        &mut self,
-        partition: PartitionId,
-        key: &Bytes,
-        aggregate: &Aggregate,
-    ) -> Result<String, ReadError> {
-        let index = self.parts.topology.owner(partition.aggregate_type);
-        let owner = &self.parts.topology.handlers[index];
-        let mut columns = Aggregates::default();
-        push_aggregate(&mut columns, owner, partition.aggregate_type, key, aggregate);
-        let texts = self.parts.guests[index].inspect(&columns)?;
-        check::inspected(&texts, 1)?;
-        Ok(String::from_utf8_lossy(texts.get(0)).into_owned())
-    }
-
-    /// All partitions, for operators.
-    pub fn view(&mut self) -> Vec<PartitionView> {
-        let log = &mut self.parts.log;
-        self.partitions
-            .values()
-            .map(|p| PartitionView {
-                partition: p.id,
-                status: p.status.clone(),
-                turn: p.durable.turn,
-                events_next: p.durable.events_next,
-                position: p.durable.input,
-                ends: log.input_ends(p.id),
-                dead_letters: p.durable.dead_letters_open.len() as u64,
-            })
-            .collect()
-    }
-
-    /// The open dead letters of a partition.
-    #[must_use]
-    pub fn open_dead_letters(&self, partition: PartitionId) -> Option<Vec<u64>> {
-        let owned = self.partitions.get(&partition)?;
-        Some(owned.durable.dead_letters_open.iter().copied().collect())
     }
 
     /// Lets a paused partition go on. Returns whether it was paused.

@@ -4,10 +4,13 @@
 
 mod common;
 
+use bytes::Bytes;
 use common::toy::Behaviour;
 use common::{CELL, Layout, MIRROR, World};
 use zamu_core::model::PartitionId;
 use zamu_core::partition::Status;
+use zamu_core::prng::Prng;
+use zamu_core::shard::ReadError;
 
 const CELLS: PartitionId = PartitionId { aggregate_type: CELL, number: 0 };
 
@@ -168,4 +171,25 @@ fn a_client_cannot_pass_for_the_host_not_even_by_a_redrive() {
     world.settle();
     assert_eq!((world.answer(0), world.answer(1)), ("fault 1".into(), "fault 1".into()));
     assert_eq!(world.contents(CELL, 0).events.len(), 0);
+}
+
+#[test]
+fn a_partition_that_cannot_fold_its_events_halts_and_shows_no_stale_state() {
+    let mut world = world(10, Behaviour::default());
+    world.layout.settings.flush_every_ms = u64::MAX;
+    world.crash(&mut Prng::new(1));
+    world.send("c", "1", "5");
+    for _ in 0..20 {
+        world.step();
+    }
+    assert_eq!(world.sum(CELL, "c"), 5);
+    world.layout.behaviour.unfoldable = true;
+    world.crash(&mut Prng::new(1));
+    for _ in 0..20 {
+        world.step();
+    }
+    let status = world.status(CELLS).unwrap();
+    assert!(matches!(&status, Status::Halted(why) if why.contains("`evolve`")), "{status:?}");
+    let read = world.shards[0].aggregate(CELLS, &Bytes::from_static(b"c"));
+    assert_eq!(read, Err(ReadError::NotReady));
 }

@@ -6,20 +6,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::decide::outcome;
 use super::{
-    Ask, Decided, Failure, Item, Outgoing, Parked, Place, Reacted, Reaction, Sender, Subject, Task,
+    Decided, Failure, Item, Outgoing, Parked, Place, Reacted, Reaction, Sender, Taken, Task,
     Verdict,
 };
 use crate::aggregate::encode;
 use crate::channels::Channels;
+use crate::dead_letters;
 use crate::failpoints;
 use crate::log::{InputPositions, TurnWrite};
-use crate::model::{ChannelStamp, Command, DeadLetterNumber, PartitionId, Stored, Time};
+use crate::model::{ChannelStamp, Command, DeadLetterNumber, PartitionId, Time};
 use crate::outcomes::{Standing, encode_record, roll};
 use crate::proto::{self, BatchRecord, dead_letter::Subject as DeadSubject};
 use crate::topology::{BoundHandler, Topology};
-use crate::turn::decode::dead_command;
 
 /// A turn, ready to be committed.
 #[derive(Debug)]
@@ -42,6 +41,8 @@ pub struct Turn<'a> {
     pub topology: &'a Topology,
     /// Where the partition stood before.
     pub before: &'a Standing,
+    /// What was taken: one record per item, in the same order.
+    pub taken: &'a Taken,
     /// The items that were decided (fewer than were taken if the partition pauses).
     pub items: &'a [Item],
     /// Numbers seen after all of these items.
@@ -218,16 +219,21 @@ impl<'a> Letters<'a> {
 
     /// A redriven letter that faults again stays open; anything else becomes a new one.
     fn fault(&mut self, index: usize, item: &Item, failure: &Failure) {
-        let number = match (item.redrives, subject(item, failure, self.turn.topology)) {
-            (Some(number), _) => number,
-            (None, None) => return,
-            (None, Some(subject)) => {
-                let owner = self.owner();
-                let time = time_of(item).unwrap_or(self.standing.time);
-                self.open(letter(time, failure, owner, self.turn.topology, subject))
-            }
-        };
+        let number = item.redrives.unwrap_or_else(|| {
+            let time = time_of(item).unwrap_or(self.standing.time);
+            let subject = self.subject(index);
+            self.open(letter(time, failure, self.owner(), self.turn.topology, subject))
+        });
         self.by_item.insert(index, number);
+    }
+
+    /// The record of an item: commands were taken before requests.
+    fn subject(&self, index: usize) -> DeadSubject {
+        let Taken { commands, requests } = self.turn.taken;
+        match index.checked_sub(commands.len()) {
+            None => dead_letters::of_command(&commands[index], self.turn.topology),
+            Some(index) => dead_letters::of_request(&requests[index]),
+        }
     }
 
     fn park(&mut self, parked: &Parked) {
@@ -278,42 +284,6 @@ fn letter(
     }
 }
 
-fn subject(item: &Item, failure: &Failure, topology: &Topology) -> Option<DeadSubject> {
-    match (&item.task, item.place) {
-        (Task::Decide(ask), Place::Requests(offset)) => match &ask.record {
-            Subject::Request(kind) => Some(DeadSubject::Request(dead_ask(offset, ask, kind)?)),
-            _ => None,
-        },
-        (Task::Decide(ask), Place::Commands(_)) => match &ask.record {
-            Subject::Command(stored) => {
-                let stored: &Stored<Command> = stored;
-                Some(DeadSubject::Command(dead_command(stored, topology)))
-            }
-            _ => None,
-        },
-        _ => failure.record.as_deref().cloned(),
-    }
-}
-
-fn dead_ask(offset: u64, ask: &Ask, kind: &crate::model::KindName) -> Option<proto::DeadRequest> {
-    let Sender::External { source, id, .. } = &ask.sender else { return None };
-    Some(proto::DeadRequest {
-        offset,
-        key: ask.key.clone(),
-        kind: Some(proto::Kind {
-            name: kind.name.clone(),
-            schema: kind.schema.clone(),
-            content_type: kind.content_type.clone(),
-        }),
-        source: source.clone(),
-        id: id.clone(),
-        correlation: ask.context.correlation.clone(),
-        principal: ask.context.principal.clone(),
-        trace_parent: ask.context.trace_parent.clone(),
-        body: ask.body.clone(),
-    })
-}
-
 fn request_outcome(
     offset: u64,
     item: &Item,
@@ -336,7 +306,8 @@ fn request_outcome(
             Some(dead_letter) => What::Fault(proto::Fault { dead_letter }),
             None => What::Nothing(proto::Nothing::default()),
         },
-        _ => outcome(verdict)
+        _ => verdict
+            .outcome()
             .and_then(|o| o.what)
             .unwrap_or(What::Nothing(proto::Nothing::default())),
     };
@@ -354,7 +325,7 @@ fn request_outcome(
             entry.source = source.clone();
             entry.id = id.clone();
             entry.content = Bytes::copy_from_slice(content);
-            entry.unwindowed = outcome(verdict).is_none();
+            entry.unwindowed = verdict.outcome().is_none();
         }
     }
     entry

@@ -3,39 +3,26 @@
 //!
 //! Invariant: the result equals deciding the items one by one in their order, whatever the batch.
 
-use std::collections::HashMap;
+mod plan;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Ask, Decided, Failure, Item, Sender, Task, Verdict, write_command_id};
+use plan::{Facts, Plan};
+
+use super::{Ask, Decided, Failure, Item, Place, Sender, Verdict, write_command_id};
 use crate::aggregate::Aggregate;
-use crate::failpoints;
 use crate::fault_rate::FaultRate;
-use crate::guest::columns::{
-    ACCEPTED, Aggregates, CommandColumns, Decision, NEVER, PastColumns, REFUSED,
-};
+use crate::guest::columns::{ACCEPTED, CommandColumns, Decision, NEVER, PastColumns, REFUSED};
 use crate::guest::isolation::{Next, Part, after_fault};
 use crate::guest::{Fault, Guest, check};
 use crate::model::{
-    Cause, DeploymentNumber, Event, EventNumber, HOST_SOURCE, Kind, Offset, PartitionId, Time,
+    Cause, DeploymentNumber, Event, EventNumber, HOST_SOURCE, Kind, PartitionId, Time,
 };
-use crate::proto;
-use crate::topology::{BoundHandler, Topology, TypeSettings};
-use crate::turn::Place;
-use crate::window::{Entry, Window};
-
-/// The aggregates that a turn works on, by key; all that its items name are there.
-pub type Working = HashMap<Bytes, Held, foldhash::fast::RandomState>;
-
-/// An aggregate in a turn.
-#[derive(Clone, Debug)]
-pub struct Held {
-    /// As the items so far have left it.
-    pub aggregate: Arc<Aggregate>,
-    /// Whether this turn changed it.
-    pub changed: bool,
-}
+use crate::topology::{BoundHandler, Topology};
+use crate::window::Entry;
+use crate::working::{Held, Working};
 
 /// The returned states are not what `evolve` makes of the events: the handler breaks a law, and the
 /// turn must not be committed.
@@ -72,8 +59,10 @@ impl Decider<'_> {
         let mut decided = Decided::default();
         let mut work = vec![Part { items: 0..items.len(), fresh: false }];
         while let Some(part) = work.pop() {
-            let plan = self.plan(items, part);
-            match self.ask(&plan, items) {
+            let facts =
+                Facts { topology: self.topology, partition: self.partition, working: self.working };
+            let plan = Plan::of(items, part, &facts);
+            match self.ask(&plan) {
                 Ok(decision) => self.settle(&plan, &decision, items, &mut decided)?,
                 Err(fault) => match after_fault(&plan.part, &plan.asked, &fault) {
                     Next::Run(parts) => work.extend(parts.into_iter().rev()),
@@ -90,59 +79,23 @@ impl Decider<'_> {
         Ok(decided)
     }
 
-    /// Finds which items of a part the guest must be asked, given what is remembered, and which are
-    /// duplicates of remembered ones or of each other.
-    fn plan(&self, items: &[Item], part: Part) -> Plan {
-        let mut plan = Plan { part, ..Plan::default() };
-        let mut windows: HashMap<&Bytes, Window<Answer>> = HashMap::new();
-        for index in plan.part.items.clone() {
-            let Task::Decide(ask) = &items[index].task else { continue };
-            if let Sender::External { source, id, content } = &ask.sender {
-                let settings = self.settings();
-                let window = windows
-                    .entry(&ask.key)
-                    .or_insert_with(|| self.working[&ask.key].aggregate.window.map(given));
-                let known = window.find(source, id, ask.time, settings);
-                if let Some(entry) = known.filter(|_| !failpoints::fires(failpoints::SKIP_DEDUPE)) {
-                    let early = Early::of(entry, content);
-                    plan.early.insert(index, early);
-                    continue;
-                }
-                window.insert(
-                    Entry {
-                        source: source.clone(),
-                        id: id.clone(),
-                        content: *content,
-                        time: ask.time,
-                        offset: offset(items[index].place),
-                        answer: Answer::Pending(index),
-                    },
-                    settings,
-                );
-            }
-            plan.add(index, ask, self);
-        }
-        plan
-    }
-
-    fn ask(&mut self, plan: &Plan, items: &[Item]) -> Result<Decision, Fault> {
+    fn ask(&mut self, plan: &Plan<'_>) -> Result<Decision, Fault> {
         if plan.asked.is_empty() {
             return Ok(Decision::default());
         }
         if plan.part.fresh {
             self.guest.renew();
         }
-        let commands = self.commands(plan, items);
+        let commands = self.commands(plan);
         let decision = self.guest.decide(&plan.aggregates, &commands)?;
         let manifest = &self.owner().spec.manifest;
         check::decision(&decision, &commands.slot, &plan.aggregates.aggregate_type, manifest)?;
         Ok(decision)
     }
 
-    fn commands(&self, plan: &Plan, items: &[Item]) -> CommandColumns {
+    fn commands(&self, plan: &Plan<'_>) -> CommandColumns {
         let mut columns = CommandColumns { slot: plan.slot_of.clone(), ..Default::default() };
-        for index in &plan.asked {
-            let Task::Decide(ask) = &items[*index].task else { continue };
+        for ask in &plan.asks {
             columns.kind.push(ask.kind);
             columns.time.push(ask.time.0);
             match &ask.sender {
@@ -167,7 +120,7 @@ impl Decider<'_> {
     /// Applies a decision, item by item in order.
     fn settle(
         &mut self,
-        plan: &Plan,
+        plan: &Plan<'_>,
         decision: &Decision,
         items: &[Item],
         decided: &mut Decided,
@@ -176,17 +129,14 @@ impl Decider<'_> {
         let mut asked = 0;
         let mut next = 0;
         for index in plan.part.items.clone() {
-            let verdict = match &items[index].task {
-                Task::Settled(verdict) => verdict.clone(),
-                Task::React { .. } => Verdict::Reacted,
-                Task::Decide(_) if plan.early.contains_key(&index) => {
-                    plan.early_verdict(index, items, &decided.verdicts)
-                }
-                Task::Decide(ask) => {
+            let verdict = match plan.unasked(index, items, &decided.verdicts) {
+                Some(verdict) => verdict,
+                None => {
                     let from = next;
                     while decision.events.cause.get(next) == Some(&(asked as u32)) {
                         next += 1;
                     }
+                    let ask = plan.asks[asked];
                     let item = Settling { index, place: items[index].place, ask, asked };
                     asked += 1;
                     self.rate.note(&ask.key, false);
@@ -259,8 +209,8 @@ impl Decider<'_> {
     /// Enters an external command's final outcome into its aggregate's window.
     fn remember(&mut self, item: &Settling<'_>, verdict: &Verdict) {
         let Sender::External { source, id, content } = &item.ask.sender else { return };
-        let Some(answer) = outcome(verdict) else { return };
-        let offset = offset(item.place);
+        let Some(answer) = verdict.outcome() else { return };
+        let offset = item.place.offset();
         let topology = self.topology;
         let settings = topology.settings(self.partition.aggregate_type);
         let aggregate = self.change(&item.ask.key);
@@ -279,7 +229,7 @@ impl Decider<'_> {
     }
 
     /// Takes the returned states of slots that had events; the others' are ignored.
-    fn take_states(&mut self, plan: &Plan, decision: &Decision, events: &[(usize, Event)]) {
+    fn take_states(&mut self, plan: &Plan<'_>, decision: &Decision, events: &[(usize, Event)]) {
         let manifest = &self.topology.handlers[self.topology.owner(self.partition.aggregate_type)]
             .spec
             .manifest;
@@ -299,7 +249,7 @@ impl Decider<'_> {
     /// The live sample of a law: `evolve` makes the same states of the old ones and the events.
     fn compare(
         &mut self,
-        plan: &Plan,
+        plan: &Plan<'_>,
         decision: &Decision,
         events: &[(usize, Event)],
     ) -> Result<(), Mismatch> {
@@ -343,23 +293,17 @@ impl Decider<'_> {
     /// were planned.
     fn settle_fault(
         &mut self,
-        plan: &Plan,
+        plan: &Plan<'_>,
         faulty: usize,
         fault: &Fault,
         items: &[Item],
         decided: &mut Decided,
     ) {
         for index in plan.part.items.start..faulty {
-            let verdict = match &items[index].task {
-                Task::Settled(verdict) => verdict.clone(),
-                Task::React { .. } => Verdict::Reacted,
-                Task::Decide(_) => plan.early_verdict(index, items, &decided.verdicts),
-            };
-            decided.verdicts.push(verdict);
+            decided.verdicts.extend(plan.unasked(index, items, &decided.verdicts));
         }
         decided.verdicts.push(Verdict::Fault(Failure::of(fault)));
-        let Task::Decide(ask) = &items[faulty].task else { return };
-        self.rate.note(&ask.key, true);
+        self.rate.note(&plan.asks[0].key, true);
         decided.pause = self.rate.exceeded().map(|rate| {
             format!(
                 "{rate}; last: {fault}. Restart with a mended handler, or resume to go on as it is"
@@ -384,10 +328,6 @@ impl Decider<'_> {
         &self.topology.handlers[self.topology.owner(self.partition.aggregate_type)]
     }
 
-    fn settings(&self) -> &TypeSettings {
-        self.topology.settings(self.partition.aggregate_type)
-    }
-
     fn deployment(&self) -> DeploymentNumber {
         self.topology.deployment
     }
@@ -401,126 +341,18 @@ struct Settling<'a> {
     asked: usize,
 }
 
-/// What one call will ask, and what needs no asking.
-#[derive(Default)]
-struct Plan {
-    part: Part,
-    asked: Vec<usize>,
-    slot_of: Vec<u32>,
-    keys: Vec<Bytes>,
-    slots: HashMap<Bytes, u32, foldhash::fast::RandomState>,
-    aggregates: Aggregates,
-    early: HashMap<usize, Early>,
-}
-
-impl Plan {
-    fn add(&mut self, index: usize, ask: &Ask, decider: &Decider<'_>) {
-        let slot = match self.slots.get(&ask.key) {
-            Some(slot) => *slot,
-            None => {
-                let slot = self.keys.len() as u32;
-                self.slots.insert(ask.key.clone(), slot);
-                self.keys.push(ask.key.clone());
-                let (owner, aggregate_type) = (decider.owner(), decider.partition.aggregate_type);
-                let aggregate = decider.aggregate(&ask.key);
-                push_aggregate(&mut self.aggregates, owner, aggregate_type, &ask.key, aggregate);
-                slot
-            }
-        };
-        self.asked.push(index);
-        self.slot_of.push(slot);
-    }
-
-    /// The verdict of a duplicate; the item it repeats has been settled by now.
-    fn early_verdict(&self, index: usize, items: &[Item], verdicts: &[Verdict]) -> Verdict {
-        match &self.early[&index] {
-            Early::Known { first, outcome } => {
-                Verdict::Duplicate { first: *first, outcome: Box::new(outcome.clone()) }
-            }
-            Early::Reused => Verdict::Reused,
-            Early::SameAs(first) => Verdict::Duplicate {
-                first: offset(items[*first].place),
-                outcome: Box::new(outcome(&verdicts[*first]).unwrap_or_default()),
-            },
-        }
-    }
-
-    fn changed_slots(&self, events: &[(usize, Event)]) -> Vec<usize> {
-        let mut slots: Vec<usize> =
-            events.iter().map(|(_, e)| self.slots[&e.key] as usize).collect();
-        slots.sort_unstable();
-        slots.dedup();
-        slots
-    }
-}
-
-impl Default for Part {
-    fn default() -> Self {
-        Self { items: 0..0, fresh: false }
-    }
-}
-
-/// Appends an aggregate to the columns of a handler's call.
-pub fn push_aggregate(
-    columns: &mut Aggregates,
-    owner: &BoundHandler,
-    aggregate_type: crate::model::TypeId,
-    key: &[u8],
-    aggregate: &Aggregate,
-) {
-    let schemas = &owner.spec.manifest.state_schemas;
-    let schema = schemas.iter().position(|s| **s == *aggregate.schema);
-    columns.aggregate_type.push(owner.type_index(aggregate_type).unwrap_or(u32::MAX));
-    columns.keys.push(key);
-    columns.sequences.push(aggregate.sequence);
-    // An empty state has no schema; one that the handler does not read is the guest's to refuse.
-    let none = if aggregate.sequence == 0 { 0 } else { u32::MAX };
-    columns.schemas.push(schema.map_or(none, |s| s as u32));
-    columns.states.push(&aggregate.state);
-}
-
-/// A verdict that needs no asking.
-enum Early {
-    /// Remembered, with its answer.
-    Known { first: Offset, outcome: proto::Outcome },
-    /// The same command earlier in this batch.
-    SameAs(usize),
-    /// The id was used for something else.
-    Reused,
-}
-
-impl Early {
-    fn of(entry: &Entry<Answer>, content: &[u8; 16]) -> Self {
-        match &entry.answer {
-            _ if entry.content != *content => Self::Reused,
-            Answer::Given(outcome) => Self::Known { first: entry.offset, outcome: outcome.clone() },
-            Answer::Pending(index) => Self::SameAs(*index),
-        }
-    }
-}
-
-/// An answer in a window while its batch is being decided.
-enum Answer {
-    Given(proto::Outcome),
-    Pending(usize),
-}
-
-fn given(outcome: &proto::Outcome) -> Answer {
-    Answer::Given(outcome.clone())
-}
-
 impl Failure {
     /// The failure that a guest's fault is.
     #[must_use]
     pub fn of(fault: &Fault) -> Self {
-        Self { reason: fault.reason.as_str(), message: fault.message.clone(), record: None }
+        Self { reason: fault.reason.as_str(), message: fault.message.clone() }
     }
 }
 
 fn cause(place: Place, sender: &Sender) -> Cause {
     match sender {
         Sender::External { source, id, .. } => {
-            Cause::Request { offset: offset(place), source: source.clone(), id: id.clone() }
+            Cause::Request { offset: place.offset(), source: source.clone(), id: id.clone() }
         }
         Sender::Choreographed { offset, event, handler, index } => Cause::Command {
             offset: *offset,
@@ -528,31 +360,6 @@ fn cause(place: Place, sender: &Sender) -> Cause {
             handler: Arc::clone(handler),
             index: *index,
         },
-    }
-}
-
-/// The outcome that a verdict leaves in the window and in the batch record; none for one that is
-/// not an aggregate's own and final answer.
-#[must_use]
-pub fn outcome(verdict: &Verdict) -> Option<proto::Outcome> {
-    use proto::outcome::What;
-    let what = match verdict {
-        Verdict::Accepted { first, events, reply } => What::Accepted(proto::Accepted {
-            sequences: Some(proto::Range { first: *first, next: first + events }),
-            reply: reply.clone(),
-        }),
-        Verdict::Refused { code, details } => {
-            What::Refused(proto::Refused { code: code.clone(), details: details.clone() })
-        }
-        Verdict::Nothing { reply } => What::Nothing(proto::Nothing { reply: reply.clone() }),
-        _ => return None,
-    };
-    Some(proto::Outcome { what: Some(what) })
-}
-
-fn offset(place: Place) -> Offset {
-    match place {
-        Place::Commands(offset) | Place::Requests(offset) => offset,
     }
 }
 

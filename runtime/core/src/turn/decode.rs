@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Ask, Failure, Item, Place, Sender, Subject, Taken, Task, Verdict};
+use super::{Ask, Failure, Item, Place, Sender, Taken, Task, Verdict};
 use crate::channels::{Arrival, Channels};
+use crate::dead_letters::{context_of_command, context_of_request, kind_of};
 use crate::model::{
-    Command, Context, DeadLetterNumber, Event, EventRef, HOST_SOURCE, Kind, KindName, PartitionId,
-    Request, Stored, Time,
+    Command, DeadLetterNumber, Event, EventRef, HOST_SOURCE, Kind, PartitionId, Request, Stored,
+    Time,
 };
 use crate::outcomes::content_hash;
 use crate::proto::{self, dead_letter::Subject as DeadSubject};
@@ -82,11 +83,7 @@ fn command(stored: &Stored<Command>, seen: &mut Channels, known: &Known<'_>) -> 
     let place = Place::Commands(stored.offset);
     let settled = |verdict| Ok(Item { place, redrives: None, task: Task::Settled(verdict) });
     let dead = |reason, message: &str| {
-        settled(Verdict::Fault(Failure {
-            reason,
-            message: message.into(),
-            record: Some(Box::new(DeadSubject::Command(dead_command(stored, known.topology)))),
-        }))
+        settled(Verdict::Fault(Failure { reason, message: message.into() }))
     };
     let Some(stamp) = record.channel.filter(|stamp| known.owns_channel(stamp.from)) else {
         return dead("no-channel", "a record in `commands` that no owner of a channel sent");
@@ -114,7 +111,6 @@ fn command(stored: &Stored<Command>, seen: &mut Channels, known: &Known<'_>) -> 
         },
         context: Arc::clone(&record.context),
         body: record.body.clone(),
-        record: Subject::Command(Arc::new(stored.clone())),
     };
     Ok(Item { place, redrives: None, task: Task::Decide(ask) })
 }
@@ -125,13 +121,7 @@ fn request(stored: &Stored<Request>, known: &Known<'_>) -> Item {
     if let Some(number) = record.redrive {
         return Item { place, redrives: Some(number), task: redrive(number, known) };
     }
-    let dead = |reason, message: String| {
-        Task::Settled(Verdict::Fault(Failure {
-            reason,
-            message,
-            record: Some(Box::new(DeadSubject::Request(dead_request(stored, &record.kind)))),
-        }))
-    };
+    let dead = |reason, message: String| Task::Settled(Verdict::Fault(Failure { reason, message }));
     let missing = [("no-key", &record.key), ("no-source", &record.source), ("no-id", &record.id)]
         .into_iter()
         .find(|(_, field)| field.is_empty());
@@ -153,7 +143,6 @@ fn request(stored: &Stored<Request>, known: &Known<'_>) -> Item {
             sender: external(&record.source, &record.id, &record.kind.name, &record.body),
             context: Arc::clone(&record.context),
             body: record.body.clone(),
-            record: Subject::Request(Kind::clone(&record.kind)),
         }),
     };
     Item { place, redrives: None, task }
@@ -190,9 +179,8 @@ fn redrive_request(dead: &proto::DeadRequest, time: Time, known: &Known<'_>) -> 
         kind: index,
         time,
         sender: external(&dead.source, &dead.id, &kind.name, &dead.body),
-        context: context(&dead.correlation, &dead.principal, &dead.trace_parent),
+        context: context_of_request(dead),
         body: dead.body.clone(),
-        record: Subject::DeadLetter,
     })
 }
 
@@ -217,77 +205,11 @@ fn redrive_command(dead: &proto::DeadCommand, time: Time, known: &Known<'_>) -> 
             handler: Arc::from(&*dead.handler),
             index: dead.index,
         },
-        context: context(&dead.correlation, &dead.principal, &dead.trace_parent),
+        context: context_of_command(dead),
         body: dead.body.clone(),
-        record: Subject::DeadLetter,
     })
 }
 
 fn still_dead(message: String) -> Task {
-    Task::Settled(Verdict::Fault(Failure { reason: "unknown-kind", message, record: None }))
-}
-
-fn kind_of(kind: Option<&proto::Kind>) -> Kind {
-    let kind = kind.cloned().unwrap_or_default();
-    Arc::new(KindName { name: kind.name, schema: kind.schema, content_type: kind.content_type })
-}
-
-fn context(correlation: &Bytes, principal: &Bytes, trace_parent: &Bytes) -> Arc<Context> {
-    Arc::new(Context {
-        correlation: correlation.clone(),
-        principal: principal.clone(),
-        trace_parent: trace_parent.clone(),
-    })
-}
-
-fn proto_kind(kind: &KindName) -> Option<proto::Kind> {
-    Some(proto::Kind {
-        name: kind.name.clone(),
-        schema: kind.schema.clone(),
-        content_type: kind.content_type.clone(),
-    })
-}
-
-/// A request as a dead letter keeps it.
-#[must_use]
-pub fn dead_request(stored: &Stored<Request>, kind: &KindName) -> proto::DeadRequest {
-    let record = &stored.record;
-    proto::DeadRequest {
-        offset: stored.offset,
-        key: record.key.clone(),
-        kind: proto_kind(kind),
-        source: record.source.clone(),
-        id: record.id.clone(),
-        correlation: record.context.correlation.clone(),
-        principal: record.context.principal.clone(),
-        trace_parent: record.context.trace_parent.clone(),
-        body: record.body.clone(),
-    }
-}
-
-/// A choreographed command as a dead letter keeps it.
-#[must_use]
-pub fn dead_command(stored: &Stored<Command>, topology: &Topology) -> proto::DeadCommand {
-    let record = &stored.record;
-    let name = |id: crate::model::TypeId| {
-        topology.types.get(id.0 as usize).map_or_else(String::new, |t| t.name.to_string())
-    };
-    proto::DeadCommand {
-        offset: stored.offset,
-        key: record.key.clone(),
-        kind: proto_kind(&record.kind),
-        cause_type: name(record.cause.aggregate_type),
-        cause_key: record.cause.key.clone(),
-        cause_sequence: record.cause.sequence,
-        handler: record.handler.to_string(),
-        index: record.index,
-        from_type: record.channel.map_or_else(String::new, |c| name(c.from.aggregate_type)),
-        from_partition: record.channel.map_or(0, |c| c.from.number),
-        channel_number: record.channel.map_or(0, |c| c.number),
-        correlation: record.context.correlation.clone(),
-        principal: record.context.principal.clone(),
-        trace_parent: record.context.trace_parent.clone(),
-        deployment: record.deployment,
-        body: record.body.clone(),
-    }
+    Task::Settled(Verdict::Fault(Failure { reason: "unknown-kind", message }))
 }

@@ -4,20 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::decide::{Held, Working};
 use super::{Item, Task};
-use crate::aggregate::Aggregate;
 use crate::error::EngineError;
 use crate::model::PartitionId;
 use crate::store::Store;
-
-/// Where aggregates are looked for before the store.
-pub trait Cached {
-    /// The aggregate, if it is in memory.
-    fn cached(&mut self, key: &Bytes) -> Option<Arc<Aggregate>>;
-    /// An aggregate that was read from the store (absent ones too), to be found next time.
-    fn keep(&mut self, key: &Bytes, aggregate: &Arc<Aggregate>);
-}
+use crate::working::{Cached, Held, Working, read};
 
 /// Loads all aggregates that the items name.
 ///
@@ -72,14 +63,4 @@ pub fn load_keys<'a>(
         working.insert(key, Held { aggregate, changed: false });
     }
     Ok(working)
-}
-
-/// Reads an aggregate's record.
-///
-/// # Errors
-/// When it is damaged; the key is named.
-pub fn read(key: &Bytes, record: &Bytes) -> Result<Aggregate, EngineError> {
-    Aggregate::from_record(record).map_err(|e| {
-        EngineError::Damaged(format!("store record of `{}`: {e}", String::from_utf8_lossy(key)))
-    })
 }

@@ -18,8 +18,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::model::{
-    Command, Context, DeadLetterNumber, Event, EventRef, Kind, Offset, Request, Sequence, Stored,
-    Time,
+    Command, Context, DeadLetterNumber, Event, EventRef, Offset, Request, Sequence, Stored, Time,
 };
 use crate::proto;
 use crate::window::ContentHash;
@@ -53,6 +52,16 @@ pub enum Place {
     Requests(Offset),
 }
 
+impl Place {
+    /// The offset, in whichever input.
+    #[must_use]
+    pub fn offset(self) -> Offset {
+        match self {
+            Self::Commands(offset) | Self::Requests(offset) => offset,
+        }
+    }
+}
+
 /// What there is to do for an item.
 #[derive(Clone, Debug)]
 pub enum Task {
@@ -84,8 +93,6 @@ pub struct Ask {
     pub context: Arc<Context>,
     /// The command itself.
     pub body: Bytes,
-    /// The record as it was, should it become a dead letter.
-    pub record: Subject,
 }
 
 /// Who sent a command.
@@ -111,17 +118,6 @@ pub enum Sender {
         /// Which of its commands for that event.
         index: u32,
     },
-}
-
-/// A record that may become a dead letter.
-#[derive(Clone, Debug)]
-pub enum Subject {
-    /// From `requests`.
-    Request(Kind),
-    /// From `commands`.
-    Command(Arc<Stored<Command>>),
-    /// Already one: a redrive.
-    DeadLetter,
 }
 
 /// What became of an item.
@@ -167,6 +163,27 @@ pub enum Verdict {
     Dropped(String),
 }
 
+impl Verdict {
+    /// The outcome that it leaves in the window and in the batch record; none for one that is not an
+    /// aggregate's own and final answer.
+    #[must_use]
+    pub fn outcome(&self) -> Option<proto::Outcome> {
+        use proto::outcome::What;
+        let what = match self {
+            Verdict::Accepted { first, events, reply } => What::Accepted(proto::Accepted {
+                sequences: Some(proto::Range { first: *first, next: first + events }),
+                reply: reply.clone(),
+            }),
+            Verdict::Refused { code, details } => {
+                What::Refused(proto::Refused { code: code.clone(), details: details.clone() })
+            }
+            Verdict::Nothing { reply } => What::Nothing(proto::Nothing { reply: reply.clone() }),
+            _ => return None,
+        };
+        Some(proto::Outcome { what: Some(what) })
+    }
+}
+
 /// Why something became a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -174,8 +191,6 @@ pub struct Failure {
     pub reason: &'static str,
     /// For people.
     pub message: String,
-    /// The record, where it never became an [`Ask`].
-    pub record: Option<Box<proto::dead_letter::Subject>>,
 }
 
 /// What deciding made of the items.

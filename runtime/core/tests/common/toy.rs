@@ -55,6 +55,8 @@ pub struct Behaviour {
     pub lawless: bool,
     /// Everything breaks.
     pub broken: bool,
+    /// No event can be folded.
+    pub unfoldable: bool,
 }
 
 impl Behaviour {
@@ -96,6 +98,9 @@ impl Rules for Cells {
     }
 
     fn evolve(&mut self, state: &mut Vec<u8>, event: &Item<'_>) -> Result<(), FaultReason> {
+        if self.behaviour.unfoldable {
+            return Err(FaultReason::Trap);
+        }
         let wrong = u64::from(self.behaviour.lawless && state.is_empty());
         *state = (number(state) + number(event.body) + wrong).to_string().into_bytes();
         Ok(())
