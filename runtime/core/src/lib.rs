@@ -27,6 +27,7 @@ pub mod prng;
 pub mod restore;
 pub mod settings;
 pub mod shard;
+pub mod simulation;
 pub mod store;
 pub mod topology;
 pub mod turn;

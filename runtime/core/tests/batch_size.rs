@@ -58,7 +58,7 @@ fn run(batch: usize, anonymous: bool, seed: u64) -> Result {
             .answers
             .iter()
             .filter(|((p, _), _)| *p == cells)
-            .map(|(_, a)| common::describe(a))
+            .map(|(_, a)| zamu_core::simulation::describe(a))
             .collect(),
         dead_letters: contents.dead_letters,
         records: world.store.clone().scan(cells, None, usize::MAX).unwrap().into_iter().collect(),

@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 
 use common::model::Model;
 use common::toy::MIRRORS;
-use common::{CELL, Layout, MIRROR, World, describe, limit};
+use common::{CELL, Layout, MIRROR, World, limit};
 use zamu_core::log::simulated::{Counts, Faults};
 use zamu_core::model::PartitionId;
 use zamu_core::prng::Prng;
 use zamu_core::settings::Settings;
+use zamu_core::simulation::describe;
 
 const SEEDS: u64 = 500;
 const PARTITIONS: u32 = 2;

@@ -241,6 +241,24 @@ pub(crate) const CORE: &[CoreRule] = &[
         "shard::reading",
         &["shard", "model", "error", "aggregate", "working", "partition", "log", "guest::*"],
     ),
+    // A process for tests: everything a binary would put together, and the engines of tests.
+    (
+        "simulation",
+        &[
+            "model",
+            "proto",
+            "prng",
+            "topology",
+            "settings",
+            "observer",
+            "aggregate",
+            "partition",
+            "shard",
+            "log::*",
+            "store::*",
+            "guest::*",
+        ],
+    ),
 ];
 
 /// Doors that should be shut: importer, imported, and why it is still open. One that is no longer
