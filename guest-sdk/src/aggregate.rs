@@ -19,7 +19,8 @@ use crate::time::Time;
 ///   events are equal, byte for byte. So the JSON of a state must be canonical: structs (serde
 ///   writes fields in their order), `Vec`, `BTreeMap`; **never a `HashMap` or `HashSet`**, whose
 ///   order differs from run to run;
-/// - states and messages survive the way to JSON and back (no `#[serde(skip)]` on what matters).
+/// - states and messages survive the way to JSON and back (no `#[serde(skip)]` on what matters);
+/// - a state that asks to be woken answers with an event, and is not due again for ever.
 ///
 /// Neither function may fail: panic only on what cannot be, and that message goes to the dead
 /// letters. All arithmetic on what a client sent must be checked.
@@ -53,11 +54,29 @@ pub trait Aggregate: 'static {
     #[must_use]
     fn evolve(state: Self::State, event: &Self::Event) -> Self::State;
 
-    /// The one time at which the aggregate wants to be woken. A function of the state.
+    /// The one time at which the aggregate wants to be woken: its deadline. A function of the state.
+    ///
+    /// Once that time has passed, and if no event came in between, [`Aggregate::wake`] is asked what
+    /// happens. What the log took before it looked at the clock is decided first.
     #[must_use]
     fn wake_at(state: &Self::State) -> Option<Time> {
         let _ = state;
         None
+    }
+
+    /// What happens at the deadline that [`Aggregate::wake_at`] of this state gives. `context.time`
+    /// is never before it, `context.source` is `zamu`, and nobody waits for an answer.
+    ///
+    /// A deadline is answered with at least one event, after which the state has another deadline
+    /// or none. Anything else is a fault, and the aggregate is not woken again until something else
+    /// has happened to it.
+    fn wake(
+        state: &Self::State,
+        context: &Context<'_, Self::Configuration>,
+    ) -> Decision<Self::Event> {
+        let _ = (state, context);
+        let details = format!("{} has a wake_at, but no wake that answers it", Self::TYPE);
+        Decision::refuse("wake-missing", details)
     }
 }
 
@@ -67,15 +86,18 @@ pub trait Aggregate: 'static {
 pub struct Context<'a, C = ()> {
     /// Key of the aggregate.
     pub key: &'a str,
-    /// When the log took the command; for one that an event caused, the event's time.
+    /// When the log took the command or the Wake; for a command that an event caused, the event's
+    /// time.
     pub time: Time,
-    /// Who made the id: the client's source, or `zamu` for a command that an event caused.
+    /// Who made the id: the client's source, or `zamu` for a Wake and a command that an event
+    /// caused.
     pub source: &'a str,
-    /// The command's id, unique for its source.
+    /// The command's id, unique for its source; for a Wake `type/key/sequence/wake`, with the
+    /// sequence of the state that wanted it.
     pub id: &'a str,
-    /// Ties together all messages of one business process.
+    /// Ties together all messages of one business process; for a Wake its id, as it begins one.
     pub correlation: &'a str,
-    /// Who asked: authenticated, or `anonymous`.
+    /// Who asked: authenticated, or `anonymous`; `zamu` for a Wake.
     pub principal: &'a str,
     /// What the operator configured.
     pub configuration: &'a C,

@@ -5,12 +5,22 @@ use std::fmt;
 
 /// `wake_at` of an aggregate that wants no waking.
 pub const NEVER: u64 = u64::MAX;
+/// `kind` of a command that is a Wake: the deadline of its aggregate's state has come.
+pub const WAKE: u32 = u32::MAX;
+/// The source of what the host itself asks for, and the principal of a Wake.
+pub const HOST_SOURCE: &str = "zamu";
 /// Outcome code: accepted; there may be events.
 pub const ACCEPTED: u8 = 0;
 /// Outcome code: refused.
 pub const REFUSED: u8 = 1;
 /// Outcome code: there was nothing to do.
 pub const NOTHING: u8 = 2;
+
+/// The id of a Wake, which is its correlation, too: `sequence` is that of the state that wanted it.
+#[must_use]
+pub fn wake_id(aggregate_type: &str, key: &str, sequence: u64) -> String {
+    format!("{aggregate_type}/{key}/{sequence}/wake")
+}
 
 /// Byte strings of different lengths, packed: string i is `data[ends[i - 1]..ends[i]]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,7 +108,7 @@ pub struct Aggregates {
 pub struct Commands {
     /// Which aggregate.
     pub slot: Vec<u32>,
-    /// Index into the manifest's kinds.
+    /// Index into the manifest's kinds, or [`WAKE`], which has no body.
     pub kind: Vec<u32>,
     /// Milliseconds since 1970.
     pub time: Vec<u64>,

@@ -97,6 +97,10 @@
 //! attributes say (`#[serde(deny_unknown_fields)]`). A panic ends the item, which becomes a dead
 //! letter with the panic's text.
 //!
+//! What has to happen when nobody asks for it is a deadline: [`Aggregate::wake_at`] says for a state
+//! when, and [`Aggregate::wake`] what happens then. A deadline is data of the state, so it survives
+//! what the state survives; a test brings it about with [`testing::Scenario::when_woken_at`].
+//!
 //! # Test
 //! `cargo test`, with the [`testing`] kit. It checks the contract's [laws](Aggregate#laws) after
 //! every step without being asked; a broken one is named and shown as a difference. The commonest:

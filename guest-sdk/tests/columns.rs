@@ -5,10 +5,10 @@ mod support;
 
 use serde_json::json;
 use support::{
-    AUDIT, Counting, FILL, FILLED, JAR, MISUSE, NOTE, OLD_SEALED, SEAL, SEALED, SHELF, STOCK,
-    STOCKED, aggregates, commands, heard, kitchen, panic_text, past, texts,
+    AUDIT, Counting, FILL, FILLED, JAR, MISUSE, NOTE, OLD_SEALED, OPENED, SEAL, SEALED, SHELF,
+    STOCK, STOCKED, aggregates, commands, heard, kitchen, panic_text, past, texts,
 };
-use zamu_guest::columns::{ACCEPTED, Decision, Fault, NEVER, NOTHING, REFUSED};
+use zamu_guest::columns::{ACCEPTED, Decision, Fault, NEVER, NOTHING, REFUSED, WAKE};
 
 const FILL_5: &str = r#"{"with":{"grams":5}}"#;
 
@@ -29,12 +29,12 @@ fn the_manifest_says_what_the_handler_is() {
             "types": ["jar", "shelf", "audit"],
             "kinds": [
                 kind("Fill", "1"), kind("Seal", "1"), kind("Misuse", "1"),
-                kind("Filled", "1"), kind("Sealed", "2"), kind("Sealed", "1"),
+                kind("Filled", "1"), kind("Sealed", "2"), kind("Sealed", "1"), kind("Opened", "1"),
                 kind("Stock", "1"), kind("Stocked", "1"), kind("Note", "7"),
             ],
             "state-schemas": ["jar-3", "1"],
             "aggregates": [
-                { "type": JAR, "commands": [FILL, SEAL, MISUSE], "events": [FILLED, SEALED, OLD_SEALED] },
+                { "type": JAR, "commands": [FILL, SEAL, MISUSE], "events": [FILLED, SEALED, OLD_SEALED, OPENED] },
                 { "type": SHELF, "commands": [STOCK], "events": [STOCKED] },
             ],
             "subscriptions": [{ "type": JAR, "events": [FILLED, SEALED] }],
@@ -79,6 +79,24 @@ fn a_batch_of_several_types_is_decided_in_its_order() {
         [r#"{"grams":0,"sealed":102}"#, r#"["x","y"]"#, r#"{"grams":12,"sealed":103}"#]
     );
     assert_eq!(decision.states.wake_at, [1102, NEVER, 1103]);
+}
+
+#[test]
+fn a_wake_is_decided_in_its_place_among_commands() {
+    let sealed = r#"{"grams":1,"sealed":3}"#;
+    let decision = decide(
+        &[(JAR, "a", sealed), (SHELF, "s", r#"["x"]"#)],
+        &[(0, FILL, FILL_5), (0, WAKE, ""), (0, FILL, FILL_5), (1, WAKE, "")],
+    )
+    .unwrap();
+    let outcomes = &decision.outcomes;
+    assert_eq!(outcomes.code, [REFUSED, ACCEPTED, ACCEPTED, REFUSED]);
+    // A shelf has no deadline, so nobody wakes it; it would say so.
+    assert_eq!(texts(&outcomes.reasons), ["sealed", "", "", "wake-missing"]);
+    assert_eq!(decision.events.cause, [1, 2]);
+    assert_eq!(decision.events.kind, [OPENED, FILLED]);
+    assert_eq!(texts(&decision.events.bodies)[0], r#"{"at":101}"#);
+    assert_eq!(decision.states.wake_at, [NEVER, NEVER]);
 }
 
 #[test]

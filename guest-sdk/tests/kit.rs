@@ -4,7 +4,7 @@ mod support;
 
 use serde_json::json;
 use support::{
-    Contents, Fill, Filled, Jar, JarEvent, Keeper, Misuse, Note, OldSealed, Seal, Sealed,
+    Contents, Fill, Filled, Jar, JarEvent, Keeper, Misuse, Note, OldSealed, Opened, Seal, Sealed,
     panic_text,
 };
 use zamu_guest::Time;
@@ -104,6 +104,25 @@ fn the_setting_reaches_the_handler() {
         .when(Seal {})
         .then_events([Sealed { at: Time(80) }])
         .then_state(|jar| assert_eq!((jar.grams, jar.sealed), (10, Some(Time(80)))));
+}
+
+#[test]
+fn an_aggregate_is_woken_when_its_deadline_has_come() {
+    let sealed = || jar().given([filled(2)]).at(Time(70)).when(Seal {});
+    sealed()
+        .when_woken_at(Time(1_070))
+        .then_events([Opened { at: Time(1_070) }])
+        .then_wake_at(None)
+        .when(fill(1))
+        .then_events([filled(1)]);
+    sealed().when_woken_at(Time(5_000)).then_events([Opened { at: Time(5_000) }]);
+
+    let early = panic_text(|| sealed().when_woken_at(Time(1_069)));
+    let expected =
+        "the aggregate is not to be woken at Time(1069): its wake_at is Some(Time(1070))";
+    assert_eq!(early, expected);
+    let never = panic_text(|| jar().when(fill(1)).when_woken_at(Time(1_070)));
+    assert_eq!(never, "the aggregate is not to be woken at Time(1070): its wake_at is None");
 }
 
 #[test]

@@ -272,6 +272,87 @@ fn messages_that_do_not_survive_being_stored_are_found() {
     });
 }
 
+/// An aggregate whose deadline is answered as the name that it was given says.
+struct Sleeper;
+
+impl Aggregate for Sleeper {
+    const TYPE: &'static str = "sleeper";
+    type State = (String, u64);
+    type Command = Command;
+    type Event = Event;
+    type Configuration = ();
+
+    fn decide(_: &(String, u64), command: Command, _: &Context) -> Decision<Event> {
+        let Command::Put(Put { name }) = command else { return Decision::nothing() };
+        Decision::accept(was_put(&name))
+    }
+
+    fn evolve(state: (String, u64), event: &Event) -> (String, u64) {
+        let Event::WasPut(event) = event else { return state };
+        match event.name.as_str() {
+            "" => (state.0, state.1 + event.number),
+            name => (name.to_owned(), 0),
+        }
+    }
+
+    fn wake_at((name, woken): &(String, u64)) -> Option<Time> {
+        (name != "thrice" || *woken < 3).then_some(Time(9))
+    }
+
+    fn wake((name, _): &(String, u64), context: &Context) -> Decision<Event> {
+        assert_eq!(context.source, "zamu");
+        assert!(context.id.starts_with("sleeper/key/") && context.id.ends_with("/wake"));
+        match name.as_str() {
+            "refuses" => Decision::refuse("asleep", "let me sleep"),
+            "nothing" => Decision::nothing(),
+            "no event" => Decision::accept_all([]),
+            "hidden" => Decision::accept(WasPut { name: String::new(), number: next_call() }),
+            _ => Decision::accept(was_put("")),
+        }
+    }
+}
+
+#[test]
+fn a_deadline_that_is_not_answered_with_an_event_is_found() {
+    for name in ["refuses", "nothing", "no event"] {
+        assert_breaks(Law::Answering, || Scenario::<Sleeper>::new().when(put(name)));
+        assert_breaks(Law::Answering, || Scenario::<Sleeper>::new().given([was_put(name)]));
+    }
+    // One that says nothing of deadlines but when.
+    struct Silent;
+    impl Aggregate for Silent {
+        const TYPE: &'static str = "silent";
+        type State = u64;
+        type Command = Command;
+        type Event = Event;
+        type Configuration = ();
+
+        fn decide(_: &u64, _: Command, _: &Context) -> Decision<Event> {
+            Decision::accept(was_put("a"))
+        }
+        fn evolve(count: u64, _: &Event) -> u64 {
+            count + 1
+        }
+        fn wake_at(count: &u64) -> Option<Time> {
+            Some(Time(*count))
+        }
+    }
+    let text = panic_text(|| Scenario::<Silent>::new().when(put("a")));
+    assert!(text.contains("silent has a wake_at, but no wake that answers it"), "{text}");
+}
+
+#[test]
+fn a_deadline_that_stays_due_for_ever_is_found() {
+    assert_breaks(Law::Settling, || Scenario::<Sleeper>::new().when(put("always")));
+    // Some more Wakes at the same time are no loop.
+    Scenario::<Sleeper>::new().when(put("thrice")).then_wake_at(Some(Time(9)));
+}
+
+#[test]
+fn a_wake_with_hidden_state_is_found() {
+    assert_breaks(Law::Repeatable, || Scenario::<Sleeper>::new().when(put("hidden")));
+}
+
 zamu_guest::addressed! { pub enum Puts { "broken" => { WasPut } } }
 zamu_guest::addressed! { pub enum Asks { "broken" => { Put, Forgetful } } }
 

@@ -4,7 +4,7 @@
 use super::configuration::Configurations;
 use super::slot::{CommandItem, Slot, Written};
 use super::{Finished, Handler, Host, local_kind, uses};
-use crate::columns::{Aggregates, Commands, Decision, Fault};
+use crate::columns::{Aggregates, Commands, Decision, Fault, WAKE};
 use crate::item;
 
 /// A slot in use.
@@ -41,7 +41,10 @@ pub(super) fn decide(
         item::begin(index as u32, handler.kind_name(kind), entry.owned.name, key);
         let command = CommandItem {
             index: index as u32,
-            kind: local_kind(&entry.owned.commands, kind)?,
+            kind: match kind {
+                WAKE => None,
+                kind => Some(local_kind(&entry.owned.commands, kind)?),
+            },
             key,
             time: commands.time[index],
             source: commands.sources.get(index),

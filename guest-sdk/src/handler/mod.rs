@@ -14,7 +14,9 @@ use self::configuration::Parse;
 use self::manifest::{Manifest, OwnedType};
 use self::slot::Slot;
 use crate::aggregate::Aggregate;
-use crate::columns::{Aggregates, Blobs, Commands, Decision, Fault, Heard, Past, Sent, States};
+use crate::columns::{
+    Aggregates, Blobs, Commands, Decision, Fault, Heard, Past, Sent, States, WAKE,
+};
 use crate::event_handler::EventHandler;
 use crate::messages::{Addressed, Messages};
 
@@ -208,6 +210,9 @@ impl Handler {
 
     /// A kind's name, for people.
     fn kind_name(&self, kind: u32) -> &'static str {
+        if kind == WAKE {
+            return "the Wake";
+        }
         self.manifest.kinds.get(kind as usize).map_or("an unknown kind", |entry| entry.name)
     }
 }

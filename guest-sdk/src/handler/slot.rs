@@ -17,8 +17,8 @@ pub(crate) const MALFORMED: &str = "malformed";
 pub(crate) struct CommandItem<'a> {
     /// Index in the batch.
     pub(crate) index: u32,
-    /// Index into the aggregate's own list of command kinds.
-    pub(crate) kind: usize,
+    /// Index into the aggregate's own list of command kinds; none for a Wake.
+    pub(crate) kind: Option<usize>,
     pub(crate) key: &'a [u8],
     pub(crate) time: u64,
     pub(crate) source: &'a [u8],
@@ -82,11 +82,8 @@ impl<A: Aggregate> Slot for Live<A> {
         let configuration = configuration
             .downcast_ref::<A::Configuration>()
             .ok_or("the configuration has another type")?;
-        match prepare::<A>(command, configuration) {
-            Ok((asked, context)) => {
-                let decision = A::decide(&self.state, asked, &context);
-                self.take(command.index, decision, event_kinds, written)
-            }
+        match self.answer(command, configuration) {
+            Ok(decision) => self.take(command.index, decision, event_kinds, written),
             Err(details) => {
                 written.outcomes.refuse(MALFORMED, &details);
                 Ok(0)
@@ -110,6 +107,18 @@ impl<A: Aggregate> Slot for Live<A> {
 }
 
 impl<A: Aggregate> Live<A> {
+    /// What the vendor's code says, or what is wrong with the command, for the one who sent it.
+    fn answer(
+        &self,
+        command: &CommandItem<'_>,
+        configuration: &A::Configuration,
+    ) -> Result<Decision<A::Event>, String> {
+        let context = context(command, configuration)?;
+        let Some(kind) = command.kind else { return Ok(A::wake(&self.state, &context)) };
+        let asked = A::Command::decode(kind, command.body).map_err(|error| error.to_string())?;
+        Ok(A::decide(&self.state, asked, &context))
+    }
+
     fn take(
         &mut self,
         cause: u32,
@@ -166,14 +175,12 @@ impl Outcomes {
     }
 }
 
-type Prepared<'a, A> = (<A as Aggregate>::Command, Context<'a, <A as Aggregate>::Configuration>);
-
-/// The command and its context, or what is wrong with them, for the one who sent them.
-fn prepare<'a, A: Aggregate>(
+/// The command's context, or what is wrong with it.
+fn context<'a, C>(
     command: &CommandItem<'a>,
-    configuration: &'a A::Configuration,
-) -> Result<Prepared<'a, A>, String> {
-    let context = Context {
+    configuration: &'a C,
+) -> Result<Context<'a, C>, String> {
+    Ok(Context {
         key: text("key", command.key)?,
         time: Time(command.time),
         source: text("source", command.source)?,
@@ -181,10 +188,7 @@ fn prepare<'a, A: Aggregate>(
         correlation: text("correlation", command.correlation)?,
         principal: text("principal", command.principal)?,
         configuration,
-    };
-    let asked =
-        A::Command::decode(command.kind, command.body).map_err(|error| error.to_string())?;
-    Ok((asked, context))
+    })
 }
 
 /// Attributes are text; what is not was put there by a client.

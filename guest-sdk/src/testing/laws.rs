@@ -5,10 +5,13 @@ use std::fmt;
 use super::diff;
 use super::engine::Engine;
 use super::lane::{Answer, Asked, Happened, Lane, Stored};
-use crate::columns::Fault;
+use crate::columns::{ACCEPTED, Fault, NEVER};
 
 /// How often the same call is repeated to find out that its result differs.
 const REPEATS: u32 = 3;
+
+/// How many Wakes at one time, each on what the one before left, are not yet a loop.
+const WAKES_MAX: u32 = 64;
 
 /// What the host relies on, beyond what types can say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +30,10 @@ pub enum Law {
     StateLossless,
     /// A message is the same after it was stored and read again.
     MessageLossless,
+    /// A state that asks to be woken answers with at least one event.
+    Answering,
+    /// A deadline that was answered does not stay due.
+    Settling,
 }
 
 impl fmt::Display for Law {
@@ -39,6 +46,8 @@ impl fmt::Display for Law {
             Self::Replayable => "a snapshot and its tail equal a full replay",
             Self::StateLossless => "a state survives being stored",
             Self::MessageLossless => "a message survives being stored",
+            Self::Answering => "a state that asks to be woken answers with an event",
+            Self::Settling => "a deadline that was answered does not stay due",
         })
     }
 }
@@ -137,6 +146,45 @@ fn stay_apart(lane: &Lane, engine: &mut dyn Engine, base: &Stored, steps: &[Step
     let how = "the aggregate alone in its batch (-) and beside another one (+)";
     compare_answers(Law::Separate, how, &alone, &answers);
     compare_states(Law::Separate, how, &steps[steps.len() - 1].after, &after);
+}
+
+/// The laws of deadlines: if the state has one, waking it then, or at `now` if that is later, is
+/// answered; and so on while it stays due. `ask` makes the Wake of a state.
+#[track_caller]
+pub(crate) fn check_deadline(
+    lane: &Lane,
+    engine: &mut dyn Engine,
+    state: &Stored,
+    now: u64,
+    ask: impl Fn(&Stored, u64) -> Asked,
+) {
+    let time = state.wake_at.max(now);
+    let mut before = state.clone();
+    for _ in 0..WAKES_MAX {
+        if before.wake_at > time || before.wake_at == NEVER {
+            return;
+        }
+        let asked = ask(&before, time);
+        let decided = lane.decide(engine, &before, std::slice::from_ref(&asked), None);
+        let (mut answers, after) = unfaulted("wake", decided);
+        let Some(answer) = answers.pop() else { panic!("decide gave no answer to a Wake") };
+        if answer.code != ACCEPTED || answer.events.is_empty() {
+            broken(
+                Law::Answering,
+                &format!("the state wants to be woken at {}; woken at {time}, it", before.wake_at),
+                &format!("  + {}", answer.show()),
+            );
+        }
+        let step = Step { asked, answer, after };
+        repeat_decide(lane, engine, &before, &step);
+        agree(lane, engine, &before, &step);
+        before = step.after;
+    }
+    broken(
+        Law::Settling,
+        &format!("the state before (-) and after it was woken {WAKES_MAX} times at {time} (+)"),
+        &diff::lines(&state.show(), &before.show()),
+    );
 }
 
 fn rows(steps: &[Step]) -> (Vec<Asked>, Vec<Answer>) {

@@ -7,7 +7,7 @@ use super::lane::{Answer, Asked, Happened, Lane, Names, Stored};
 use super::laws::{self, Law, Step, broken, unfaulted};
 use super::{MessageList, diff};
 use crate::aggregate::Aggregate;
-use crate::columns::{ACCEPTED, NOTHING, REFUSED};
+use crate::columns::{self, ACCEPTED, NOTHING, REFUSED};
 use crate::handler::Handler;
 use crate::json;
 use crate::messages::Messages;
@@ -184,6 +184,7 @@ impl<A: Aggregate> Scenario<A> {
         self.stored = unfaulted("evolve", folded);
         self.history.extend(happened);
         self.check_history();
+        self.check_deadline();
         self.answer = None;
         self.begin_anew()
     }
@@ -206,10 +207,12 @@ impl<A: Aggregate> Scenario<A> {
     /// # Panics
     /// If the handler faults or a law is broken.
     #[track_caller]
-    pub fn when(self, command: impl Into<A::Command>) -> Self {
+    pub fn when(mut self, command: impl Into<A::Command>) -> Self {
         let command = command.into();
         let body = survives(&command);
-        self.ask(command.kind(), body)
+        let kind = self.command_kinds[command.kind()];
+        let asked = self.attributes.ask(kind, body);
+        self.ask(asked)
     }
 
     /// This is asked with a body as a client might send it, whether it can be read or not.
@@ -217,16 +220,34 @@ impl<A: Aggregate> Scenario<A> {
     /// # Panics
     /// If the aggregate takes no such kind, the handler faults or a law is broken.
     #[track_caller]
-    pub fn when_body(self, kind: &str, body: impl AsRef<[u8]>) -> Self {
+    pub fn when_body(mut self, kind: &str, body: impl AsRef<[u8]>) -> Self {
         match A::Command::KINDS.iter().position(|known| known.name == kind) {
-            Some(kind) => self.ask(kind, body.as_ref().to_vec()),
+            Some(kind) => {
+                let kind = self.command_kinds[kind];
+                let asked = self.attributes.ask(kind, body.as_ref().to_vec());
+                self.ask(asked)
+            }
             None => panic!("{} takes no command {kind}: {:?}", A::TYPE, A::Command::KINDS),
         }
     }
 
+    /// It is `time`, and the aggregate is woken, as its state wants: its deadline has come.
+    ///
+    /// # Panics
+    /// If the state has no deadline or a later one, the handler faults or a law is broken.
     #[track_caller]
-    fn ask(mut self, kind: usize, body: Vec<u8>) -> Self {
-        let asked = self.attributes.ask(self.command_kinds[kind], body);
+    pub fn when_woken_at(mut self, time: Time) -> Self {
+        let wake_at = A::wake_at(&self.state());
+        if wake_at.is_none_or(|wake_at| wake_at > time) {
+            panic!("the aggregate is not to be woken at {time:?}: its wake_at is {wake_at:?}");
+        }
+        self.attributes.time = time;
+        let asked = wake::<A>(&self.lane, &self.stored, time.0);
+        self.ask(asked)
+    }
+
+    #[track_caller]
+    fn ask(mut self, asked: Asked) -> Self {
         let rows = std::slice::from_ref(&asked);
         let decided = self.lane.decide(&mut *self.engine, &self.stored, rows, None);
         let (answers, after) = unfaulted("decide", decided);
@@ -245,12 +266,20 @@ impl<A: Aggregate> Scenario<A> {
         self.stored = after;
         self.history.extend(answer.events.iter().cloned());
         self.check_history();
+        self.check_deadline();
         self.answer = Some(answer);
         self
     }
 
     fn fold(&mut self, event: &A::Event) {
         self.folded = A::evolve(std::mem::take(&mut self.folded), event);
+    }
+
+    #[track_caller]
+    fn check_deadline(&mut self) {
+        let ask = |state: &Stored, time| wake::<A>(&self.lane, state, time);
+        let now = self.attributes.time.0;
+        laws::check_deadline(&self.lane, &mut *self.engine, &self.stored, now, ask);
     }
 
     #[track_caller]
@@ -441,6 +470,20 @@ impl Attributes {
             principal: self.principal.clone(),
             body,
         }
+    }
+}
+
+/// The Wake of this state.
+fn wake<A: Aggregate>(lane: &Lane, state: &Stored, time: u64) -> Asked {
+    let id = columns::wake_id(A::TYPE, &lane.key, state.sequence);
+    Asked {
+        kind: columns::WAKE,
+        time,
+        source: columns::HOST_SOURCE.to_owned(),
+        id: id.clone(),
+        correlation: id,
+        principal: columns::HOST_SOURCE.to_owned(),
+        body: Vec::new(),
     }
 }
 

@@ -15,7 +15,7 @@ zamu_guest::messages! {
 }
 zamu_guest::messages! {
     /// What can happen to a jar.
-    pub enum JarEvent { Filled, Sealed schema "2", OldSealed as "Sealed" }
+    pub enum JarEvent { Filled, Sealed schema "2", OldSealed as "Sealed", Opened }
 }
 zamu_guest::messages! { pub enum ShelfCommand { Stock } }
 zamu_guest::messages! { pub enum ShelfEvent { Stocked } }
@@ -52,6 +52,11 @@ pub struct Sealed {
 }
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OldSealed {}
+/// A jar was sealed for long enough.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Opened {
+    pub at: Time,
+}
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stock {
     pub jar: String,
@@ -137,11 +142,16 @@ impl Aggregate for Jar {
             }
             JarEvent::Sealed(sealed) => JarState { sealed: Some(sealed.at), ..jar },
             JarEvent::OldSealed(_) => JarState { sealed: Some(Time(0)), ..jar },
+            JarEvent::Opened(_) => JarState { sealed: None, ..jar },
         }
     }
 
     fn wake_at(jar: &JarState) -> Option<Time> {
         jar.sealed.map(|at| at.plus_ms(1_000))
+    }
+
+    fn wake(_: &JarState, context: &Context<'_, Kitchen>) -> Decision<JarEvent> {
+        Decision::accept(Opened { at: context.time })
     }
 }
 
@@ -234,9 +244,10 @@ pub const MISUSE: u32 = 2;
 pub const FILLED: u32 = 3;
 pub const SEALED: u32 = 4;
 pub const OLD_SEALED: u32 = 5;
-pub const STOCK: u32 = 6;
-pub const STOCKED: u32 = 7;
-pub const NOTE: u32 = 8;
+pub const OPENED: u32 = 6;
+pub const STOCK: u32 = 7;
+pub const STOCKED: u32 = 8;
+pub const NOTE: u32 = 9;
 
 /// Counts what a handler asks of its host.
 #[derive(Default)]
