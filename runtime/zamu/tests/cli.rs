@@ -291,6 +291,21 @@ fn a_node_and_its_files_tell_the_same() {
 }
 
 #[test]
+fn the_topology_of_a_node_is_that_of_its_configuration() {
+    let node = Node::start();
+    let file = node.folder.path().join("zamu.toml");
+    let file = file.to_str().unwrap();
+    let running = node.ask(&["topology", "--json"]).ok().json();
+    let configured = zamu(&["topology", "--config", file, "--json"]).ok().json();
+    assert_eq!(running, configured);
+    let text = zamu(&["topology", "--config", file]).ok().out;
+    assert!(text.contains("owned by counter") && text.contains("from clients"), "{text}");
+    let svg = node.folder.path().join("t.svg");
+    node.ask(&["topology", "--svg", svg.to_str().unwrap()]).ok();
+    assert!(std::fs::read_to_string(svg).unwrap().contains(">Increment<"));
+}
+
+#[test]
 fn every_event_is_one_line_with_its_provenance() {
     let node = Node::start();
     node.increment("a", "1", 1).ok();

@@ -14,6 +14,7 @@ mod remote;
 mod send;
 mod state;
 mod topics;
+mod topology;
 
 use std::process::ExitCode;
 
@@ -51,6 +52,8 @@ Examples:
     Events(events::EventsArgs),
     /// Show where each partition stands, or let a paused one go on
     Topics(topics::TopicsArgs),
+    /// Show how messages flow between handlers, or draw it
+    Topology(topology::TopologyArgs),
     /// Show what could not be processed, or have it processed again
     DeadLetters(dead_letters::DeadLettersArgs),
 }
@@ -91,6 +94,7 @@ pub(crate) fn run(cli: &Cli) -> ExitCode {
         Command::State(args) => state::run(args, &mut output),
         Command::Events(args) => events::run(args, &mut output),
         Command::Topics(args) => topics::run(args, &mut output),
+        Command::Topology(args) => topology::run(args, &mut output),
         Command::DeadLetters(args) => dead_letters::run(args, &mut output),
     };
     match done.and_then(|()| output.flush()) {
@@ -155,6 +159,9 @@ mod tests {
             "topics --data d --json",
             "topics resume order 3",
             "topics resume order 3 --json --node http://h:1",
+            "topology",
+            "topology --config a.toml --svg a.svg",
+            "topology --json --node http://h:1",
             "dead-letters list --all --type order --partition 3",
             "dead-letters list --data d",
             "dead-letters show order/3/1",
@@ -188,6 +195,8 @@ mod tests {
             ("topics resume order", "<PARTITION>"),
             ("topics resume order x", "<PARTITION>"),
             ("topics resume order 3 --data d", "--data"),
+            ("topology --config a --node http://h", "cannot be used with"),
+            ("topology --svg a --json", "cannot be used with"),
             ("dead-letters", "Usage"),
             ("dead-letters list --partition 3", "--type"),
             ("dead-letters show order/3", "TYPE/PARTITION/NUMBER"),

@@ -42,18 +42,7 @@ pub fn load<'a>(
     fs::create_dir_all(&kept).with_context(|| format!("cannot make {}", kept.display()))?;
     let mut handlers = Vec::new();
     for (name, of) in configured {
-        let place = || format!("handler `{name}` ({})", of.component.display());
-        let wasm = fs::read(&of.component)
-            .with_context(|| format!("{}: cannot read the component", place()))?;
-        let configuration = configuration(name, of)?;
-        let handler = Handler::load(&engine, &wasm, Some(&cache), limits.clone(), configuration)
-            .with_context(place)?;
-        let own = &handler.spec().name;
-        ensure!(
-            **own == **name,
-            "{}: the component calls itself `{own}`: name the section [handlers.{own}]",
-            place()
-        );
+        let (handler, wasm) = load_one(&engine, name, of, limits, Some(&cache))?;
         keep(&kept, &handler.spec().digest, &wasm)?;
         tracing::info!(
             handler = name,
@@ -66,6 +55,45 @@ pub fn load<'a>(
     }
     handlers.sort_by(|a, b| a.spec().name.cmp(&b.spec().name));
     Ok(Loaded { handlers })
+}
+
+/// What the configured components are, by name. Nothing is written.
+///
+/// # Errors
+/// As [`load`].
+pub fn describe<'a>(
+    configured: impl IntoIterator<Item = (&'a String, &'a config::Handler)>,
+    limits: &Limits,
+) -> Result<Vec<Arc<HandlerSpec>>> {
+    let engine = Engine::new()?;
+    let spec = |(name, of): (&'a String, &'a config::Handler)| {
+        let (handler, _) = load_one(&engine, name, of, limits, None)?;
+        Ok(Arc::new(handler.spec().clone()))
+    };
+    configured.into_iter().map(spec).collect()
+}
+
+/// One handler, with its component's bytes.
+fn load_one(
+    engine: &Engine,
+    name: &str,
+    of: &config::Handler,
+    limits: &Limits,
+    cache: Option<&Cache>,
+) -> Result<(Arc<Handler>, Vec<u8>)> {
+    let place = || format!("handler `{name}` ({})", of.component.display());
+    let wasm = fs::read(&of.component)
+        .with_context(|| format!("{}: cannot read the component", place()))?;
+    let configuration = configuration(name, of)?;
+    let handler =
+        Handler::load(engine, &wasm, cache, limits.clone(), configuration).with_context(place)?;
+    let own = &handler.spec().name;
+    ensure!(
+        **own == *name,
+        "{}: the component calls itself `{own}`: name the section [handlers.{own}]",
+        place()
+    );
+    Ok((handler, wasm))
 }
 
 /// The document that the handler gets: JSON, keys in order; empty if nothing is configured.

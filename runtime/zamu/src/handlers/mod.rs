@@ -7,5 +7,5 @@
 mod components;
 mod deployments;
 
-pub use components::{Loaded, load};
+pub use components::{Loaded, describe, load};
 pub use deployments::{Deployed, DeploymentError, History, enact};

@@ -65,6 +65,7 @@ pub fn router(node: Arc<Services>, settings: &config::Http) -> Router {
         .route("/dead-letters/{type}/{partition}/{number}", get(dead_letters::show))
         .route("/dead-letters/{type}/{partition}/{number}/redrive", post(dead_letters::redrive))
         .route("/deployment", get(operators::deployment))
+        .route("/topology", get(operators::topology))
         .layer(from_fn_with_state(app.clone(), gate::bound));
     // What must answer when nothing else does has no bound but that of connections.
     bounded

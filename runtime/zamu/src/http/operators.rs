@@ -1,5 +1,7 @@
 //! For whoever runs the node: partitions, deployment, health, metrics.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -12,6 +14,7 @@ use zamu_core::shard::PartitionView;
 
 use crate::http::App;
 use crate::http::problem::Problem;
+use crate::json::Flow;
 use crate::telemetry;
 
 #[derive(Serialize)]
@@ -83,6 +86,13 @@ pub(crate) async fn resume(
     let partition = app.partition(&r#type, &partition)?;
     let resumed = app.node.shards.ask(partition, move |shard| shard.resume(partition)).await?;
     Ok(Json(json!({ "resumed": resumed })))
+}
+
+/// Who sends what to whom.
+pub(crate) async fn topology(State(app): State<App>) -> Json<Flow> {
+    let topology = &app.node.topology;
+    let specs: Vec<_> = topology.handlers.iter().map(|h| Arc::clone(&h.spec)).collect();
+    Json(Flow::of(topology.types.iter().map(|t| (&*t.name, t.partitions)), &specs))
 }
 
 /// What is in force.

@@ -5,6 +5,7 @@
 mod answer;
 mod dead_letter;
 mod event;
+mod flow;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::handlers::History;
 pub use answer::{Outcome, answer, status};
 pub use dead_letter::{DeadLetter, dead_letter};
 pub use event::{Event, event};
+pub use flow::{Flow, FlowCommand, FlowEvent, FlowHandler, FlowType, Loose as LooseKind};
 
 /// Names for what records only number.
 #[derive(Debug, Default)]

@@ -25,6 +25,18 @@ async fn health_readiness_topics_and_deployment_tell_where_the_node_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_topology_tells_who_takes_and_who_hears_what() {
+    let host = Host::start().await;
+    let topology = host.get("/topology").await.json;
+    let counter = topology["types"].as_array().unwrap().iter().find(|t| t["type"] == "counter");
+    let counter = counter.unwrap();
+    assert_eq!((&counter["owner"], &counter["partitions"]), (&json!("counter"), &json!(3)));
+    let increment = json!({ "kind": "Increment", "taken": true, "senders": ["counter"] });
+    assert!(counter["commands"].as_array().unwrap().contains(&increment), "{counter}");
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn metrics_count_what_happened() {
     let host = Host::start().await;
     let list: Vec<_> = (0..10).map(|n| increment("a", &n.to_string(), 1)).collect();
