@@ -85,6 +85,10 @@ fn an_event_that_a_handler_cannot_react_to_is_parked_and_redriven() {
     world.settle();
     let mirror = common::toy::mirror_of(b"c");
     assert_eq!((world.sum(CELL, "c"), world.sum(MIRROR, &mirror)), (15, 2));
+    world.redrive(CELLS, 1);
+    world.settle();
+    assert_eq!(world.answer(2), "fault 1", "not mended yet: it stays parked");
+    assert_eq!(world.open_dead_letters(CELLS), [1]);
     world.mend();
     world.settle();
     world.redrive(CELLS, 1);

@@ -203,10 +203,13 @@ impl<'a> Letters<'a> {
                 _ => false,
             };
             while let Some(p) = parked.next_if(|p| turn.reactions[p.reaction].0 == index) {
-                let redriven = turn.reactions[p.reaction].1.is_some();
-                faulted |= redriven;
-                if !redriven {
-                    self.park(p);
+                match item.redrives.filter(|_| turn.reactions[p.reaction].1.is_some()) {
+                    // It faults again, and stays open.
+                    Some(number) => {
+                        faulted = true;
+                        self.by_item.insert(index, number);
+                    }
+                    None => self.park(p),
                 }
             }
             let dropped = matches!(&turn.decided.verdicts[index], Verdict::Dropped(_));

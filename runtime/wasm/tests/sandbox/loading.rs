@@ -115,13 +115,13 @@ fn a_manifest_that_contradicts_itself_is_refused_with_the_place() {
     for (from, to, says) in [
         (r#""fold": 1"#, r#""fold": x"#, "wit/manifest.wit"),
         (
-            r#""commands": [0], "events": [1] }],"#,
-            r#""commands": [7], "events": [1] }],"#,
+            r#""commands": [0], "events": [1] },"#,
+            r#""commands": [7], "events": [1] },"#,
             "aggregates[0].commands[0] is 7, and kinds has 2 entries",
         ),
         (
-            r#""types": ["animal"]"#,
-            r#""types": [        ]"#,
+            r#""types": ["animal", "keeper"]"#,
+            r#""types": [                  ]"#,
             "aggregates[0].type is 0, and types has 0",
         ),
         (r#""version": "0.1.0""#, r#""version": "0.1.z""#, "semantic version"),

@@ -87,7 +87,7 @@ fn every_call_names_its_culprit() {
     let mut zoo = zoo();
     let mut faults = Vec::new();
     faults.push(zoo.evolve(&one_aggregate(), &past(&["x", "trap"])).unwrap_err());
-    faults.push(zoo.react(&events(&["x", "trap", "x"])).unwrap_err());
+    faults.push(zoo.react(&events(&["x", "react trap", "x"])).unwrap_err());
     faults.push(zoo.inspect(&aggregates(&[("a", "1"), ("trap", "2")])).unwrap_err());
     for fault in faults {
         assert_eq!((fault.reason, fault.culprit), (FaultReason::Trap, Some(1)), "{fault}");

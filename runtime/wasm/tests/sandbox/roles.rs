@@ -37,8 +37,8 @@ fn evolve_agrees_with_decide() {
 #[test]
 fn react_names_the_causes_of_its_commands() {
     let sent = zoo().react(&events(&["x", "y"])).unwrap();
-    assert_eq!((sent.cause, sent.aggregate_type, sent.kind), (vec![0, 1], vec![0, 0], vec![0, 0]));
-    assert_eq!(texts(&sent.keys), ["told", "told"]);
+    assert_eq!((sent.cause, sent.aggregate_type, sent.kind), (vec![0, 1], vec![1, 1], vec![0, 0]));
+    assert_eq!(texts(&sent.keys), ["a", "a"]);
     assert_eq!(texts(&sent.bodies), ["x", "y"]);
 }
 
@@ -82,7 +82,7 @@ fn the_manifest_is_read_in_full() {
     let manifest = &spec.manifest;
     assert_eq!((&*spec.name, manifest.version.as_str(), manifest.fold), ("zoo", "0.1.0", 1));
     assert_eq!(spec.digest.len(), 64);
-    assert_eq!(manifest.types, ["animal"]);
+    assert_eq!(manifest.types, ["animal", "keeper"]);
     assert_eq!(manifest.kinds[1].to_string(), "Noted (schema zoo/noted/1, text/plain)");
     assert_eq!(manifest.state_schemas, ["zoo/count/1"]);
     assert_eq!(
@@ -93,7 +93,7 @@ fn the_manifest_is_read_in_full() {
         (manifest.subscriptions[0].aggregate_type, &*manifest.subscriptions[0].kinds),
         (0, &[1][..])
     );
-    assert_eq!((manifest.sends[0].aggregate_type, &*manifest.sends[0].kinds), (0, &[0][..]));
+    assert_eq!((manifest.sends[0].aggregate_type, &*manifest.sends[0].kinds), (1, &[0][..]));
     assert!(manifest.items);
     assert!(!load("zoo-plain", Limits::default()).spec().manifest.items);
 }

@@ -4,9 +4,10 @@ use std::cell::Cell;
 use std::hint::black_box;
 
 use crate::bindings::exports::zamu::handler::command_handler::{Decision, Events, Outcomes};
+use crate::bindings::exports::zamu::handler::event_handler::Commands;
 use crate::bindings::zamu::handler::columns::Fault;
 use crate::bindings::zamu::handler::{configuration, log, meter};
-use crate::{NOTED, blobs, push, states};
+use crate::{ACT, ANIMAL, KEEPER, Mood, NOTED, blobs, push, states};
 
 /// What `decide` will return, and how it will lie about it.
 pub(crate) struct Answer {
@@ -56,6 +57,10 @@ impl Answer {
 
     fn accept(&mut self, index: u32, event: &[u8], reply: &[u8]) {
         self.outcome(0, b"", reply);
+        self.event(index, event);
+    }
+
+    fn event(&mut self, index: u32, event: &[u8]) {
         self.events.cause.push(index);
         self.events.kind.push(NOTED);
         push(&mut self.events.bodies, event);
@@ -110,6 +115,87 @@ impl Lie {
     }
 }
 
+/// What `react` will return, and how it will lie about it.
+pub(crate) struct Told {
+    commands: Commands,
+    lie: Option<Slander>,
+}
+
+/// A contradiction in the commands that `react` returns.
+#[derive(Clone, Copy)]
+enum Slander {
+    EndsDescend,
+    EndsBeyondData,
+    ColumnTooLong,
+    CauseOutOfRange,
+    UnknownKind,
+    TypeNotSent,
+    NoKey,
+    KeyNotText,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        let commands = Commands {
+            cause: Vec::new(),
+            aggregate_type: Vec::new(),
+            keys: blobs(),
+            kind: Vec::new(),
+            bodies: blobs(),
+        };
+        Self { commands, lie: None }
+    }
+}
+
+impl Told {
+    pub(crate) fn into_commands(mut self) -> Commands {
+        if let Some(lie) = self.lie {
+            lie.apply(&mut self.commands);
+        }
+        self.commands
+    }
+
+    fn tell(&mut self, index: u32, keeper: &[u8], what: &[u8]) {
+        self.commands.cause.push(index);
+        self.commands.aggregate_type.push(KEEPER);
+        push(&mut self.commands.keys, keeper);
+        self.commands.kind.push(ACT);
+        push(&mut self.commands.bodies, what);
+    }
+}
+
+impl Slander {
+    fn named(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"lie-ends-descend" => Self::EndsDescend,
+            b"lie-ends-beyond-data" => Self::EndsBeyondData,
+            b"lie-column-too-long" => Self::ColumnTooLong,
+            b"lie-cause-out-of-range" => Self::CauseOutOfRange,
+            b"lie-unknown-kind" => Self::UnknownKind,
+            b"lie-type-not-sent" => Self::TypeNotSent,
+            b"lie-no-key" => Self::NoKey,
+            b"lie-key-not-text" => Self::KeyNotText,
+            _ => return None,
+        })
+    }
+
+    fn apply(self, commands: &mut Commands) {
+        match self {
+            Self::EndsDescend => commands.bodies.ends[0] = commands.bodies.data.len() as u32 + 1,
+            Self::EndsBeyondData => commands.keys.ends.iter_mut().for_each(|end| *end += 1_000),
+            Self::ColumnTooLong => commands.kind.push(ACT),
+            Self::CauseOutOfRange => commands.cause.iter_mut().for_each(|cause| *cause += 1_000),
+            Self::UnknownKind => commands.kind.iter_mut().for_each(|kind| *kind = 77),
+            Self::TypeNotSent => commands.aggregate_type.fill(ANIMAL),
+            Self::NoKey => {
+                commands.keys.data.clear();
+                commands.keys.ends.fill(0);
+            }
+            Self::KeyNotText => commands.keys.data.fill(0xff),
+        }
+    }
+}
+
 thread_local! {
     /// State that a guest must not have: calls of `decide` in this instance.
     static CALLS: Cell<u64> = const { Cell::new(0) };
@@ -148,13 +234,78 @@ pub(crate) fn act(
         b"hidden" => (b"".to_vec(), CALLS.get().to_string().into_bytes()),
         // More than a reply may be, and more than the tests let a guest return.
         b"output" => (b"".to_vec(), vec![b'x'; 2 << 20]),
-        _ => match body.strip_prefix(b"emit ") {
-            Some(event) => (event.to_vec(), b"".to_vec()),
-            None => (count.to_string().into_bytes(), count.to_string().into_bytes()),
+        _ => match (number_after(b"event-bytes ", body), number_after(b"reply-bytes ", body)) {
+            (Some(bytes), _) => (vec![b'x'; bytes], b"".to_vec()),
+            (_, Some(bytes)) => (b"".to_vec(), vec![b'x'; bytes]),
+            _ => match body.strip_prefix(b"emit ") {
+                Some(event) => (event.to_vec(), b"".to_vec()),
+                None => (count.to_string().into_bytes(), count.to_string().into_bytes()),
+            },
         },
     };
     answer.accept(index, &event, &reply);
+    for _ in 1..number_after(b"events ", body).unwrap_or(1) {
+        *count += 1;
+        answer.event(index, &event);
+    }
     Ok(())
+}
+
+/// Tells the keeper of an animal's event. After `react ` it says how to go about it.
+pub(crate) fn tell(
+    mood: Mood,
+    key: &[u8],
+    event: &[u8],
+    index: u32,
+    told: &mut Told,
+) -> Result<(), Fault> {
+    let how = event.strip_prefix(b"react ").unwrap_or(b"honestly");
+    let how = mood.takes(how);
+    if let Some(lie) = Slander::named(how) {
+        told.lie = Some(lie);
+    }
+    misbehave(how)?;
+    if how == b"quiet" {
+        return Ok(());
+    }
+    let oversized = number_after(b"body-bytes ", how).map(|bytes| vec![b'x'; bytes]);
+    let body = oversized.as_deref().or(how.strip_prefix(b"send ")).unwrap_or(event);
+    for _ in 0..number_after(b"times ", how).unwrap_or(1) {
+        told.tell(index, key, body);
+    }
+    Ok(())
+}
+
+/// Whether a tame zoo does a plain note instead.
+pub(crate) fn is_misbehaviour(what: &[u8]) -> bool {
+    const ANIMALS: [&[u8]; 12] = [
+        b"trap",
+        b"trap-quietly",
+        b"loop",
+        b"memory",
+        b"stack",
+        b"out-of-bounds",
+        b"fault",
+        b"unsupported-schema",
+        b"unsupported-kind",
+        b"item-again",
+        b"item-far",
+        b"output",
+    ];
+    const GROUPS: [&[u8]; 7] = [
+        b"lie-",
+        b"burn ",
+        b"event-bytes ",
+        b"reply-bytes ",
+        b"events ",
+        b"body-bytes ",
+        b"times ",
+    ];
+    ANIMALS.contains(&what) || GROUPS.iter().any(|group| what.starts_with(group))
+}
+
+fn number_after(prefix: &[u8], body: &[u8]) -> Option<usize> {
+    std::str::from_utf8(body.strip_prefix(prefix)?).ok()?.parse().ok()
 }
 
 /// Does what the text says, where it names a misbehaviour that fits any call.
@@ -190,9 +341,8 @@ pub(crate) fn misbehave(what: &[u8]) -> Result<(), Fault> {
         // 40 MiB that stay with the instance.
         b"hoard" => HOARD.set(Vec::with_capacity(40 << 20)),
         _ => {
-            if let Some(rounds) = what.strip_prefix(b"burn ") {
-                let rounds = std::str::from_utf8(rounds).ok().and_then(|text| text.parse().ok());
-                burn(rounds.unwrap_or(0));
+            if let Some(rounds) = number_after(b"burn ", what) {
+                burn(rounds as u64);
             }
         }
     }

@@ -1,8 +1,10 @@
 //! A guest that misbehaves on request, so that the host's reaction to each misbehaviour is tested.
 //!
 //! The body of a command (of an event, for `react` and `evolve`) selects the behaviour; `animals`
-//! lists them. Anything else is sane: one `Noted` event, and a state that counts them. Written
-//! against the WIT bindings directly, as no vendor would; the guest SDK plays no part here.
+//! lists them. Anything else is sane: one `Noted` event, and a state that counts them. Of each event
+//! of an animal its keeper is told, and nobody of a keeper's. The configuration says whether the zoo
+//! is wild, tame or rabid. Written against the WIT bindings directly, as no vendor would; the guest
+//! SDK plays no part here.
 //! Empty on any target but WebAssembly.
 #![cfg(target_arch = "wasm32")]
 
@@ -18,7 +20,7 @@ mod bindings {
 
 use bindings::exports::zamu::handler::{command_handler, event_handler, inspect, manifest};
 use bindings::zamu::handler::columns::{Aggregates, Blobs, Fault, States};
-use bindings::zamu::handler::{log, meter};
+use bindings::zamu::handler::{configuration, log, meter};
 
 /// The component.
 struct Zoo;
@@ -30,21 +32,59 @@ const ITEMS: bool = !cfg!(feature = "plain");
 const ACT: u32 = 0;
 /// Index of the event `Noted`.
 const NOTED: u32 = 1;
+/// Index of the type `animal`.
+const ANIMAL: u32 = 0;
+/// Index of the type `keeper`.
+const KEEPER: u32 = 1;
+
+/// What the operator's configuration makes of the zoo, in `decide` and `react`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    /// As the bodies say.
+    Wild,
+    /// Mended: nothing misbehaves, and what would have is a plain note.
+    Tame,
+    /// A broken deployment: every item traps.
+    Rabid,
+}
+
+impl Mood {
+    fn configured() -> Self {
+        match &*configuration::get() {
+            b"tame" => Self::Tame,
+            b"rabid" => Self::Rabid,
+            _ => Self::Wild,
+        }
+    }
+
+    /// What is to be done where a body says `what`.
+    fn takes(self, what: &[u8]) -> &[u8] {
+        match self {
+            Self::Wild => what,
+            Self::Rabid => b"trap",
+            Self::Tame if animals::is_misbehaviour(what) => b"note",
+            Self::Tame => what,
+        }
+    }
+}
 
 impl manifest::Guest for Zoo {
     fn describe() -> String {
         format!(
             r#"{{
   "name": "{name}", "version": "0.1.0", "fold": 1,
-  "types": ["animal"],
+  "types": ["animal", "keeper"],
   "kinds": [
     {{ "name": "Act", "schema": "zoo/act/1", "content-type": "text/plain" }},
     {{ "name": "Noted", "schema": "zoo/noted/1", "content-type": "text/plain" }}
   ],
   "state-schemas": ["zoo/count/1"],
-  "aggregates": [{{ "type": 0, "commands": [0], "events": [1] }}],
+  "aggregates": [
+    {{ "type": 0, "commands": [0], "events": [1] }},
+    {{ "type": 1, "commands": [0], "events": [1] }}
+  ],
   "subscriptions": [{{ "type": 0, "events": [1] }}],
-  "sends": [{{ "type": 0, "commands": [0] }}],
+  "sends": [{{ "type": 1, "commands": [0] }}],
   "items": {ITEMS}
 }}"#,
             name = env!("CARGO_PKG_NAME"),
@@ -59,12 +99,13 @@ impl command_handler::Guest for Zoo {
     ) -> Result<command_handler::Decision, Fault> {
         report_panics();
         animals::count_call();
+        let mood = Mood::configured();
         let mut counts: Vec<u64> = strings(&aggregates.states).map(count_of).collect();
         let mut answer = animals::Answer::default();
         for (index, body) in strings(&commands.bodies).enumerate() {
             item(index);
             let count = &mut counts[commands.slot[index] as usize];
-            animals::act(body, index as u32, count, &mut answer)?;
+            animals::act(mood.takes(body), index as u32, count, &mut answer)?;
         }
         item(commands.slot.len());
         Ok(answer.into_decision(&counts))
@@ -86,23 +127,13 @@ impl command_handler::Guest for Zoo {
 impl event_handler::Guest for Zoo {
     fn react(events: event_handler::Events) -> Result<event_handler::Commands, Fault> {
         report_panics();
-        let mut sent = event_handler::Commands {
-            cause: Vec::new(),
-            aggregate_type: Vec::new(),
-            keys: blobs(),
-            kind: Vec::new(),
-            bodies: blobs(),
-        };
-        for (index, body) in strings(&events.bodies).enumerate() {
+        let mood = Mood::configured();
+        let mut told = animals::Told::default();
+        for (index, (key, body)) in strings(&events.keys).zip(strings(&events.bodies)).enumerate() {
             item(index);
-            animals::misbehave(body)?;
-            sent.cause.push(index as u32);
-            sent.aggregate_type.push(0);
-            push(&mut sent.keys, b"told");
-            sent.kind.push(ACT);
-            push(&mut sent.bodies, body);
+            animals::tell(mood, key, body, index as u32, &mut told)?;
         }
-        Ok(sent)
+        Ok(told.into_commands())
     }
 }
 
