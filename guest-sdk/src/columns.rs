@@ -219,6 +219,58 @@ pub struct Sent {
     pub bodies: Blobs,
 }
 
+/// The aggregates that projected events are about, each once; an index here is a *slot*.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subjects {
+    /// Index into the manifest's types.
+    pub aggregate_type: Vec<u32>,
+    /// Keys.
+    pub keys: Blobs,
+}
+
+/// The current rows of the subjects in keyed tables; what does not exist is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CurrentRows {
+    /// Whose row it is.
+    pub slot: Vec<u32>,
+    /// Index into the manifest's tables.
+    pub table: Vec<u32>,
+    /// The rows.
+    pub values: Blobs,
+}
+
+/// Events to project.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Projected {
+    /// Which aggregate decided the event.
+    pub slot: Vec<u32>,
+    /// Number within the aggregate, from 1.
+    pub sequences: Vec<u64>,
+    /// Index into the manifest's kinds.
+    pub kind: Vec<u32>,
+    /// Milliseconds since 1970.
+    pub time: Vec<u64>,
+    /// Correlations.
+    pub correlations: Blobs,
+    /// Bodies.
+    pub bodies: Blobs,
+}
+
+/// What `project` returns: what becomes of rows, in order; the last change of a row counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Whose row it is.
+    pub slot: Vec<u32>,
+    /// Index into the manifest's tables.
+    pub table: Vec<u32>,
+    /// Empty in a keyed table, never in another.
+    pub suffixes: Blobs,
+    /// 0 for a row that is written, 1 for one that is removed.
+    pub delete: Vec<u8>,
+    /// The rows; empty where one is removed.
+    pub values: Blobs,
+}
+
 /// The handler cannot work on a batch as a whole. Never a business answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -305,6 +357,50 @@ impl Heard {
                 self.correlations.len(),
                 self.principals.len(),
                 self.bodies.len(),
+            ],
+        )
+    }
+}
+
+impl Subjects {
+    pub(crate) fn check(&self) -> Result<(), Fault> {
+        same_length("subjects", &[self.aggregate_type.len(), self.keys.len()])
+    }
+}
+
+impl CurrentRows {
+    pub(crate) fn check(&self) -> Result<(), Fault> {
+        same_length("rows", &[self.slot.len(), self.table.len(), self.values.len()])
+    }
+}
+
+impl Projected {
+    pub(crate) fn check(&self) -> Result<(), Fault> {
+        same_length(
+            "events",
+            &[
+                self.slot.len(),
+                self.sequences.len(),
+                self.kind.len(),
+                self.time.len(),
+                self.correlations.len(),
+                self.bodies.len(),
+            ],
+        )
+    }
+}
+
+impl Changes {
+    #[cfg_attr(target_arch = "wasm32", allow(dead_code))]
+    pub(crate) fn check(&self) -> Result<(), Fault> {
+        same_length(
+            "changes",
+            &[
+                self.slot.len(),
+                self.table.len(),
+                self.suffixes.len(),
+                self.delete.len(),
+                self.values.len(),
             ],
         )
     }

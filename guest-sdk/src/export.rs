@@ -4,8 +4,8 @@
 /// Makes the crate a handler.
 ///
 /// Defines `pub fn handler() -> Handler`, and exports the component's interfaces when built for
-/// `wasm32`. Which interfaces those are follows from which of `aggregates` and `event_handlers` are
-/// given. The version is the package's, unless `version` is given after the name.
+/// `wasm32`. Which interfaces those are follows from which of `aggregates`, `event_handlers` and
+/// `projections` are given. The version is the package's, unless `version` is given after the name.
 ///
 /// ```
 /// # use serde::{Deserialize, Serialize};
@@ -39,7 +39,9 @@
 #[macro_export]
 macro_rules! handler {
     (name: $name:expr, $(version: $version:expr,)? fold: $fold:expr $(,)?) => {
-        compile_error!("a handler has `aggregates: [..]`, `event_handlers: [..]`, or both");
+        compile_error!(
+            "a handler has `aggregates: [..]`, `event_handlers: [..]`, `projections: [..]`, or several"
+        );
     };
     (
         name: $name:expr,
@@ -47,6 +49,7 @@ macro_rules! handler {
         fold: $fold:expr
         $(, aggregates: [$($aggregate:ty),+ $(,)?])?
         $(, event_handlers: [$($event_handler:ty),+ $(,)?])?
+        $(, projections: [$($projection:ty),+ $(,)?])?
         $(,)?
     ) => {
         /// The handler of this crate, as a value.
@@ -55,10 +58,13 @@ macro_rules! handler {
             $crate::Handler::new($name, $crate::__version!($($version)?), $fold)
                 $($(.aggregate::<$aggregate>())+)?
                 $($(.event_handler::<$event_handler>())+)?
+                $($(.projection::<$projection>())+)?
         }
 
         $crate::__export! {
-            $(aggregates [$($aggregate)+])? $(event_handlers [$($event_handler)+])?
+            $(aggregates [$($aggregate)+])?
+            $(event_handlers [$($event_handler)+])?
+            $(projections [$($projection)+])?
         }
     };
 }
@@ -181,6 +187,29 @@ macro_rules! __export_role {
 
         $crate::wasm::event_handler::export_event_handler!(
             Component with_types_in $crate::wasm::event_handler
+        );
+    };
+    (projections) => {
+        const _: () = {
+            use $crate::wasm::projection::exports::zamu::handler::projection::{
+                Changes, Events, Fault, Guest, Rows, Subjects,
+            };
+
+            impl Guest for Component {
+                fn project(
+                    subjects: Subjects,
+                    rows: Rows,
+                    events: Events,
+                ) -> ::core::result::Result<Changes, Fault> {
+                    let mut host = $crate::wasm::Outside::new();
+                    let (subjects, rows) = (subjects.into(), rows.into());
+                    Ok(Self::handler().project(&subjects, &rows, &events.into(), &mut host)?.into())
+                }
+            }
+        };
+
+        $crate::wasm::projection::export_projection!(
+            Component with_types_in $crate::wasm::projection
         );
     };
 }

@@ -91,6 +91,8 @@
 //! # }
 //! ```
 //!
+//! A third role, the [`Projection`], turns events into rows of tables, which queries read.
+//!
 //! All that is not a function of state and message comes in the [`Context`]: time, ids, who asked,
 //! the operator's configuration. There is nothing else: no clock, no randomness, no files. A body
 //! that does not decode is refused as `malformed`, naming the field; how strict that is, serde's
@@ -125,6 +127,7 @@ mod item;
 pub mod json;
 pub mod log;
 pub mod messages;
+pub mod projection;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod time;
@@ -137,4 +140,5 @@ pub use decision::Decision;
 pub use event_handler::{EventContext, EventHandler, Outbox};
 pub use handler::{Handler, Host};
 pub use messages::{Addressed, Kind, Messages};
+pub use projection::{KeyedTable, ListTable, Projection, ProjectionContext, Rows};
 pub use time::Time;

@@ -69,10 +69,30 @@ pub mod event_handler {
     });
 }
 
+/// What a handler has that makes tables.
+#[allow(missing_docs, unreachable_pub, clippy::all)]
+pub mod projection {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "
+            package zamu:guest;
+            world makes-tables {
+                export zamu:handler/projection@0.1.0;
+            }
+        ",
+        with: { "zamu:handler/columns@0.1.0": crate::wasm::command_handler::zamu::handler::columns },
+        generate_all,
+        export_macro_name: "export_projection",
+        pub_export_macro: true,
+        default_bindings_module: "zamu_guest::wasm::projection",
+    });
+}
+
 use command_handler::exports::zamu::handler::command_handler as commands;
 use command_handler::zamu::handler::columns as shared;
 use event_handler::exports::zamu::handler::event_handler as events;
 use manifest::zamu::handler::{configuration, log as host_log, meter};
+use projection::exports::zamu::handler::projection as tables;
 
 use crate::columns;
 
@@ -220,6 +240,43 @@ impl From<columns::Sent> for events::Commands {
             keys: sent.keys.into(),
             kind: sent.kind,
             bodies: sent.bodies.into(),
+        }
+    }
+}
+
+impl From<tables::Subjects> for columns::Subjects {
+    fn from(subjects: tables::Subjects) -> Self {
+        Self { aggregate_type: subjects.aggregate_type, keys: subjects.keys.into() }
+    }
+}
+
+impl From<tables::Rows> for columns::CurrentRows {
+    fn from(rows: tables::Rows) -> Self {
+        Self { slot: rows.slot, table: rows.table, values: rows.values.into() }
+    }
+}
+
+impl From<tables::Events> for columns::Projected {
+    fn from(events: tables::Events) -> Self {
+        Self {
+            slot: events.slot,
+            sequences: events.sequences,
+            kind: events.kind,
+            time: events.time,
+            correlations: events.correlations.into(),
+            bodies: events.bodies.into(),
+        }
+    }
+}
+
+impl From<columns::Changes> for tables::Changes {
+    fn from(changes: columns::Changes) -> Self {
+        Self {
+            slot: changes.slot,
+            table: changes.table,
+            suffixes: changes.suffixes.into(),
+            delete: changes.delete,
+            values: changes.values.into(),
         }
     }
 }

@@ -22,6 +22,32 @@ mod hearer {
     zamu_guest::handler! { name: "hearer", fold: 1, event_handlers: [super::support::Gossip] }
 }
 
+mod viewer {
+    zamu_guest::handler! { name: "viewer", fold: 1, projections: [super::Fills] }
+}
+
+/// How full jars are.
+struct Fills;
+
+const FILLS: zamu_guest::KeyedTable<u64> = zamu_guest::KeyedTable::new("fills");
+
+zamu_guest::messages! { pub enum Fill { Filled(support::Filled) } }
+
+impl zamu_guest::Projection for Fills {
+    const TYPE: &'static str = "jar";
+    const TABLES: &'static [zamu_guest::projection::TableDeclaration] = &[FILLS.declared()];
+    type Event = Fill;
+
+    fn project(
+        event: &Fill,
+        _: &zamu_guest::ProjectionContext<'_>,
+        rows: &mut zamu_guest::Rows<'_>,
+    ) {
+        let Fill::Filled(filled) = event;
+        *rows.current(&FILLS).get_or_insert(0) += filled.grams;
+    }
+}
+
 fn manifest(handler: &zamu_guest::Handler) -> serde_json::Value {
     serde_json::from_str(&handler.describe()).unwrap_or_default()
 }
@@ -41,6 +67,10 @@ fn a_handler_has_the_roles_it_is_given_and_no_other() {
     let hearer = manifest(&hearer::handler());
     assert_eq!(hearer["aggregates"], serde_json::json!([]));
     assert_eq!(hearer["types"], serde_json::json!(["jar", "audit"]));
+
+    let viewer = manifest(&viewer::handler());
+    assert_eq!(viewer["aggregates"], serde_json::json!([]));
+    assert_eq!(viewer["tables"][0]["name"], "fills");
 }
 
 #[test]

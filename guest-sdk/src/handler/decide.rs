@@ -23,7 +23,7 @@ pub(super) fn decide(
 ) -> Result<Decision, Fault> {
     aggregates.check()?;
     commands.check()?;
-    let mut left = uses(&commands.slot, aggregates)?;
+    let mut left = uses(&commands.slot, aggregates.keys.len())?;
     let mut open: Vec<Option<Open<'_>>> = left.iter().map(|_| None).collect();
     let mut finished = Finished::new(left.len());
     let mut configurations = Configurations::new(handler.owned.len());

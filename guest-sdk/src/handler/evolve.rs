@@ -13,7 +13,7 @@ pub(super) fn evolve(
 ) -> Result<States, Fault> {
     aggregates.check()?;
     events.check()?;
-    let mut left = uses(&events.slot, aggregates)?;
+    let mut left = uses(&events.slot, aggregates.keys.len())?;
     let mut open: Vec<Option<Box<dyn Slot>>> = left.iter().map(|_| None).collect();
     let mut finished = Finished::new(left.len());
 

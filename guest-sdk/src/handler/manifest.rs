@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::messages::{CONTENT_TYPE, Kind};
+use crate::projection::TableDeclaration;
 
 /// The document. Its lists only grow while a handler is put together, so indices stay true.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -17,6 +18,10 @@ pub(crate) struct Manifest {
     pub(crate) aggregates: Vec<OwnedType>,
     pub(crate) subscriptions: Vec<TypeEvents>,
     pub(crate) sends: Vec<TypeCommands>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tables: Vec<TableEntry>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) projections: Vec<TypeEvents>,
     pub(crate) items: bool,
 }
 
@@ -50,6 +55,15 @@ pub(crate) struct TypeCommands {
     pub(crate) commands: Vec<u32>,
 }
 
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct TableEntry {
+    pub(crate) name: &'static str,
+    #[serde(rename = "type")]
+    pub(crate) aggregate_type: u32,
+    pub(crate) keyed: bool,
+    pub(crate) reference: bool,
+}
+
 impl Manifest {
     pub(crate) fn new(name: &str, version: &str, fold: u32) -> Self {
         Self {
@@ -62,6 +76,8 @@ impl Manifest {
             aggregates: Vec::new(),
             subscriptions: Vec::new(),
             sends: Vec::new(),
+            tables: Vec::new(),
+            projections: Vec::new(),
             items: true,
         }
     }
@@ -84,12 +100,24 @@ impl Manifest {
     }
 
     pub(crate) fn subscribe(&mut self, aggregate_type: u32, event: u32) {
-        let at = self.subscriptions.iter().position(|s| s.aggregate_type == aggregate_type);
-        let at = at.unwrap_or_else(|| {
-            self.subscriptions.push(TypeEvents { aggregate_type, events: Vec::new() });
-            self.subscriptions.len() - 1
-        });
-        index_of(&mut self.subscriptions[at].events, event);
+        add_event(&mut self.subscriptions, aggregate_type, event);
+    }
+
+    pub(crate) fn project(&mut self, aggregate_type: u32, event: u32) {
+        add_event(&mut self.projections, aggregate_type, event);
+    }
+
+    /// Index of a table, which must be new.
+    pub(crate) fn table(&mut self, aggregate_type: u32, table: &TableDeclaration) -> u32 {
+        assert!(
+            self.tables.iter().all(|known| known.name != table.name),
+            "table {} stands twice in handler {}: a table has one projection",
+            table.name,
+            self.name,
+        );
+        let TableDeclaration { name, keyed, reference } = *table;
+        self.tables.push(TableEntry { name, aggregate_type, keyed, reference });
+        (self.tables.len() - 1) as u32
     }
 
     pub(crate) fn send(&mut self, aggregate_type: u32, command: u32) {
@@ -106,6 +134,15 @@ impl Manifest {
     pub(crate) fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a manifest is JSON")
     }
+}
+
+fn add_event(list: &mut Vec<TypeEvents>, aggregate_type: u32, event: u32) {
+    let at = list.iter().position(|s| s.aggregate_type == aggregate_type);
+    let at = at.unwrap_or_else(|| {
+        list.push(TypeEvents { aggregate_type, events: Vec::new() });
+        list.len() - 1
+    });
+    index_of(&mut list[at].events, event);
 }
 
 /// Index of an entry in a list without doubles; appended if it is not there yet.

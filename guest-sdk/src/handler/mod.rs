@@ -7,7 +7,9 @@ mod configuration;
 mod decide;
 mod evolve;
 mod manifest;
+mod project;
 mod react;
+pub(crate) mod rows;
 mod slot;
 
 use self::configuration::Parse;
@@ -15,10 +17,12 @@ use self::manifest::{Manifest, OwnedType};
 use self::slot::Slot;
 use crate::aggregate::Aggregate;
 use crate::columns::{
-    Aggregates, Blobs, Commands, Decision, Fault, Heard, Past, Sent, States, WAKE,
+    Aggregates, Blobs, Changes, Commands, CurrentRows, Decision, Fault, Heard, Past, Projected,
+    Sent, States, Subjects, WAKE,
 };
 use crate::event_handler::EventHandler;
 use crate::messages::{Addressed, Messages};
+use crate::projection::Projection;
 
 /// What a handler needs of whoever runs it.
 pub trait Host {
@@ -35,6 +39,7 @@ pub struct Handler {
     manifest: Manifest,
     owned: Vec<Owned>,
     reactions: Vec<react::Reaction>,
+    projections: Vec<project::Role>,
 }
 
 /// An aggregate type of the handler.
@@ -57,7 +62,7 @@ impl Handler {
     #[must_use]
     pub fn new(name: &str, version: &str, fold: u32) -> Self {
         let manifest = Manifest::new(name, version, fold);
-        Self { manifest, owned: Vec::new(), reactions: Vec::new() }
+        Self { manifest, owned: Vec::new(), reactions: Vec::new(), projections: Vec::new() }
     }
 
     /// Adds an aggregate type.
@@ -110,6 +115,24 @@ impl Handler {
         self
     }
 
+    /// Adds a projection. Several may take the same event, each for tables of its own.
+    ///
+    /// # Panics
+    /// If a table is there already: it has one projection only.
+    #[must_use]
+    pub fn projection<P: Projection>(mut self) -> Self {
+        let manifest = &mut self.manifest;
+        let aggregate_type = manifest.type_index(P::TYPE);
+        let events = manifest.kind_indices(P::Event::KINDS);
+        for event in &events {
+            manifest.project(aggregate_type, *event);
+        }
+        let tables = P::TABLES.iter().map(|table| (*table, manifest.table(aggregate_type, table)));
+        let tables = tables.collect();
+        self.projections.push(project::Role::of::<P>(aggregate_type, events, tables));
+        self
+    }
+
     /// The manifest, a JSON object.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -157,6 +180,23 @@ impl Handler {
     /// As [`Handler::decide`].
     pub fn react(&self, events: &Heard, host: &mut dyn Host) -> Result<Sent, Fault> {
         react::react(self, events, host)
+    }
+
+    /// Turns events into changes of rows.
+    ///
+    /// # Errors
+    /// As [`Handler::decide`].
+    ///
+    /// # Panics
+    /// As [`Handler::decide`].
+    pub fn project(
+        &self,
+        subjects: &Subjects,
+        rows: &CurrentRows,
+        events: &Projected,
+        host: &mut dyn Host,
+    ) -> Result<Changes, Fault> {
+        project::project(self, subjects, rows, events, host)
     }
 
     /// Renders states as JSON; `null` for an aggregate without a past.
@@ -236,8 +276,8 @@ fn local_kind(kinds: &[u32], kind: u32) -> Result<usize, Fault> {
 }
 
 /// How often each slot is used.
-fn uses(slots: &[u32], aggregates: &Aggregates) -> Result<Vec<u32>, Fault> {
-    let mut uses = vec![0_u32; aggregates.keys.len()];
+fn uses(slots: &[u32], aggregates: usize) -> Result<Vec<u32>, Fault> {
+    let mut uses = vec![0_u32; aggregates];
     for slot in slots {
         let count = uses.get_mut(*slot as usize).ok_or_else(|| {
             Fault::Internal(format!("slot {slot} is not among the aggregates of the batch"))

@@ -1,6 +1,9 @@
 //! What runs a handler's columns for the kit: natively here, in a sandbox elsewhere.
 
-use crate::columns::{Aggregates, Commands, Decision, Fault, Heard, Past, Sent, States};
+use crate::columns::{
+    Aggregates, Changes, Commands, CurrentRows, Decision, Fault, Heard, Past, Projected, Sent,
+    States, Subjects,
+};
 use crate::handler::{Handler, Host};
 
 /// Runs one handler.
@@ -30,6 +33,20 @@ pub trait Engine {
     /// # Errors
     /// As [`Engine::decide`].
     fn react(&mut self, events: &Heard, configuration: &[u8]) -> Result<Sent, Fault>;
+
+    /// As `project` in `wit/`. An engine without projections need not have it.
+    ///
+    /// # Errors
+    /// As [`Engine::decide`].
+    fn project(
+        &mut self,
+        subjects: &Subjects,
+        rows: &CurrentRows,
+        events: &Projected,
+    ) -> Result<Changes, Fault> {
+        let _ = (subjects, rows, events);
+        Err(Fault::Internal("this engine runs no projections".to_owned()))
+    }
 }
 
 /// A host for native calls: it has a configuration, and checks that items are announced in order.
@@ -80,5 +97,14 @@ impl Engine for Handler {
 
     fn react(&mut self, events: &Heard, configuration: &[u8]) -> Result<Sent, Fault> {
         Handler::react(self, events, &mut Native::configured(configuration))
+    }
+
+    fn project(
+        &mut self,
+        subjects: &Subjects,
+        rows: &CurrentRows,
+        events: &Projected,
+    ) -> Result<Changes, Fault> {
+        Handler::project(self, subjects, rows, events, &mut Native::default())
     }
 }

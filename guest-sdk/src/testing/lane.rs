@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::engine::Engine;
 use crate::columns::{self, Aggregates, Blobs, Commands, Decision, Fault, Past, States};
 use crate::messages::{CONTENT_TYPE, Kind};
+use crate::projection::TableDeclaration;
 
 /// An aggregate at rest, as the host keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -228,6 +229,21 @@ impl Names {
             }
         }
         indices
+    }
+
+    /// # Panics
+    /// If the manifest does not have a table as it is declared.
+    #[track_caller]
+    pub(crate) fn table(&self, table: &TableDeclaration) -> u32 {
+        let found = self.find("tables", |entry| {
+            entry["name"] == table.name
+                && entry["keyed"] == table.keyed
+                && entry["reference"] == table.reference
+        });
+        match found {
+            Some(index) => index,
+            None => panic!("the handler knows no {table:?}: {}", self.manifest),
+        }
     }
 
     fn find(&self, list: &str, is_it: impl Fn(&Value) -> bool) -> Option<u32> {

@@ -2,6 +2,7 @@
 //!
 //! Everything a scenario does crosses the columns of `wit/`, so what it tests is the code that runs
 //! in the sandbox. By default it runs natively; [`Scenario::on_engine`] takes any other [`Engine`].
+//! [`Scenario`] is for aggregates, [`Reaction`] for event handlers, [`Projected`] for projections.
 //!
 //! ```
 //! # use serde::{Deserialize, Serialize};
@@ -46,6 +47,7 @@ mod engine;
 mod lane;
 mod laws;
 mod lists;
+mod projected;
 mod reaction;
 mod scenario;
 
@@ -54,6 +56,7 @@ use crate::messages::Messages;
 pub use engine::{Engine, Native};
 pub use laws::Law;
 pub use lists::MessageList;
+pub use projected::Projected;
 pub use reaction::Reaction;
 pub use scenario::Scenario;
 
