@@ -207,6 +207,8 @@ data = {data:?}
 partitions = 3
 [types.animal]
 partitions = 1
+[types.keeper]
+partitions = 1
 [handlers.counter]
 component = "{guests}/counter.wasm"
 configuration = {{ limit = 100 }}

@@ -106,7 +106,7 @@ async fn a_list_is_answered_in_its_own_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_reach_the_handler_byte_for_byte() {
     let host = Host::start().await;
-    // The zoo refuses with the rest of the body as its reason; what it emits would react for ever.
+    // The zoo refuses with the rest of the body as its reason.
     let body = "refuse \u{fc} { \"a\" :  1.10 }\n";
     let told = host.act("a", "1", body).await;
     assert_eq!(told.status, 422, "{}", told.json);
