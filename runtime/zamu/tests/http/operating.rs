@@ -9,11 +9,11 @@ async fn health_readiness_topics_and_deployment_tell_where_the_node_is() {
     let host = Host::start().await;
     assert_eq!(host.get("/health").await.status, 200);
     let ready = host.get("/ready").await;
-    assert_eq!((ready.status, &ready.json["partitions"]), (200, &json!(4)));
+    assert_eq!((ready.status, &ready.json["partitions"]), (200, &json!(5)));
     host.count("a", "1", "Increment", "{\"by\":1}").await;
     let topics = host.get("/topics").await.json;
     let topics = topics.as_array().unwrap();
-    assert_eq!(topics.len(), 4);
+    assert_eq!(topics.len(), 5);
     assert!(topics.iter().all(|topic| topic["status"] == "running"));
     let requests: u64 = topics.iter().map(|t| t["requests"]["next"].as_u64().unwrap()).sum();
     assert_eq!(requests, 1);
