@@ -43,7 +43,7 @@ impl Touched {
 ///
 /// # Errors
 /// The law that is broken, and by whom.
-pub fn check(switch: &mut dyn Switch, touched: &Touched) -> anyhow::Result<()> {
+pub fn check<S: Switch + ?Sized>(switch: &mut S, touched: &Touched) -> anyhow::Result<()> {
     let mut books = Books::default();
     for id in &touched.transfers {
         let transfer = Transfer::fold(&switch.events(scheme::TRANSFER, id)?)

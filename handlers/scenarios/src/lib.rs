@@ -4,7 +4,8 @@
 //! [`text`] reads the files beside this crate, [`run`](mod@run) plays a scenario on a [`Switch`] and holds it
 //! to what the text says and, whenever it has come to rest, to the [`laws`] of money. [`native`] is a
 //! switch without a runtime: the handlers as plain Rust in one queue. What the runtime adds (a log,
-//! recovery, many partitions) is left to the runtime's own tests, which play the same text.
+//! recovery, many partitions) is left to the package `engine`, which plays the same text, and the same
+//! random [stories](story), in the real one.
 //!
 //! # The text
 //! ```text
@@ -29,7 +30,8 @@
 //!   | T1       | COMMITTED |
 //! ```
 //! Between any two steps the switch comes to rest; `and` instead of `when` sends together with the
-//! step before, so that the commands of one aggregate are taken up one right after another.
+//! step before, so that the commands of one aggregate are taken up one right after another. Commands
+//! of one step for different aggregates have no order: where one must come first, it has its own step.
 //!
 //! | step | columns (those in brackets may be left out) |
 //! |---|---|
@@ -55,12 +57,13 @@ pub mod laws;
 pub mod native;
 pub mod run;
 pub mod scenario;
+pub mod story;
 pub mod switch;
 pub mod text;
 
-pub use run::{Names, run};
+pub use run::{Names, run, run_together};
 pub use scenario::Scenario;
-pub use switch::Switch;
+pub use switch::{Driven, Switch};
 
 /// The files beside this crate: name and text.
 pub const FILES: &[(&str, &str)] = &[

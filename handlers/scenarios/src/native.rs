@@ -12,10 +12,8 @@ use zamu_guest::columns::{
 };
 use zamu_guest::testing::Engine;
 
-use crate::switch::{Command, Event, Outcome, Switch};
-
-/// Time at which every native switch begins and stays.
-const NOW_MS: u64 = 1_795_425_157_000;
+use crate::fixture;
+use crate::switch::{Command, Driven, End, Event, Outcome, Switch};
 
 /// The native switch.
 pub struct Native {
@@ -27,6 +25,9 @@ pub struct Native {
     sent: VecDeque<Asked>,
     batch_max: usize,
     commands: u64,
+    now_ms: u64,
+    /// The outcome of each posted command.
+    posted: Vec<Outcome>,
 }
 
 /// A handler, what it says of itself, and how it is configured.
@@ -49,6 +50,7 @@ struct Happened {
     key: String,
     sequence: u64,
     kind: String,
+    time_ms: u64,
     body: Vec<u8>,
 }
 
@@ -56,6 +58,7 @@ struct Asked {
     aggregate_type: String,
     key: String,
     kind: String,
+    time_ms: u64,
     source: &'static str,
     body: Vec<u8>,
 }
@@ -101,6 +104,8 @@ impl Native {
             sent: VecDeque::new(),
             batch_max,
             commands: 0,
+            now_ms: fixture::START_MS,
+            posted: Vec::new(),
         })
     }
 
@@ -125,7 +130,7 @@ impl Native {
             });
             commands.slot.push(slot as u32);
             commands.kind.push(kind_index(&self.handlers[owner].manifest, &command.kind)?);
-            commands.time.push(NOW_MS);
+            commands.time.push(command.time_ms);
             commands.sources.push(command.source.as_bytes());
             commands.ids.push(format!("{}", self.commands + index as u64).as_bytes());
             commands.correlations.push(b"");
@@ -142,7 +147,7 @@ impl Native {
         for index in 0..decision.events.kind.len() {
             past.slot.push(commands.slot[decision.events.cause[index] as usize]);
             past.kind.push(decision.events.kind[index]);
-            past.time.push(NOW_MS);
+            past.time.push(commands.time[decision.events.cause[index] as usize]);
             past.bodies.push(decision.events.bodies.get(index));
         }
         let folded = member.engine.evolve(&aggregates, &past)?;
@@ -220,6 +225,7 @@ impl Native {
                 key: keys[slot].clone(),
                 sequence: stored.events.len() as u64,
                 kind,
+                time_ms: past.time[index],
                 body,
             });
         }
@@ -240,7 +246,7 @@ impl Native {
                 keys: [&event.key].into_iter().collect(),
                 sequences: vec![event.sequence],
                 kind: vec![kind],
-                time: vec![NOW_MS],
+                time: vec![event.time_ms],
                 correlations: [""].into_iter().collect(),
                 principals: ["anonymous"].into_iter().collect(),
                 bodies: [&event.body].into_iter().collect(),
@@ -257,37 +263,13 @@ impl Native {
                     aggregate_type: name(&manifest["types"], type_index)?,
                     key: String::from_utf8(sent.keys.get(index).to_vec())?,
                     kind: kind_name(manifest, kind)?,
+                    time_ms: event.time_ms,
                     source: scheme::SWITCH_SOURCE,
                     body: sent.bodies.get(index).to_vec(),
                 });
             }
         }
         Ok(())
-    }
-
-    /// Takes one step: the oldest command of some aggregate is decided. Which aggregate's turn it is
-    /// follows from `choice`, whatever that is, so that aggregates overtake each other as they do
-    /// where each has its own place to run, and the commands of one stay in their order. Tells
-    /// whether there was anything to do.
-    ///
-    /// # Errors
-    /// If a handler faults or refuses.
-    pub fn step(&mut self, choice: usize) -> anyhow::Result<bool> {
-        self.react_to_all()?;
-        let mut first_of_each: Vec<usize> = Vec::new();
-        for (at, command) in self.sent.iter().enumerate() {
-            if !first_of_each.iter().any(|first| self.sent[*first].is_for_same(command)) {
-                first_of_each.push(at);
-            }
-        }
-        if first_of_each.is_empty() {
-            return Ok(false);
-        }
-        let Some(command) = self.sent.remove(first_of_each[choice % first_of_each.len()]) else {
-            return Ok(false);
-        };
-        self.decide_sent(&[command])?;
-        Ok(true)
     }
 
     fn react_to_all(&mut self) -> anyhow::Result<()> {
@@ -345,12 +327,14 @@ impl Native {
 
 impl Switch for Native {
     fn now_ms(&mut self) -> anyhow::Result<u64> {
-        Ok(NOW_MS)
+        Ok(self.now_ms)
     }
 
     fn send(&mut self, commands: Vec<Command>) -> anyhow::Result<Vec<Outcome>> {
         let mut outcomes = Vec::new();
-        let asked: Vec<Asked> = commands.into_iter().map(Asked::from).collect();
+        let now_ms = self.now_ms;
+        let asked: Vec<Asked> =
+            commands.into_iter().map(|command| Asked::by_client(command, now_ms)).collect();
         for batch in asked.chunk_by(|a, b| a.aggregate_type == b.aggregate_type) {
             for batch in batch.chunks(self.batch_max) {
                 outcomes.extend(self.decide(batch)?);
@@ -389,21 +373,65 @@ impl Switch for Native {
     }
 }
 
-impl Asked {
-    fn is_for_same(&self, other: &Self) -> bool {
-        self.aggregate_type == other.aggregate_type && self.key == other.key
+/// Nothing is kept here that a restart could lose, so it changes nothing; nor is a command looked at
+/// twice, so a repeated one is not sent at all.
+impl Driven for Native {
+    fn post(&mut self, command: Command) -> anyhow::Result<usize> {
+        let outcomes = self.send(vec![command])?;
+        self.posted.extend(outcomes);
+        Ok(self.posted.len() - 1)
+    }
+
+    fn repeat(&mut self, posted: usize) -> anyhow::Result<()> {
+        ensure!(posted < self.posted.len(), "nothing was posted as {posted}");
+        Ok(())
+    }
+
+    fn outcome(&mut self, posted: usize) -> anyhow::Result<Option<Outcome>> {
+        Ok(self.posted.get(posted).cloned())
+    }
+
+    /// The oldest command of some aggregate is decided, so that aggregates overtake each other as they
+    /// do where each has its own place to run, and the commands of one stay in their order.
+    fn step(&mut self, choice: usize) -> anyhow::Result<()> {
+        self.react_to_all()?;
+        let mut first_of_each: Vec<usize> = Vec::new();
+        for (at, command) in self.sent.iter().enumerate() {
+            if !first_of_each.iter().any(|first| self.sent[*first].is_for_same(command)) {
+                first_of_each.push(at);
+            }
+        }
+        if first_of_each.is_empty() {
+            return Ok(());
+        }
+        let chosen = self.sent.remove(first_of_each[choice % first_of_each.len()]);
+        self.decide_sent(chosen.as_slice())
+    }
+
+    fn advance(&mut self, ms: u64) -> anyhow::Result<()> {
+        self.now_ms += ms;
+        Ok(())
+    }
+
+    fn restart(&mut self, _end: End) -> anyhow::Result<()> {
+        Ok(())
     }
 }
 
-impl From<Command> for Asked {
-    fn from(command: Command) -> Self {
+impl Asked {
+    fn by_client(command: Command, time_ms: u64) -> Self {
         Self {
             aggregate_type: command.aggregate_type,
             key: command.key,
             kind: command.kind,
+            time_ms,
             source: "scenario",
             body: command.body.into_bytes(),
         }
+    }
+
+    fn is_for_same(&self, other: &Self) -> bool {
+        self.aggregate_type == other.aggregate_type && self.key == other.key
     }
 }
 

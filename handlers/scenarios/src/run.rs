@@ -8,7 +8,7 @@ use crate::laws;
 use crate::scenario::{
     Action, Expectation, ExpectedEvent, ExpectedOutcome, Expiration, Scenario, Sending, Step,
 };
-use crate::switch::{Command, Outcome, Switch};
+use crate::switch::{Command, Event, Outcome, Switch};
 
 /// How names in the text become names in the switch. With a prefix, many scenarios can be played on
 /// one switch without meeting.
@@ -31,40 +31,63 @@ impl Names {
 /// Where the scenario says one thing and the switch another, or a law is broken: the file, the line,
 /// what was to be seen and what was.
 pub fn run(scenario: &Scenario, switch: &mut dyn Switch, names: &Names) -> anyhow::Result<()> {
-    Run::begin(switch, names)
-        .and_then(|mut run| run.play(scenario))
-        .with_context(|| format!("{}: scenario {}", scenario.file, scenario.title))
+    run_together(&[(scenario, names.clone())], switch, |_| Ok(()))
 }
 
-struct Run<'s> {
-    switch: &'s mut dyn Switch,
-    names: &'s Names,
+/// Plays many scenarios on one switch, each under its names: the first step of each, then the second
+/// of each that has one, and so on, with `between` whenever all have taken a step.
+///
+/// # Errors
+/// As [`run`], and what `between` has.
+pub fn run_together<S: Switch + ?Sized>(
+    scenarios: &[(&Scenario, Names)],
+    switch: &mut S,
+    mut between: impl FnMut(&mut S) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let start_ms = switch.now_ms()?;
+    let begin = |(_, names): &(&Scenario, Names)| Run {
+        names: names.clone(),
+        start_ms,
+        touched: laws::Touched::default(),
+    };
+    let mut runs: Vec<Run> = scenarios.iter().map(begin).collect();
+    let steps = scenarios.iter().map(|(scenario, _)| scenario.steps.len()).max().unwrap_or(0);
+    for number in 0..steps {
+        for ((scenario, _), run) in scenarios.iter().zip(&mut runs) {
+            let Some(step) = scenario.steps.get(number) else { continue };
+            run.step(step, switch)
+                .with_context(|| format!("{}: scenario {}", scenario.file, scenario.title))?;
+        }
+        between(switch)?;
+    }
+    Ok(())
+}
+
+/// A scenario under way.
+struct Run {
+    names: Names,
     start_ms: u64,
     touched: laws::Touched,
 }
 
-impl<'s> Run<'s> {
-    fn begin(switch: &'s mut dyn Switch, names: &'s Names) -> anyhow::Result<Self> {
-        let start_ms = switch.now_ms()?;
-        Ok(Self { switch, names, start_ms, touched: laws::Touched::default() })
-    }
-
-    fn play(&mut self, scenario: &Scenario) -> anyhow::Result<()> {
-        for step in &scenario.steps {
-            match step {
-                Step::Send(sendings) => self.send(sendings)?,
-                Step::Expect(expectations) => self.expect(expectations)?,
-            }
+impl Run {
+    fn step<S: Switch + ?Sized>(&mut self, step: &Step, switch: &mut S) -> anyhow::Result<()> {
+        match step {
+            Step::Send(sendings) => self.send(sendings, switch),
+            Step::Expect(expectations) => self.expect(expectations, switch),
         }
-        Ok(())
     }
 
-    fn send(&mut self, sendings: &[Sending]) -> anyhow::Result<()> {
+    fn send<S: Switch + ?Sized>(
+        &mut self,
+        sendings: &[Sending],
+        switch: &mut S,
+    ) -> anyhow::Result<()> {
         let commands = sendings
             .iter()
             .map(|sending| self.command(&sending.action))
             .collect::<Result<Vec<_>, _>>()?;
-        let outcomes = self.switch.send(commands)?;
+        let outcomes = switch.send(commands)?;
         ensure!(
             outcomes.len() == sendings.len(),
             "{} outcomes for {} commands",
@@ -74,8 +97,8 @@ impl<'s> Run<'s> {
         for (sending, outcome) in sendings.iter().zip(&outcomes) {
             check_outcome(sending, outcome).with_context(|| format!("line {}", sending.line))?;
         }
-        self.switch.settle()?;
-        laws::check(self.switch, &self.touched)
+        switch.settle()?;
+        laws::check(switch, &self.touched)
             .with_context(|| format!("after line {}", sendings.last().map_or(0, |last| last.line)))
     }
 
@@ -139,18 +162,23 @@ impl<'s> Run<'s> {
         })
     }
 
-    fn expect(&mut self, expectations: &[Expectation]) -> anyhow::Result<()> {
+    fn expect<S: Switch + ?Sized>(
+        &self,
+        expectations: &[Expectation],
+        switch: &mut S,
+    ) -> anyhow::Result<()> {
         for expectation in expectations {
             match expectation {
                 Expectation::State { line, aggregate_type, key, fields } => {
                     let key = self.names.of(key);
-                    let state = self.switch.state(aggregate_type, &key)?;
+                    let state = switch.state(aggregate_type, &key)?;
                     check_state(state.as_ref(), fields.as_deref())
                         .with_context(|| format!("line {line}: {aggregate_type} {key}"))?;
                 }
                 Expectation::Events { line, aggregate_type, key, events } => {
                     let key = self.names.of(key);
-                    self.check_events(aggregate_type, &key, events).with_context(|| {
+                    let seen = switch.events(aggregate_type, &key)?;
+                    self.check_events(&seen, events).with_context(|| {
                         format!("line {line}: events of {aggregate_type} {key}")
                     })?;
                 }
@@ -159,13 +187,7 @@ impl<'s> Run<'s> {
         Ok(())
     }
 
-    fn check_events(
-        &mut self,
-        aggregate_type: &str,
-        key: &str,
-        expected: &[ExpectedEvent],
-    ) -> anyhow::Result<()> {
-        let seen = self.switch.events(aggregate_type, key)?;
+    fn check_events(&self, seen: &[Event], expected: &[ExpectedEvent]) -> anyhow::Result<()> {
         let kinds: Vec<&str> = seen.iter().map(|event| &*event.kind).collect();
         let expected_kinds: Vec<&str> = expected.iter().map(|event| &*event.kind).collect();
         ensure!(kinds == expected_kinds, "expected {expected_kinds:?}, saw {kinds:?}");

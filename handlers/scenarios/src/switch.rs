@@ -1,4 +1,5 @@
-//! What a scenario needs of a switch. Small, so that any way to run the handlers can have it.
+//! What a scenario needs of a switch, and what a [random story](crate::story) needs besides. Small, so
+//! that any way to run the handlers can have it.
 
 use serde_json::Value;
 
@@ -25,6 +26,45 @@ pub trait Switch {
 
     /// An aggregate's events, in their order.
     fn events(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Vec<Event>>;
+}
+
+/// A switch whose progress, clock and life are in the hands of a test.
+///
+/// # Contract
+/// - The clock stands still but for [`Driven::advance`].
+/// - After [`Switch::settle`] every command that was posted has its outcome, whatever happened in
+///   between, and an outcome that was known once stays what it is.
+pub trait Driven: Switch {
+    /// Sends a command and waits for nothing; gives its number, from 0, without a gap.
+    fn post(&mut self, command: Command) -> anyhow::Result<usize>;
+
+    /// Sends what was posted under this number once more, as a client does that has heard nothing: to
+    /// the switch it is the same command. Whatever it answers this time must be what it answered, or
+    /// answers, to the first.
+    fn repeat(&mut self, posted: usize) -> anyhow::Result<()>;
+
+    /// The outcome of what was posted under this number, if it is known yet.
+    fn outcome(&mut self, posted: usize) -> anyhow::Result<Option<Outcome>>;
+
+    /// Gets on a little. What gets on, where several things could, follows from `choice`.
+    fn step(&mut self, choice: usize) -> anyhow::Result<()>;
+
+    /// Time passes.
+    fn advance(&mut self, ms: u64) -> anyhow::Result<()>;
+
+    /// The process ends and another one begins. What was posted and not answered is sent again.
+    fn restart(&mut self, end: End) -> anyhow::Result<()>;
+}
+
+/// How a process ends. Where a switch cannot tell some of these apart they are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// What has been handed to the log is finished.
+    Orderly,
+    /// At once; what was written is there.
+    Killed,
+    /// At once, and what was not durable may be gone.
+    PowerLost,
 }
 
 /// A client's command.

@@ -2,7 +2,8 @@
 
 /// Whom of ours a package may import (normal, build and dev dependencies alike). The runtime knows
 /// no handler, engines never know each other, the binary is imported by none, and what talks to
-/// the binary from outside is a client.
+/// the binary from outside is a client. `engine` alone knows both sides: it plays the handlers'
+/// scenarios in the runtime, ships nothing, and is imported by none.
 pub(crate) const PACKAGES: &[(&str, &[&str])] = &[
     ("zamu-core", &[]),
     ("zamu-wasm", &["zamu-core"]),
@@ -16,6 +17,7 @@ pub(crate) const PACKAGES: &[(&str, &[&str])] = &[
     ("accounts", &["zamu-guest", "scheme"]),
     ("transfers", &["zamu-guest", "scheme"]),
     ("scenarios", &["zamu-guest", "scheme", "participants", "accounts", "transfers"]),
+    ("engine", &["scenarios", "zamu-core", "zamu-wasm", "zamu-rocks"]),
     ("counter", &["zamu-guest"]),
     ("switch", &["scheme"]),
     ("xtask", &[]),

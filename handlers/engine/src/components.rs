@@ -1,0 +1,84 @@
+//! The components of the transfer switch, loaded once per process and configuration: a new switch
+//! costs no compiling and no reading.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use zamu_wasm::cache::Cache;
+use zamu_wasm::{Engine, Handler, Limits};
+
+/// The handlers of the transfer switch, by name.
+const NAMES: [&str; 3] = ["accounts", "participants", "transfers"];
+
+/// Handlers by name and configuration.
+type Loaded = BTreeMap<(&'static str, String), Arc<Handler>>;
+
+static SHARED: LazyLock<anyhow::Result<Shared>> = LazyLock::new(Shared::open);
+
+struct Shared {
+    engine: Engine,
+    cache: Cache,
+    loaded: Mutex<Loaded>,
+}
+
+/// All handlers, in the order of their names, with these configurations by name.
+///
+/// # Errors
+/// Names what cannot be loaded and what to do; or the configuration that is for no handler.
+pub(crate) fn load(configuration: &[(String, String)]) -> anyhow::Result<Vec<Arc<Handler>>> {
+    for (name, _) in configuration {
+        ensure!(NAMES.contains(&&**name), "a configuration for no handler: {name}");
+    }
+    let shared = SHARED.as_ref().map_err(|error| anyhow::anyhow!("{error:#}"))?;
+    NAMES
+        .iter()
+        .map(|name| {
+            let own = configuration.iter().find(|(of, _)| of == name);
+            shared.handler(name, own.map_or("", |(_, json)| json))
+        })
+        .collect()
+}
+
+impl Shared {
+    fn open() -> anyhow::Result<Self> {
+        let cache = Cache::open(target().join("tmp").join("engine-compiled"))?;
+        Ok(Self { engine: Engine::new()?, cache, loaded: Mutex::default() })
+    }
+
+    fn handler(&self, name: &'static str, configuration: &str) -> anyhow::Result<Arc<Handler>> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (name, configuration.to_owned());
+        if let Some(handler) = loaded.get(&key) {
+            return Ok(Arc::clone(handler));
+        }
+        let path = guests().join(format!("{name}.wasm"));
+        let wasm = std::fs::read(&path).with_context(|| {
+            format!(
+                "{}: build it with `cargo xtask guests` (or set ZAMU_GUESTS_DIR)",
+                path.display()
+            )
+        })?;
+        let configuration = Bytes::copy_from_slice(configuration.as_bytes());
+        let cache = Some(&self.cache);
+        let handler = Handler::load(&self.engine, &wasm, cache, Limits::default(), configuration)
+            .with_context(|| format!("{}", path.display()))?;
+        ensure!(*handler.spec().name == *name, "{}: not the handler {name}", path.display());
+        loaded.insert(key, Arc::clone(&handler));
+        Ok(handler)
+    }
+}
+
+fn guests() -> PathBuf {
+    std::env::var_os("ZAMU_GUESTS_DIR").map_or_else(|| target().join("guests"), PathBuf::from)
+}
+
+/// Where cargo builds.
+fn target() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(target) => PathBuf::from(target),
+        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target"),
+    }
+}

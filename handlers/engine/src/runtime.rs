@@ -1,0 +1,284 @@
+//! The runtime in one thread: shards over a [`Medium`], stepped by hand.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail, ensure};
+use bytes::Bytes;
+use scenarios::fixture;
+use scenarios::switch::{Command, End};
+use zamu_core::guest::Guest;
+use zamu_core::log::simulated::Simulated;
+use zamu_core::model::{Context, KindName, PartitionId, Request, Time};
+use zamu_core::partition::Status;
+use zamu_core::shard::{Effect, PartitionView, Parts, Shard, Step};
+use zamu_core::topology::Topology;
+use zamu_wasm::Handler;
+
+use crate::alarms::Alarms;
+use crate::components;
+use crate::layout::Layout;
+use crate::mail::Mail;
+use crate::medium::embedded::Embedded;
+use crate::medium::simulated::SimulatedMedium;
+use crate::medium::{Medium, Place};
+
+/// The deployment that is in force; nobody writes or reads the control topic here.
+const DEPLOYMENT: u64 = 1;
+/// Who sends commands.
+const SOURCE: &str = "scenario";
+/// After so many rounds a switch must have come to rest. One with every fault there is takes some
+/// hundreds.
+const ROUNDS_MAX: usize = 20_000;
+/// So many rounds in which nothing happened are rest: what a log refused is offered again in the next.
+const QUIET_ROUNDS: usize = 3;
+
+/// The transfer switch in the real runtime.
+pub struct Runtime {
+    // Before the medium: they have its log and store open.
+    shards: Vec<Shard>,
+    pub(crate) medium: Box<dyn Medium>,
+    pub(crate) mail: Mail,
+    pub(crate) now: Time,
+    topology: Arc<Topology>,
+    handlers: Vec<Arc<Handler>>,
+    layout: Layout,
+    alarms: Alarms,
+}
+
+impl Runtime {
+    /// On a new embedded log and store, in a folder that goes with it.
+    ///
+    /// # Errors
+    /// Names what cannot be loaded or opened, and what to do.
+    pub fn embedded(layout: Layout) -> anyhow::Result<Self> {
+        Self::begin(layout, |topology, now| Ok(Box::new(Embedded::new(topology, now)?)))
+    }
+
+    /// On this simulated log and a store in memory. What the store loses in a crash is drawn from the
+    /// seed.
+    ///
+    /// # Errors
+    /// As [`Runtime::embedded`].
+    pub fn simulated(layout: Layout, log: &Simulated, seed: u64) -> anyhow::Result<Self> {
+        Self::begin(layout, |_, now| Ok(Box::new(SimulatedMedium::new(log, seed, now))))
+    }
+
+    fn begin(
+        layout: Layout,
+        medium: impl FnOnce(&Topology, Time) -> anyhow::Result<Box<dyn Medium>>,
+    ) -> anyhow::Result<Self> {
+        let handlers = components::load(&layout.configuration)?;
+        let types = handlers.iter().flat_map(|handler| layout.types(handler)).collect();
+        let specs = handlers.iter().map(|handler| Arc::new(handler.spec().clone())).collect();
+        let topology = Arc::new(Topology::new(DEPLOYMENT, types, specs)?);
+        let now = Time(fixture::START_MS);
+        let mut runtime = Self {
+            shards: Vec::new(),
+            medium: medium(&topology, now)?,
+            mail: Mail::default(),
+            now,
+            topology,
+            handlers,
+            layout,
+            alarms: Alarms::default(),
+        };
+        runtime.start()?;
+        Ok(runtime)
+    }
+
+    /// Deals the partitions among new shards.
+    fn start(&mut self) -> anyhow::Result<()> {
+        let all: Vec<PartitionId> = self.topology.partitions().collect();
+        for shard in 0..self.layout.shards {
+            let mine = all.iter().copied().skip(shard).step_by(self.layout.shards);
+            self.add_shard(&mine.collect::<Vec<_>>())?;
+        }
+        Ok(())
+    }
+
+    fn add_shard(&mut self, partitions: &[PartitionId]) -> anyhow::Result<()> {
+        let Place { log, store } = self.medium.place(partitions)?;
+        let guest = |handler: &Arc<Handler>| Box::new(handler.instance()) as Box<dyn Guest>;
+        self.shards.push(Shard::new(Parts {
+            log,
+            store,
+            guests: self.handlers.iter().map(guest).collect(),
+            topology: Arc::clone(&self.topology),
+            settings: self.layout.settings.clone(),
+            observer: Box::new(self.alarms.clone()),
+        }));
+        Ok(())
+    }
+
+    /// How many shards there are.
+    pub(crate) fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// Where an aggregate lives, and its key.
+    pub(crate) fn locate(
+        &self,
+        aggregate_type: &str,
+        key: &str,
+    ) -> anyhow::Result<(PartitionId, Bytes)> {
+        let id = self.topology.type_named(aggregate_type);
+        let id = id.with_context(|| format!("no type {aggregate_type}"))?;
+        let key = Bytes::copy_from_slice(key.as_bytes());
+        Ok((self.topology.partition(id, &key), key))
+    }
+
+    /// Notes a command that is to be sent, under an id of its own; gives its number.
+    pub(crate) fn note(&mut self, command: Command) -> anyhow::Result<usize> {
+        let (partition, key) = self.locate(&command.aggregate_type, &command.key)?;
+        let said = KindName { name: command.kind, ..KindName::default() };
+        let kind = self.topology.command_kind(partition.aggregate_type, &said);
+        let kind =
+            kind.with_context(|| format!("{} takes no {}", command.aggregate_type, said.name))?;
+        let id = Bytes::from(format!("c{}", self.mail.len()));
+        let context = Context {
+            correlation: id.clone(),
+            principal: Bytes::from_static(b"anonymous"),
+            trace_parent: Bytes::new(),
+        };
+        let request = Request {
+            key,
+            kind,
+            source: Bytes::from_static(SOURCE.as_bytes()),
+            id,
+            context: Arc::new(context),
+            redrive: None,
+            body: Bytes::from(command.body),
+        };
+        Ok(self.mail.post(partition, request))
+    }
+
+    /// Sends noted commands.
+    pub(crate) fn send_noted(&mut self, posts: &[usize]) -> anyhow::Result<()> {
+        self.mail.send(&*self.medium.intake()?, posts);
+        Ok(())
+    }
+
+    /// Steps one shard. Tells whether there was anything to do.
+    pub(crate) fn step_shard(&mut self, number: usize) -> anyhow::Result<bool> {
+        let shard = &mut self.shards[number];
+        let step = shard.step(self.now);
+        for Effect::Durable { partition, record } in shard.take_effects() {
+            self.mail.tell(partition, &record)?;
+        }
+        if step == Step::Fenced {
+            self.shards.remove(number);
+            let orphans = self.medium.orphans();
+            self.add_shard(&orphans)?;
+        }
+        self.alarms.check()?;
+        Ok(!matches!(step, Step::Wait(_)))
+    }
+
+    /// The log gets on.
+    pub(crate) fn tick(&mut self) -> anyhow::Result<()> {
+        self.medium.get_on(self.now)?;
+        self.mail.hear(&*self.medium.intake()?)
+    }
+
+    /// One step of every shard, and the log gets on. Tells whether there was anything to do.
+    fn round(&mut self) -> anyhow::Result<bool> {
+        let mut busy = false;
+        for number in (0..self.shards.len()).rev() {
+            busy |= self.step_shard(number)?;
+        }
+        self.tick()?;
+        Ok(busy)
+    }
+
+    /// Goes on until nothing is under way, and compares what clients were told with the log.
+    pub(crate) fn rest(&mut self) -> anyhow::Result<()> {
+        let mut quiet = 0;
+        for _ in 0..ROUNDS_MAX {
+            let busy = self.round()?;
+            quiet = if busy || !self.is_quiet()? { 0 } else { quiet + 1 };
+            if quiet == QUIET_ROUNDS {
+                return self.compare();
+            }
+        }
+        bail!("no rest after {ROUNDS_MAX} rounds: {}", self.open())
+    }
+
+    /// Goes on until the outcomes of these commands are known.
+    pub(crate) fn wait(&mut self, posts: &[usize]) -> anyhow::Result<()> {
+        for _ in 0..ROUNDS_MAX {
+            let mut known = posts.iter().map(|post| self.mail.outcome(*post));
+            if known.all(|outcome| !matches!(outcome, Ok(None))) {
+                return Ok(());
+            }
+            if !self.round()? && self.is_quiet()? {
+                // Whose commit was in doubt is answered by the log alone.
+                return self.rest();
+            }
+        }
+        bail!("no outcomes after {ROUNDS_MAX} rounds: {}", self.open())
+    }
+
+    /// Ends this process and begins another on the same log and store.
+    pub(crate) fn begin_again(&mut self, end: End) -> anyhow::Result<()> {
+        self.mail.hear(&*self.medium.intake()?)?;
+        self.shards.clear();
+        self.medium.restart(end)?;
+        self.start()?;
+        self.mail.send_again(&*self.medium.intake()?);
+        Ok(())
+    }
+
+    /// Does something with the shard that owns a partition.
+    pub(crate) fn with_owner<T>(
+        &mut self,
+        partition: PartitionId,
+        mut act: impl FnMut(&mut Shard) -> Result<T, zamu_core::shard::ReadError>,
+    ) -> anyhow::Result<T> {
+        use zamu_core::shard::ReadError;
+        for shard in &mut self.shards {
+            match act(shard) {
+                Err(ReadError::NotHere) => {}
+                done => return Ok(done?),
+            }
+        }
+        bail!("nobody owns {partition:?}")
+    }
+
+    fn compare(&mut self) -> anyhow::Result<()> {
+        let topology = Arc::clone(&self.topology);
+        for partition in topology.partitions() {
+            let records = self.medium.records(partition, self.mail.seen(partition))?;
+            self.mail.compare(partition, records)?;
+        }
+        Ok(())
+    }
+
+    /// Whether every partition has an owner and has taken all its input, durably.
+    fn is_quiet(&mut self) -> anyhow::Result<bool> {
+        let views = self.views();
+        for view in &views {
+            ensure!(view.dead_letters == 0, "dead letters in {view:?}");
+        }
+        Ok(self.mail.has_arrived()
+            && self.medium.is_durable()
+            && views.len() == self.topology.partitions().count()
+            && views.iter().all(has_taken_all))
+    }
+
+    fn views(&mut self) -> Vec<PartitionView> {
+        self.shards.iter_mut().flat_map(Shard::view).collect()
+    }
+
+    /// What is still to be done, for an error.
+    fn open(&mut self) -> String {
+        let arrived = if self.mail.has_arrived() { "arrived" } else { "are under way" };
+        let views: Vec<_> = self.views().into_iter().filter(|view| !has_taken_all(view)).collect();
+        format!("commands {arrived}; partitions with work: {views:?}")
+    }
+}
+
+fn has_taken_all(view: &PartitionView) -> bool {
+    view.status == Status::Running
+        && view.position.requests >= view.ends.requests
+        && view.position.commands >= view.ends.commands
+}

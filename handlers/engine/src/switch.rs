@@ -1,0 +1,100 @@
+//! The runtime as scenarios and stories know it.
+
+use anyhow::{Context as _, ensure};
+use scenarios::switch::{Command, Driven, End, Event, Outcome, Switch};
+use serde_json::Value;
+
+use crate::runtime::Runtime;
+
+/// A step of a story is so many steps of a shard at most.
+const STEPS_MAX: usize = 8;
+
+impl Switch for Runtime {
+    fn now_ms(&mut self) -> anyhow::Result<u64> {
+        Ok(self.now.0)
+    }
+
+    fn send(&mut self, commands: Vec<Command>) -> anyhow::Result<Vec<Outcome>> {
+        let posts: Vec<usize> =
+            commands.into_iter().map(|command| self.note(command)).collect::<Result<_, _>>()?;
+        self.send_noted(&posts)?;
+        self.wait(&posts)?;
+        posts
+            .iter()
+            .map(|post| self.mail.outcome(*post)?.with_context(|| format!("no outcome of {post}")))
+            .collect()
+    }
+
+    fn settle(&mut self) -> anyhow::Result<()> {
+        self.rest()
+    }
+
+    fn state(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Option<Value>> {
+        let (partition, key) = self.locate(aggregate_type, key)?;
+        let shown = self.with_owner(partition, |shard| {
+            let found = shard.aggregate(partition, &key)?.filter(|found| found.sequence > 0);
+            found.map(|found| shard.show(partition, &key, &found)).transpose()
+        })?;
+        Ok(shown.map(|text| serde_json::from_str(&text)).transpose()?)
+    }
+
+    fn events(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Vec<Event>> {
+        let (partition, key) = self.locate(aggregate_type, key)?;
+        let found = self.with_owner(partition, |shard| shard.aggregate(partition, &key))?;
+        let Some(found) = found.filter(|found| found.sequence > 0) else { return Ok(Vec::new()) };
+        let last = found.last_event.context("an aggregate with events knows its last one")?;
+        let events = self.medium.history(partition, last, found.sequence as usize)?;
+        for (event, sequence) in events.iter().zip(1..) {
+            ensure!(
+                event.key == key && event.sequence == sequence,
+                "event {} of {partition:?} is {} of {:?}, not {sequence} of {key:?}",
+                event.number,
+                event.sequence,
+                event.key
+            );
+        }
+        let read = |event: zamu_core::model::Event| {
+            let body = serde_json::from_slice(&event.body)?;
+            Ok(Event { kind: event.kind.name.clone(), body })
+        };
+        events.into_iter().map(read).collect()
+    }
+}
+
+impl Driven for Runtime {
+    fn post(&mut self, command: Command) -> anyhow::Result<usize> {
+        let post = self.note(command)?;
+        self.send_noted(&[post])?;
+        Ok(post)
+    }
+
+    fn repeat(&mut self, posted: usize) -> anyhow::Result<()> {
+        self.send_noted(&[posted])
+    }
+
+    fn outcome(&mut self, posted: usize) -> anyhow::Result<Option<Outcome>> {
+        self.mail.outcome(posted)
+    }
+
+    /// A shard gets on by some steps, and the log with it; or the log alone.
+    fn step(&mut self, choice: usize) -> anyhow::Result<()> {
+        let seats = self.shards() + 1;
+        for _ in 0..=(choice / seats) % STEPS_MAX {
+            let seat = choice % seats;
+            if seat < self.shards() {
+                self.step_shard(seat)?;
+            }
+            self.tick()?;
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, ms: u64) -> anyhow::Result<()> {
+        self.now = self.now.plus_ms(ms);
+        Ok(())
+    }
+
+    fn restart(&mut self, end: End) -> anyhow::Result<()> {
+        self.begin_again(end)
+    }
+}
