@@ -1,18 +1,5 @@
 //! What can go wrong in the host. A refusal by a guest and a guest's fault are data, never errors.
 
-use crate::model::PartitionId;
-
-/// A promise cannot be kept: the partition stops and says why. Nothing of the turn that found it is
-/// committed.
-#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
-#[error("partition {partition:?} halted: {reason}")]
-pub struct Halt {
-    /// Which partition.
-    pub partition: PartitionId,
-    /// What was found, where, and what an operator can do.
-    pub reason: String,
-}
-
 /// An engine failed.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum EngineError {

@@ -22,7 +22,7 @@ pub struct Entry<A> {
     pub id: Bytes,
     /// What the command said.
     pub content: ContentHash,
-    /// When the log took it.
+    /// When the log took it, or what redrove it.
     pub time: Time,
     /// Where it stands in `requests`.
     pub offset: Offset,

@@ -26,26 +26,42 @@ struct Result {
     records: BTreeMap<Bytes, Bytes>,
 }
 
+fn kind(rng: &mut Prng) -> &'static str {
+    if rng.below(40) == 0 { "Unknown" } else { "Add" }
+}
+
+fn body(rng: &mut Prng) -> String {
+    match rng.below(14) {
+        0 => "no".into(),
+        1 => "done".into(),
+        2 => "trap".into(),
+        3 => "lie".into(),
+        4 => "13".into(),
+        5 => "twice 4".into(),
+        n => n.to_string(),
+    }
+}
+
 fn run(batch: usize, anonymous: bool, seed: u64) -> Result {
     let behaviour = Behaviour { anonymous, ..Behaviour::default() };
     let calm = Layout::calm(batch);
     let settings = Settings { fault_share_max: 2.0, ..calm.settings.clone() };
     let mut world = World::new(Layout { behaviour, settings, ..calm });
     let mut rng = Prng::new(seed);
+    let mut sent: Vec<(String, u64, &str, String)> = Vec::new();
     for n in 0..600_u64 {
-        let key = format!("c{}", rng.below(20));
-        let id = if rng.below(4) == 0 { n.saturating_sub(rng.below(60)) } else { n };
-        let body = match rng.below(14) {
-            0 => "no".to_string(),
-            1 => "done".into(),
-            2 => "trap".into(),
-            3 => "lie".into(),
-            4 => "13".into(),
-            5 => "twice 4".into(),
-            n => n.to_string(),
+        // A window of ids lasts for some thirty requests.
+        world.set_time(n * 30_000);
+        let fresh = (format!("c{}", rng.below(20)), n, kind(&mut rng), body(&mut rng));
+        let (key, id, kind, body) = match sent.len().checked_sub(1 + rng.index(60)) {
+            Some(before) if rng.below(4) == 0 => {
+                let (key, id, kind, same) = sent[before].clone();
+                (key, id, kind, if rng.below(4) == 0 { body(&mut rng) } else { same })
+            }
+            _ => fresh,
         };
-        let kind = if rng.below(40) == 0 { "Unknown" } else { "Add" };
         world.send_kind(&key, &id.to_string(), kind, &body);
+        sent.push((key, id, kind, body));
     }
     world.settle();
     let cells = PartitionId { aggregate_type: CELL, number: 0 };
@@ -71,9 +87,18 @@ fn batches_of_1_2_50_and_500_leave_the_same_bytes() {
         let one_by_one = run(1, anonymous, seed);
         assert_eq!(one_by_one.answers.len(), 600);
         assert!(one_by_one.dead_letters.len() > 50, "the poison was in it");
+        let count = |what| one_by_one.answers.iter().filter(|a| a.starts_with(what)).count();
+        let (remembered, reused) = (count("duplicate"), count("refused id-reused"));
+        assert!((10..100).contains(&remembered), "{remembered} of some 110 were remembered");
+        assert!((5..40).contains(&reused), "{reused} of some 40 ids were reused in time");
         for batch in [2, 50, 500] {
             let batched = run(batch, anonymous, seed);
-            assert!(batched == one_by_one, "batch of {batch}, anonymous {anonymous}, differs");
+            let what = format!("batch of {batch}, anonymous {anonymous}");
+            assert!(batched.events == one_by_one.events, "{what}: events differ");
+            assert!(batched.commands == one_by_one.commands, "{what}: commands differ");
+            assert_eq!(batched.answers, one_by_one.answers, "{what}");
+            assert!(batched.dead_letters == one_by_one.dead_letters, "{what}: letters differ");
+            assert!(batched.records == one_by_one.records, "{what}: records differ");
         }
     }
 }

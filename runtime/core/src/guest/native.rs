@@ -29,6 +29,9 @@ pub trait Rules: Send {
 
     /// A last word on what `decide` returns: the place for lies.
     fn distort(&mut self, _decision: &mut Decision) {}
+
+    /// From here on it is a fresh instance: nothing of earlier calls may be left.
+    fn renew(&mut self) {}
 }
 
 /// One message.
@@ -79,7 +82,8 @@ impl<R: Rules> Native<R> {
         Self { rules, names_culprits }
     }
 
-    fn fault(&self, item: usize, reason: FaultReason) -> Fault {
+    fn fault(&mut self, item: usize, reason: FaultReason) -> Fault {
+        self.rules.renew();
         let culprit = self.names_culprits.then_some(item as u32);
         Fault { culprit, reason, message: "the toy broke".into() }
     }
@@ -167,7 +171,9 @@ impl<R: Rules> Guest for Native<R> {
         Ok(texts.iter().map(Vec::as_slice).collect())
     }
 
-    fn renew(&mut self) {}
+    fn renew(&mut self) {
+        self.rules.renew();
+    }
 }
 
 fn push_event(events: &mut DecidedEvents, cause: usize, kind: u32, body: &[u8]) {

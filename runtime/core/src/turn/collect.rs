@@ -79,7 +79,7 @@ pub fn collect(turn: Turn<'_>) -> Collected {
     standing.deployment = standing.deployment.max(turn.topology.deployment);
     standing.seen = turn.seen.clone();
     standing.input = input_after(turn.items, turn.before.input);
-    standing.time = turn.items.iter().filter_map(time_of).fold(turn.before.time, Time::max);
+    standing.time = turn.items.iter().map(|item| item.time).fold(turn.before.time, Time::max);
     let mut record = BatchRecord::default();
     let mut letters = Letters::new(&turn, &mut standing);
     letters.number();
@@ -133,13 +133,6 @@ fn input_after(items: &[Item], before: InputPositions) -> InputPositions {
         }
         input
     })
-}
-
-fn time_of(item: &Item) -> Option<Time> {
-    match &item.task {
-        Task::Decide(ask) => Some(ask.time),
-        _ => None,
-    }
 }
 
 /// Gives channel numbers and groups by target; order within a target is kept.
@@ -223,9 +216,8 @@ impl<'a> Letters<'a> {
     /// A redriven letter that faults again stays open; anything else becomes a new one.
     fn fault(&mut self, index: usize, item: &Item, failure: &Failure) {
         let number = item.redrives.unwrap_or_else(|| {
-            let time = time_of(item).unwrap_or(self.standing.time);
             let subject = self.subject(index);
-            self.open(letter(time, failure, self.owner(), self.turn.topology, subject))
+            self.open(letter(item.time, failure, self.owner(), self.turn.topology, subject))
         });
         self.by_item.insert(index, number);
     }
@@ -305,7 +297,7 @@ fn request_outcome(
             details: "this source has used this id for another command".into(),
         }),
         Verdict::Dropped(reason) => What::Dropped(proto::Dropped { reason: reason.clone() }),
-        Verdict::Reacted | Verdict::Seen => match letter {
+        Verdict::Reacted => match letter {
             Some(dead_letter) => What::Fault(proto::Fault { dead_letter }),
             None => What::Nothing(proto::Nothing::default()),
         },
@@ -317,13 +309,13 @@ fn request_outcome(
     let mut entry = proto::RequestOutcome {
         offset,
         outcome: Some(proto::Outcome { what: Some(what) }),
+        time: item.time.0,
         unwindowed: true,
         ..proto::RequestOutcome::default()
     };
     if let Task::Decide(ask) = &item.task {
         entry.key = ask.key.clone();
         entry.principal = ask.context.principal.clone();
-        entry.time = ask.time.0;
         if let Sender::External { source, id, content } = &ask.sender {
             entry.source = source.clone();
             entry.id = id.clone();

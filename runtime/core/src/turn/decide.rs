@@ -137,7 +137,8 @@ impl Decider<'_> {
                         next += 1;
                     }
                     let ask = plan.asks[asked];
-                    let item = Settling { index, place: items[index].place, ask, asked };
+                    let Item { place, time, .. } = items[index];
+                    let item = Settling { index, place, time, ask, asked };
                     asked += 1;
                     self.rate.note(&ask.key, false);
                     self.settle_one(&item, decision, from..next, decided)
@@ -220,7 +221,7 @@ impl Decider<'_> {
                 source: source.clone(),
                 id: id.clone(),
                 content: *content,
-                time: item.ask.time,
+                time: item.time,
                 offset,
                 answer,
             },
@@ -337,6 +338,7 @@ impl Decider<'_> {
 struct Settling<'a> {
     index: usize,
     place: Place,
+    time: Time,
     ask: &'a Ask,
     asked: usize,
 }

@@ -16,6 +16,9 @@ use crate::outcomes::content_hash;
 use crate::proto::{self, dead_letter::Subject as DeadSubject};
 use crate::topology::{BoundHandler, Topology};
 
+/// Reason of a dead letter whose key belongs to another partition.
+const WRONG_PARTITION: &str = "wrong-partition";
+
 /// An open dead letter that a request of this turn names, read before deciding.
 #[derive(Clone, Debug)]
 pub struct OpenLetter {
@@ -72,6 +75,30 @@ impl Known<'_> {
         })
     }
 
+    /// What is wrong with a key that belongs to another partition: nobody would find it here.
+    fn elsewhere(&self, key: &[u8]) -> Option<String> {
+        let Self { partition, topology, .. } = self;
+        let home = topology.partition(partition.aggregate_type, key).number;
+        (home != partition.number).then(|| {
+            format!(
+                "the key belongs to partition {home}, not {}: producers must place records as \
+                 Kafka's Java clients do (murmur2 of the key)",
+                partition.number
+            )
+        })
+    }
+
+    /// The name of an event handler, if it subscribes to an event of this partition.
+    fn reactor(&self, name: &str, event: &Event) -> Option<Arc<str>> {
+        let aggregate_type = self.partition.aggregate_type;
+        let handlers = self.topology.reactors(aggregate_type).iter();
+        handlers
+            .map(|handler| &self.topology.handlers[*handler])
+            .find(|handler| *handler.spec.name == *name)
+            .filter(|handler| handler.subscribed(aggregate_type, &event.kind).is_some())
+            .map(|handler| Arc::clone(&handler.spec.name))
+    }
+
     fn owns_channel(&self, from: PartitionId) -> bool {
         let types = &self.topology.types;
         types.get(from.aggregate_type.0 as usize).is_some_and(|t| from.number < t.partitions)
@@ -81,7 +108,8 @@ impl Known<'_> {
 fn command(stored: &Stored<Command>, seen: &mut Channels, known: &Known<'_>) -> Result<Item, Gap> {
     let record = &stored.record;
     let place = Place::Commands(stored.offset);
-    let settled = |verdict| Ok(Item { place, redrives: None, task: Task::Settled(verdict) });
+    let time = record.time;
+    let settled = |verdict| Ok(Item { place, time, redrives: None, task: Task::Settled(verdict) });
     let dead = |reason, message: &str| {
         settled(Verdict::Fault(Failure { reason, message: message.into() }))
     };
@@ -96,13 +124,16 @@ fn command(stored: &Stored<Command>, seen: &mut Channels, known: &Known<'_>) -> 
     if record.key.is_empty() {
         return dead("no-key", "the record has no key");
     }
+    if let Some(message) = known.elsewhere(&record.key) {
+        return dead(WRONG_PARTITION, &message);
+    }
     let Some(kind) = known.kind(&record.kind) else {
-        return dead("unknown-kind", &format!("no handler takes {}", record.kind));
+        return settled(Verdict::Fault(untaken(&record.kind)));
     };
     let ask = Ask {
         key: record.key.clone(),
         kind,
-        time: record.time,
+        time,
         sender: Sender::Choreographed {
             offset: stored.offset,
             event: record.cause.clone(),
@@ -112,40 +143,48 @@ fn command(stored: &Stored<Command>, seen: &mut Channels, known: &Known<'_>) -> 
         context: Arc::clone(&record.context),
         body: record.body.clone(),
     };
-    Ok(Item { place, redrives: None, task: Task::Decide(ask) })
+    Ok(Item { place, time, redrives: None, task: Task::Decide(ask) })
 }
 
 fn request(stored: &Stored<Request>, known: &Known<'_>) -> Item {
     let record = &stored.record;
     let place = Place::Requests(stored.offset);
+    let time = stored.appended;
     if let Some(number) = record.redrive {
-        return Item { place, redrives: Some(number), task: redrive(number, known) };
+        return Item { place, time, redrives: Some(number), task: redrive(number, known) };
     }
-    let dead = |reason, message: String| Task::Settled(Verdict::Fault(Failure { reason, message }));
-    let missing = [("no-key", &record.key), ("no-source", &record.source), ("no-id", &record.id)]
-        .into_iter()
-        .find(|(_, field)| field.is_empty());
-    let task = match (missing, known.kind(&record.kind)) {
-        _ if record.source == HOST_SOURCE => dead(
-            "reserved-source",
-            format!(
-                "a client may not use the source `{HOST_SOURCE}`: it marks choreographed commands"
-            ),
-        ),
-        (Some((reason, _)), _) => {
-            dead(reason, format!("the record has {}", reason.replace('-', " ")))
-        }
-        (None, None) => dead("unknown-kind", format!("no handler takes {}", record.kind)),
+    let task = match (unfit(record, known), known.kind(&record.kind)) {
+        (Some(failure), _) => Task::Settled(Verdict::Fault(failure)),
+        (None, None) => Task::Settled(Verdict::Fault(untaken(&record.kind))),
         (None, Some(kind)) => Task::Decide(Ask {
             key: record.key.clone(),
             kind,
-            time: stored.appended,
+            time,
             sender: external(&record.source, &record.id, &record.kind.name, &record.body),
             context: Arc::clone(&record.context),
             body: record.body.clone(),
         }),
     };
-    Item { place, redrives: None, task }
+    Item { place, time, redrives: None, task }
+}
+
+/// What makes a request unfit to be decided here, whatever its kind.
+fn unfit(record: &Request, known: &Known<'_>) -> Option<Failure> {
+    let failure = |reason, message| Some(Failure { reason, message });
+    if record.source == HOST_SOURCE {
+        let why = "it marks choreographed commands";
+        let message = format!("a client may not use the source `{HOST_SOURCE}`: {why}");
+        return failure("reserved-source", message);
+    }
+    let fields = [("no-key", &record.key), ("no-source", &record.source), ("no-id", &record.id)];
+    if let Some((reason, _)) = fields.into_iter().find(|(_, field)| field.is_empty()) {
+        return failure(reason, format!("the record has {}", reason.replace('-', " ")));
+    }
+    known.elsewhere(&record.key).and_then(|message| failure(WRONG_PARTITION, message))
+}
+
+fn untaken(kind: &Kind) -> Failure {
+    Failure { reason: "unknown-kind", message: format!("no handler takes {kind}") }
 }
 
 fn external(source: &Bytes, id: &Bytes, kind: &str, body: &Bytes) -> Sender {
@@ -160,9 +199,13 @@ fn redrive(number: DeadLetterNumber, known: &Known<'_>) -> Task {
     match (&letter.subject, event) {
         (Some(DeadSubject::Request(r)), _) => redrive_request(r, Time(letter.time), known),
         (Some(DeadSubject::Command(c)), _) => redrive_command(c, Time(letter.time), known),
-        (Some(DeadSubject::Event(_)), Some(event)) => {
-            Task::React { event: event.clone(), handler: Arc::from(&*letter.handler) }
-        }
+        (Some(DeadSubject::Event(_)), Some(event)) => match known.reactor(&letter.handler, event) {
+            Some(handler) => Task::React { event: event.clone(), handler },
+            None => dropped(&format!(
+                "event handler `{}` does not subscribe to {}: the dead letter stays open",
+                letter.handler, event.kind
+            )),
+        },
         _ => dropped("the dead letter's record is not there"),
     }
 }
@@ -171,6 +214,7 @@ fn redrive_request(dead: &proto::DeadRequest, time: Time, known: &Known<'_>) -> 
     let kind = kind_of(dead.kind.as_ref());
     let whole = !(dead.key.is_empty() || dead.source.is_empty() || dead.id.is_empty())
         && dead.source != HOST_SOURCE;
+    let whole = whole && known.elsewhere(&dead.key).is_none();
     let Some(index) = known.kind(&kind).filter(|_| whole) else {
         return still_dead(format!("still not a command that a handler takes: {kind}"));
     };
@@ -187,7 +231,9 @@ fn redrive_request(dead: &proto::DeadRequest, time: Time, known: &Known<'_>) -> 
 fn redrive_command(dead: &proto::DeadCommand, time: Time, known: &Known<'_>) -> Task {
     let kind = kind_of(dead.kind.as_ref());
     let cause_type = known.topology.type_named(&dead.cause_type);
-    let index = known.kind(&kind).filter(|_| !dead.key.is_empty() && dead.channel_number > 0);
+    let whole = !dead.key.is_empty() && dead.channel_number > 0;
+    let whole = whole && known.elsewhere(&dead.key).is_none();
+    let index = known.kind(&kind).filter(|_| whole);
     let (Some(aggregate_type), Some(index)) = (cause_type, index) else {
         return still_dead(format!("still not a command that a handler takes: {kind}"));
     };

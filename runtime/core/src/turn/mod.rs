@@ -37,6 +37,8 @@ pub struct Taken {
 pub struct Item {
     /// Where it stands.
     pub place: Place,
+    /// The record's time: of a request when the log took it, of a choreographed command its cause's.
+    pub time: Time,
     /// The dead letter that it redrives.
     pub redrives: Option<DeadLetterNumber>,
     /// What there is to do.
@@ -85,7 +87,7 @@ pub struct Ask {
     pub key: Bytes,
     /// Index of the kind in the owner's manifest.
     pub kind: u32,
-    /// Its time.
+    /// Its time, which its events get: the item's, or that of the record that is redriven.
     pub time: Time,
     /// Who asks.
     pub sender: Sender,

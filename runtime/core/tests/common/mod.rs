@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use zamu_core::log::Limit;
 use zamu_core::log::simulated::Faults;
-use zamu_core::model::{Context, PartitionId, Request, TypeId, partition_of};
+use zamu_core::model::{Context, PartitionId, Request, Time, TypeId, partition_of};
 use zamu_core::prng::Prng;
 use zamu_core::settings::Settings;
 use zamu_core::simulation::{Process, Program};
@@ -108,7 +108,19 @@ impl World {
     }
 
     pub fn send_from(&mut self, source: &str, key: &str, id: &str, kind: &str, body: &str) {
-        let partition = self.cell_partition(key);
+        self.send_to(self.cell_partition(key), source, key, id, kind, body);
+    }
+
+    /// As a client of the log itself may: to any partition.
+    pub fn send_to(
+        &mut self,
+        partition: PartitionId,
+        source: &str,
+        key: &str,
+        id: &str,
+        kind: &str,
+        body: &str,
+    ) {
         self.append(
             partition,
             Request {
@@ -121,6 +133,12 @@ impl World {
                 body: Bytes::copy_from_slice(body.as_bytes()),
             },
         );
+    }
+
+    /// The clock is set to so many milliseconds.
+    pub fn set_time(&mut self, now: u64) {
+        self.process.now = now;
+        self.process.log.tick(Time(now));
     }
 
     pub fn cell_partition(&self, key: &str) -> PartitionId {
@@ -137,7 +155,7 @@ impl World {
 fn program(layout: &Layout, deployment: u64) -> Program {
     let behaviour = layout.behaviour.clone();
     Program {
-        topology: toy::topology(layout.partitions, deployment),
+        topology: toy::topology(layout.partitions, deployment, &behaviour),
         guests: Box::new(move || toy::guests(&behaviour)),
         settings: layout.settings.clone(),
         shards: layout.shards,

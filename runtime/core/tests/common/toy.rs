@@ -8,7 +8,7 @@
 //! | `no` | refused with code `no` |
 //! | `done` | nothing to do, reply `was done` |
 //! | `trap` | breaks, until the handler is mended: then as 1000 |
-//! | `lie` | the whole call returns contradicting columns, until mended: then as 2000 |
+//! | `lie` | this call and all later ones of the instance return contradicting columns, until mended: then as 2000 |
 //! | 13 | added, but the event handler breaks at the event until it is mended |
 
 use std::sync::Arc;
@@ -26,6 +26,7 @@ const ADD: u32 = 0;
 const ADDED: u32 = 1;
 const COPY: u32 = 2;
 const COPIED: u32 = 3;
+const LATE: u32 = 4;
 
 /// How many mirrors the cells share.
 pub const MIRRORS: u64 = 3;
@@ -57,6 +58,10 @@ pub struct Behaviour {
     pub broken: bool,
     /// No event can be folded.
     pub unfoldable: bool,
+    /// The cells take the kind `Late`, too, as `Add`.
+    pub takes_late: bool,
+    /// The mirrors subscribe to nothing.
+    pub unsubscribed: bool,
 }
 
 impl Behaviour {
@@ -111,7 +116,7 @@ impl Rules for Cells {
     }
 
     fn distort(&mut self, decision: &mut Decision) {
-        if std::mem::take(&mut self.lie) {
+        if self.lie {
             decision.outcomes.code.pop();
         }
         if self.behaviour.lawless {
@@ -119,6 +124,10 @@ impl Rules for Cells {
                 *state = b'9';
             }
         }
+    }
+
+    fn renew(&mut self) {
+        self.lie = false;
     }
 }
 
@@ -150,7 +159,7 @@ impl Rules for Mirrors {
 }
 
 fn manifest(name: &str, own: &str, other: &str) -> Manifest {
-    let names = ["Add", "Added", "Copy", "Copied"];
+    let names = ["Add", "Added", "Copy", "Copied", "Late"];
     Manifest {
         name: name.into(),
         version: "0.1.0".into(),
@@ -172,9 +181,11 @@ fn spec(manifest: Manifest) -> Arc<HandlerSpec> {
 }
 
 /// The toy's handlers over so many partitions per type.
-pub fn topology(partitions: u32, deployment: u64) -> Arc<Topology> {
+pub fn topology(partitions: u32, deployment: u64, behaviour: &Behaviour) -> Arc<Topology> {
+    let commands = if behaviour.takes_late { vec![ADD, LATE] } else { vec![ADD] };
+    let added = TypeKinds { aggregate_type: 1, kinds: vec![ADDED] };
     let cells = Manifest {
-        aggregates: vec![OwnedType { aggregate_type: 0, commands: vec![ADD], events: vec![ADDED] }],
+        aggregates: vec![OwnedType { aggregate_type: 0, commands, events: vec![ADDED] }],
         ..manifest("cells", "cell", "mirror")
     };
     let mirrors = Manifest {
@@ -183,7 +194,7 @@ pub fn topology(partitions: u32, deployment: u64) -> Arc<Topology> {
             commands: vec![COPY],
             events: vec![COPIED],
         }],
-        subscriptions: vec![TypeKinds { aggregate_type: 1, kinds: vec![ADDED] }],
+        subscriptions: if behaviour.unsubscribed { Vec::new() } else { vec![added] },
         sends: vec![TypeKinds { aggregate_type: 0, kinds: vec![COPY] }],
         ..manifest("mirrors", "mirror", "cell")
     };

@@ -60,7 +60,7 @@ impl<'a> Plan<'a> {
         let mut windows = Windows { facts, by_key: HashMap::new() };
         for index in plan.part.items.clone() {
             let Task::Decide(ask) = &items[index].task else { continue };
-            match windows.enter(index, items[index].place.offset(), ask) {
+            match windows.enter(index, &items[index], ask) {
                 Some(early) => {
                     plan.early.insert(index, early);
                 }
@@ -122,7 +122,7 @@ struct Windows<'a> {
 
 impl<'a> Windows<'a> {
     /// Enters an item, unless it repeats what is in its aggregate's window.
-    fn enter(&mut self, index: usize, offset: Offset, ask: &'a Ask) -> Option<Early> {
+    fn enter(&mut self, index: usize, item: &Item, ask: &'a Ask) -> Option<Early> {
         let Sender::External { source, id, content } = &ask.sender else { return None };
         let Facts { topology, partition, working } = self.facts;
         let settings = topology.settings(partition.aggregate_type);
@@ -130,7 +130,7 @@ impl<'a> Windows<'a> {
             .by_key
             .entry(&ask.key)
             .or_insert_with(|| working[&ask.key].aggregate.window.map(given));
-        let known = window.find(source, id, ask.time, settings);
+        let known = window.find(source, id, item.time, settings);
         if let Some(entry) = known.filter(|_| !failpoints::fires(failpoints::SKIP_DEDUPE)) {
             return Some(Early::of(entry, content));
         }
@@ -138,8 +138,8 @@ impl<'a> Windows<'a> {
             source: source.clone(),
             id: id.clone(),
             content: *content,
-            time: ask.time,
-            offset,
+            time: item.time,
+            offset: item.place.offset(),
             answer: Answer::Pending(index),
         };
         window.insert(entry, settings);
