@@ -57,13 +57,33 @@ pub(crate) fn prepare(workspace: &mut Workspace, given: &Given) -> Result<()> {
     crates(workspace)
 }
 
+/// One package may only show that another is missing (a compiler without its headers), so what was
+/// installed is looked at again, a few times.
 fn system_packages(workspace: &Workspace) -> Result<()> {
-    let mut missing = missing_packages(&workspace.target);
-    if missing.is_empty() {
-        return Ok(());
+    for _ in 0..ROUNDS {
+        let missing = missing_packages(&workspace.target);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        install(workspace, &missing)?;
     }
+    let missing = missing_packages(&workspace.target);
     let packages: Vec<String> = missing.iter().map(|(package, _)| package.clone()).collect();
-    for (_, reason) in &missing {
+    ensure!(
+        missing.is_empty(),
+        "after installing: {}. {}",
+        missing.into_iter().map(|(_, reason)| reason).collect::<Vec<_>>().join("; "),
+        what_to_type(&packages)
+    );
+    Ok(())
+}
+
+/// How often what is missing is installed before giving up.
+const ROUNDS: u32 = 3;
+
+fn install(workspace: &Workspace, missing: &[(String, String)]) -> Result<()> {
+    let packages: Vec<String> = missing.iter().map(|(package, _)| package.clone()).collect();
+    for (_, reason) in missing {
         say::note(reason);
     }
     let installer = if workspace.is_offline() { None } else { installer() };
@@ -74,15 +94,7 @@ fn system_packages(workspace: &Workspace) -> Result<()> {
     // A mirror that is away must not hide that the package is already in the lists.
     let _ = run(apt(prefix, &["update", "-qq"]).stdout(Stdio::null()));
     let mut install = apt(prefix, &["install", "-y", "-qq", "--no-install-recommends"]);
-    run(install.args(&packages).stdout(Stdio::null())).with_context(|| what_to_type(&packages))?;
-    missing = missing_packages(&workspace.target);
-    ensure!(
-        missing.is_empty(),
-        "after installing {}: {}",
-        packages.join(" "),
-        missing.into_iter().map(|(_, reason)| reason).collect::<Vec<_>>().join("; ")
-    );
-    Ok(())
+    run(install.args(&packages).stdout(Stdio::null())).with_context(|| what_to_type(&packages))
 }
 
 /// Debian's packages that are missing, and why each is wanted.

@@ -34,6 +34,7 @@ async fn main() -> ExitCode {
     let ended = tokio::select! {
         ended = demo::run(&args) => ended,
         _ = tokio::signal::ctrl_c(), if !args.serve => Err(anyhow::anyhow!("interrupted")),
+        () = terminated() => Err(anyhow::anyhow!("terminated")),
     };
     match ended {
         Ok(true) => ExitCode::SUCCESS,
@@ -45,5 +46,14 @@ async fn main() -> ExitCode {
             show::note(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Until SIGTERM: whoever stops us does not leave the host behind.
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(_) => std::future::pending().await,
     }
 }

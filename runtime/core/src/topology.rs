@@ -193,6 +193,13 @@ impl Topology {
             .cloned()
     }
 
+    /// Names of the events that a type's owner knows.
+    pub fn event_names(&self, aggregate_type: TypeId) -> impl Iterator<Item = &str> {
+        let owner = &self.handlers[self.owner(aggregate_type)];
+        let of_type = owner.events.get(&aggregate_type);
+        of_type.into_iter().flat_map(|kinds| kinds.keys().map(|kind| kind.name.as_str()))
+    }
+
     fn check_sends(&self) -> Result<(), WiringError> {
         for handler in &self.handlers {
             let manifest = &handler.spec.manifest;

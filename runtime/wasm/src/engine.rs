@@ -100,7 +100,8 @@ fn config() -> Config {
     config
 }
 
-/// Fuel is counted by this table, written down so that no engine update changes a budget unseen.
+/// Fuel is counted by the engine's own table for operators, and by these prices for what takes longer
+/// the larger it is. A golden figure in the tests tells when an update of the engine changes either.
 fn operator_cost() -> OperatorCost {
     let mut cost = OperatorCost::new();
     cost.variable.memory_copy_per_byte = 1;
@@ -124,5 +125,35 @@ fn tick(engine: &EngineWeak) {
         engine.increment_epoch();
         drop(engine);
         std::thread::sleep(TICK);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// `(func (export "f") (local i32) (loop (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0)
+    /// (i32.const 1))) (i32.const 100)))))`
+    const COUNTS_TO_A_HUNDRED: &[u8] = b"\0asm\x01\0\0\0\
+        \x01\x04\x01\x60\0\0\
+        \x03\x02\x01\0\
+        \x07\x05\x01\x01f\0\0\
+        \x0a\x16\x01\x14\x01\x01\x7f\x03\x40\x20\0\x41\x01\x6a\x22\0\x41\xe4\0\x49\x0d\0\x0b\x0b";
+
+    /// Frozen: another figure means that the engine counts differently now, and so that other work
+    /// fits into every handler's budget. Say so in the release notes.
+    #[test]
+    fn operators_cost_what_budgets_were_set_by() {
+        let engine = wasmtime::Engine::new(&config()).unwrap();
+        let module = wasmtime::Module::new(&engine, COUNTS_TO_A_HUNDRED).unwrap();
+        let mut store = wasmtime::Store::new(&engine, ());
+        store.set_epoch_deadline(1_000_000);
+        store.set_fuel(1_000_000).unwrap();
+        let instance = wasmtime::Instance::new(&mut store, &module, &[]).unwrap();
+        let before = store.get_fuel().unwrap();
+        instance.get_typed_func::<(), ()>(&mut store, "f").unwrap().call(&mut store, ()).unwrap();
+        assert_eq!(before - store.get_fuel().unwrap(), 701);
     }
 }

@@ -114,17 +114,33 @@ impl Lines {
     }
 }
 
-/// The text is read in place, and only as far as it is kept.
+/// The text is read in place, looked through for wrong UTF-8 as a whole and cleaned as far as it
+/// is kept. The guest pays for that by the byte.
 fn write(
     mut store: StoreContextMut<'_, Host>,
     (level, text): (u8, WasmStr),
 ) -> wasmtime::Result<()> {
-    if let Some(room) = store.data_mut().lines.room(level) {
-        let text = clean(&text.to_str(&store)?, room);
-        store.data_mut().lines.write(level, &text);
-    }
+    charge(&mut store, 0)?;
+    let Some(room) = store.data_mut().lines.room(level) else { return Ok(()) };
+    let (text, bytes) = {
+        let text = text.to_str(&store)?;
+        (clean(&text[..text.floor_char_boundary(room)], room), text.len())
+    };
+    charge(&mut store, bytes)?;
+    store.data_mut().lines.write(level, &text);
     Ok(())
 }
+
+/// Takes fuel for a call into the host and for the bytes that it moves: what the host does for a
+/// guest counts as the guest's work, or a loop of calls would cost next to nothing.
+fn charge(store: &mut StoreContextMut<'_, Host>, bytes: usize) -> wasmtime::Result<()> {
+    let price = FUEL_PER_CALL.saturating_add(bytes as u64);
+    let left = store.get_fuel()?.checked_sub(price).ok_or(wasmtime::Trap::OutOfFuel)?;
+    store.set_fuel(left)
+}
+
+/// What a call into the host costs beside its bytes: roughly its time in operators.
+const FUEL_PER_CALL: u64 = 100;
 
 fn item(mut store: StoreContextMut<'_, Host>, (index,): (u32,)) -> wasmtime::Result<()> {
     let left = store.get_fuel()?;
@@ -132,6 +148,8 @@ fn item(mut store: StoreContextMut<'_, Host>, (index,): (u32,)) -> wasmtime::Res
     store.set_fuel(fuel)
 }
 
-fn configuration(store: StoreContextMut<'_, Host>, (): ()) -> wasmtime::Result<(Arc<[u8]>,)> {
-    Ok((store.data().configuration()?,))
+fn configuration(mut store: StoreContextMut<'_, Host>, (): ()) -> wasmtime::Result<(Arc<[u8]>,)> {
+    let configuration = store.data().configuration()?;
+    charge(&mut store, configuration.len())?;
+    Ok((configuration,))
 }

@@ -91,3 +91,13 @@ fn a_panic_is_reported_even_when_the_bound_is_reached() {
     let fault = decide(&mut zoo, &["log-flood", "trap"]).unwrap_err();
     assert!(fault.message.contains("the zoo was asked to trap"), "{fault}");
 }
+
+/// What the host does for a guest is the guest's work: neither endless lines nor lines that the
+/// host throws away whole may run longer than the item's fuel.
+#[test]
+fn logging_uses_up_fuel() {
+    for body in ["log-blank", "log-storm"] {
+        let fault = decide(&mut zoo(), &[body]).unwrap_err();
+        assert_eq!(fault.reason, zamu_core::guest::FaultReason::Fuel, "{body}: {fault}");
+    }
+}

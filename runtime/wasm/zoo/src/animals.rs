@@ -332,6 +332,17 @@ pub(crate) fn misbehave(what: &[u8]) -> Result<(), Fault> {
                 log::write(2, &format!("line {line} of a flood"));
             }
         }
+        b"log-blank" => {
+            let blank = "\0".repeat(1 << 20);
+            for _ in 0..1_000 {
+                log::write(0, &blank);
+            }
+        }
+        b"log-storm" => {
+            for _ in 0..10_000_000 {
+                log::write(1, "");
+            }
+        }
         b"log-long" => log::write(1, &"long ".repeat(100_000)),
         b"log-control" => log::write(1, "bell\u{7} and \u{1b}[31mred\u{1b}[0m\nand\ttab"),
         b"log-level" => log::write(200, "a level that does not exist"),

@@ -240,6 +240,11 @@ impl Unread {
             events: u64,
         }
         let topics: Vec<Topic> = remote.get("/topics")?;
+        if let Some(unknown) = types.iter().find(|name| topics.iter().all(|t| t.r#type != **name)) {
+            let mut known: Vec<&str> = topics.iter().map(|topic| &*topic.r#type).collect();
+            known.dedup();
+            anyhow::bail!("there is no aggregate type `{unknown}`; there are {}", known.join(", "));
+        }
         let wanted = topics.into_iter().filter(|topic| {
             topic.events > 0 && (types.is_empty() || types.contains(&topic.r#type))
         });

@@ -28,6 +28,7 @@ pub(crate) fn check(config: &Config) -> Result<(), Error> {
 
 fn bounds(config: &Config) -> Result<(), Error> {
     let (http, shards, store) = (&config.http, &config.shards, &config.store);
+    let (log, limits) = (&config.log, &config.limits);
     let mib = 1 << 20;
     for (key, value, min, max) in [
         ("http.threads", http.threads as u64, 0, 64),
@@ -58,6 +59,17 @@ fn bounds(config: &Config) -> Result<(), Error> {
         ("store.flush-chunk", store.flush_chunk as u64, 1, 100_000),
         ("log.retention-hours", config.log.retention_hours, 1, 24 * 366),
         ("log.segment-minutes", config.log.segment_minutes, 1, 24 * 60),
+        ("log.segment-bytes", log.segment_bytes, mib, 64 * 1_024 * mib),
+        ("log.queue-jobs", log.queue_jobs as u64, 1, 1_000_000),
+        ("log.queue-bytes", log.queue_bytes as u64, mib, 16 * 1_024 * mib),
+        ("log.group-bytes", log.group_bytes as u64, 1_024, 1_024 * mib),
+        ("limits.component-bytes", limits.component_bytes as u64, 1_024, 256 * mib),
+        ("limits.memory-bytes", limits.memory_bytes as u64, 1 << 16, 4 * 1_024 * mib),
+        ("limits.fuel-start", limits.fuel_start, 1, u64::MAX),
+        ("limits.fuel-per-item", limits.fuel_per_item, 1, u64::MAX),
+        ("limits.cpu-ms-per-item", limits.cpu_ms_per_item, 1, 600_000),
+        ("limits.output-bytes", limits.output_bytes as u64, 1_024, 256 * mib),
+        ("limits.calls-per-instance", limits.calls_per_instance.into(), 1, u64::MAX),
     ] {
         within(key, value, min, max)?;
     }
@@ -67,6 +79,12 @@ fn bounds(config: &Config) -> Result<(), Error> {
     if http.bodies_bytes_max < http.body_bytes_max {
         return unfit(
             "http.bodies-bytes-max",
+            "must not be below `http.body-bytes-max`: the largest body would never fit".to_owned(),
+        );
+    }
+    if log.queue_bytes < http.body_bytes_max {
+        return unfit(
+            "log.queue-bytes",
             "must not be below `http.body-bytes-max`: the largest body would never fit".to_owned(),
         );
     }

@@ -1,7 +1,7 @@
 //! `GET /aggregates/{type}/{key}`: its state; `.../events`: its history, with provenance.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use zamu_core::model::{Event, EventNumber, PartitionId, Sequence};
 use zamu_rocks::LogReader;
 
 use crate::http::App;
-use crate::http::params::number_of;
+use crate::http::params::{Path, Query, number_of};
 use crate::http::problem::Problem;
 use crate::json::{self, Loose};
 

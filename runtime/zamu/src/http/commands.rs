@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use tokio::time::Instant;
 
 use crate::http::App;
 use crate::http::gate::{self, Payload};
+use crate::http::params::Path;
 use crate::http::problem::Problem;
 use crate::http::record::{self, Names, Said};
 use crate::http::waiting::{self, Place};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use zamu_core::model::{Context, DeadLetterNumber, KindName, PartitionId, Request
 use zamu_core::proto::{DeadLetter, dead_letter::Subject};
 
 use crate::http::App;
-use crate::http::params::number_of;
+use crate::http::params::{Path, Query, number_of};
 use crate::http::problem::Problem;
 use crate::http::waiting::Place;
 use crate::json;

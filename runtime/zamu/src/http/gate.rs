@@ -23,6 +23,8 @@ use crate::telemetry::StatusLabels;
 #[derive(Clone, Debug)]
 pub(crate) struct Gates {
     requests: Arc<Semaphore>,
+    /// Of operators: clients that wait must not keep them out.
+    operators: Arc<Semaphore>,
     /// One permit per KiB.
     bodies: Arc<Semaphore>,
     pub(crate) streams: Arc<Semaphore>,
@@ -30,6 +32,8 @@ pub(crate) struct Gates {
     pub(crate) scans: Arc<Semaphore>,
 }
 
+/// Requests of operators at once.
+const OPERATORS_MAX: usize = 16;
 /// Long reads of the log at once: each keeps a core busy.
 const SCANS_MAX: usize = 2;
 const KIB: usize = 1_024;
@@ -40,6 +44,7 @@ impl Gates {
         let gate = |permits| Arc::new(Semaphore::new(permits));
         Self {
             requests: gate(settings.requests_max),
+            operators: gate(OPERATORS_MAX),
             bodies: gate(settings.bodies_bytes_max / KIB),
             streams: gate(settings.streams_max),
             scans: gate(SCANS_MAX),
@@ -65,6 +70,22 @@ pub(crate) async fn bound(State(app): State<App>, request: Request, next: Next) 
     in_flight.inc();
     let _guard = Leave(in_flight);
     next.run(request).await
+}
+
+/// Lets an operator's request through if not too many are being worked on.
+pub(crate) async fn bound_operators(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match app.gates.operators.try_acquire() {
+        Ok(_permit) => next.run(request).await,
+        Err(_) => {
+            let detail =
+                format!("{OPERATORS_MAX} requests of operators are being worked on already");
+            Problem::busy(detail).into_response()
+        }
+    }
 }
 
 /// Counts the answer by its status.

@@ -58,6 +58,8 @@ pub fn router(node: Arc<Services>, settings: &config::Http) -> Router {
         .route("/aggregates/{type}/{key}/commands", post(commands::post))
         .route("/aggregates/{type}/{key}/events", get(aggregates::events))
         .route("/requests/{type}/{partition}/{offset}", get(requests::get))
+        .layer(from_fn_with_state(app.clone(), gate::bound));
+    let operators = Router::new()
         .route("/topics", get(operators::topics))
         .route("/topics/{type}/{partition}/resume", post(operators::resume))
         .route("/dead-letters", get(dead_letters::list))
@@ -66,9 +68,10 @@ pub fn router(node: Arc<Services>, settings: &config::Http) -> Router {
         .route("/dead-letters/{type}/{partition}/{number}/redrive", post(dead_letters::redrive))
         .route("/deployment", get(operators::deployment))
         .route("/topology", get(operators::topology))
-        .layer(from_fn_with_state(app.clone(), gate::bound));
+        .layer(from_fn_with_state(app.clone(), gate::bound_operators));
     // What must answer when nothing else does has no bound but that of connections.
     bounded
+        .merge(operators)
         .route("/events", get(stream::get))
         .route("/health", get(operators::health))
         .route("/ready", get(operators::ready))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -13,6 +13,7 @@ use zamu_core::partition::Status;
 use zamu_core::shard::PartitionView;
 
 use crate::http::App;
+use crate::http::params::Path;
 use crate::http::problem::Problem;
 use crate::json::Flow;
 use crate::telemetry;

@@ -1,11 +1,54 @@
-//! What stands in a path or a query, checked.
+//! What stands in a path or a query, checked. What cannot be read is a problem that names the field.
 
 use std::str::FromStr;
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
 use zamu_core::model::{PartitionId, TypeId};
 
 use crate::http::App;
 use crate::http::problem::Problem;
+
+/// The variable segments of a path.
+pub(crate) struct Path<T>(pub(crate) T);
+
+/// What stands behind the question mark.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let path = axum::extract::Path::<T>::from_request_parts(parts, app).await;
+        path.map(|path| Self(path.0)).map_err(|error| Problem::field("path", error.body_text()))
+    }
+}
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        match axum::extract::Query::<T>::try_from_uri(&parts.uri) {
+            Ok(query) => Ok(Self(query.0)),
+            Err(error) => Err(unreadable(&error.body_text())),
+        }
+    }
+}
+
+/// The extractor's text is `Failed to ...: field: what`, or names an unknown field in backticks.
+fn unreadable(text: &str) -> Problem {
+    let what = text.split_once(": ").map_or(text, |(_, what)| what);
+    match what.split_once(": ") {
+        Some((field, what)) if !field.contains([' ', '`']) => {
+            Problem::field(field, format!("cannot be used: {what}"))
+        }
+        _ => {
+            let field = what.split('`').nth(1).unwrap_or("query");
+            Problem::field(field, format!("cannot be used: {what}"))
+        }
+    }
+}
 
 impl App {
     /// The type of that name: 404 if there is none.

@@ -1,13 +1,13 @@
 //! `GET /requests/{type}/{partition}/{offset}`: what became of a request.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::http::App;
-use crate::http::params::number_of;
+use crate::http::params::{Path, number_of};
 use crate::http::problem::Problem;
 use crate::http::waiting;
 use crate::json;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -25,6 +25,7 @@ use zamu_core::model::{Event, PartitionId, TypeId};
 use zamu_rocks::LogReader;
 
 use crate::http::App;
+use crate::http::params::Query;
 use crate::http::position::Position;
 use crate::http::problem::Problem;
 use crate::json;
@@ -53,7 +54,8 @@ pub(crate) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let types = types(&app, asked.types.as_deref())?;
-    let kinds = asked.kinds.as_deref().map(|kinds| kinds.split(',').map(str::to_owned).collect());
+    let kinds =
+        asked.kinds.as_deref().map(|kinds| checked_kinds(&app, &types, kinds)).transpose()?;
     let position = position(&app, &types, asked.from.as_deref(), &headers)?;
     let Ok(permit) = Arc::clone(&app.gates.streams).try_acquire_owned() else {
         let max = app.settings.streams_max;
@@ -102,6 +104,24 @@ fn types<'a>(app: &'a App, asked: Option<&str>) -> Result<Vec<(TypeId, &'a str, 
     Ok(ids.into_iter().map(entry).collect())
 }
 
+/// The asked kinds, all of which some handler of the types decides: a misspelt one would be silence.
+fn checked_kinds(
+    app: &App,
+    types: &[(TypeId, &str, u32)],
+    asked: &str,
+) -> Result<BTreeSet<String>, Problem> {
+    let known: BTreeSet<&str> =
+        types.iter().flat_map(|(id, ..)| app.node.topology.event_names(*id)).collect();
+    let check = |name: &str| {
+        if known.contains(name) {
+            return Ok(name.to_owned());
+        }
+        let list = known.iter().copied().collect::<Vec<_>>().join(", ");
+        Err(Problem::field("kinds", format!("names `{name}`; there are {list}")))
+    };
+    asked.split(',').map(check).collect()
+}
+
 /// The header that a client sends when it connects again wins over the address it was given first.
 fn position(
     app: &App,
@@ -121,8 +141,30 @@ fn position(
             let end = |p| app.node.reader.ends(p).map_or(0, |ends| ends.events);
             Ok(Position::new(types, end))
         }
-        text => Position::parse(text, types).map_err(|error| Problem::field(field, error)),
+        text => {
+            let position =
+                Position::parse(text, types).map_err(|error| Problem::field(field, error))?;
+            in_this_log(app, &position, field)?;
+            Ok(position)
+        }
     }
+}
+
+/// A position beyond the end is one of another log, or of one that lost events: waiting there would
+/// skip all that comes before it.
+fn in_this_log(app: &App, position: &Position, field: &str) -> Result<(), Problem> {
+    for (partition, next) in position.partitions() {
+        let end = app.node.reader.ends(partition)?.events;
+        if next > end {
+            let name = app.node.terms.type_name(partition.aggregate_type);
+            let problem = format!(
+                "says event {next} of {name}/{}, which has {end}: it is a position of another data folder. Begin again with `from=start` or `from=end`",
+                partition.number
+            );
+            return Err(Problem::field(field, problem));
+        }
+    }
+    Ok(())
 }
 
 /// One client's stream.

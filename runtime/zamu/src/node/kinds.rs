@@ -66,7 +66,9 @@ impl Kinds {
         named
             .iter()
             .filter(fits)
-            .find(|kind| content_type.is_empty() || kind.content_type == content_type)
+            .find(|kind| {
+                content_type.is_empty() || kind.content_type.eq_ignore_ascii_case(content_type)
+            })
             .ok_or_else(|| {
                 UnknownKind::ContentType(named.iter().map(|k| k.content_type.clone()).collect())
             })

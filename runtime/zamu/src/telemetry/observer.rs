@@ -122,11 +122,19 @@ impl Observer for ShardObserver {
             }
             Alarm::CommandsRefused { partition, count } => {
                 self.of(partition.aggregate_type).commands_refused.inc_by(count);
-                tracing::debug!(partition = self.name(partition), count, "refused choreography");
+                tracing::error!(
+                    partition = self.name(partition),
+                    count,
+                    "a handler refused what another asked of it: a defect of the handlers, which may leave something half done; see `zamu events` of the partition"
+                );
             }
             Alarm::DeadLetters { partition, count } => {
                 self.of(partition.aggregate_type).dead_letters.inc_by(count);
-                tracing::debug!(partition = self.name(partition), count, "new dead letters");
+                tracing::warn!(
+                    partition = self.name(partition),
+                    count,
+                    "new dead letters: see `zamu dead-letters list`"
+                );
             }
         }
     }

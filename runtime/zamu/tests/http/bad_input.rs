@@ -107,7 +107,12 @@ async fn what_is_not_there_is_told_so() {
         ("/requests/counter/0/x", 400, Some("offset")),
         ("/events?types=nothing", 400, Some("types")),
         ("/events?types=counter&from=somewhere", 400, Some("from")),
+        ("/events?types=counter&from=counter.9999.0.0", 400, Some("from")),
+        ("/events?types=counter&kinds=Incremented,Nothing", 400, Some("kinds")),
+        ("/events?bogus=1", 400, Some("bogus")),
         ("/dead-letters?partition=1", 400, Some("partition")),
+        ("/dead-letters?all=yes", 400, Some("all")),
+        ("/aggregates/counter/%ff", 400, Some("path")),
         ("/dead-letters/counter/0/1", 404, Some("number")),
     ] {
         let told = host.get(path).await;
@@ -115,6 +120,16 @@ async fn what_is_not_there_is_told_so() {
         assert_eq!(told.json["field"].as_str(), field, "{path}: {}", told.json);
     }
     assert_eq!(host.post("/health", &[], "").await.status, 405);
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_media_type_is_known_in_any_case() {
+    let host = Host::start().await;
+    let mut headers = GOOD.to_vec();
+    headers.push(("content-type", "Application/JSON; charset=utf-8"));
+    let told = host.post("/aggregates/counter/a/commands", &headers, "{\"by\":1}").await;
+    assert_eq!(told.status, 202, "{}", told.json);
     host.stop().await;
 }
 

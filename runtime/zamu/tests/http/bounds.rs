@@ -93,3 +93,27 @@ async fn commands_that_find_no_room_wait_at_the_door_until_there_is_some() {
     assert_eq!(state["state"]["value"], 64);
     std::sync::Arc::into_inner(host).unwrap().stop().await;
 }
+
+/// A body that never ends keeps its request's place for as long as the client likes.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_take_all_places_do_not_keep_operators_out() {
+    let host = Host::with("[http]\nrequests-max = 1").await;
+    let endless = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+    let request = host.request(reqwest::Method::POST, "/commands");
+    let request = request.header("content-type", "application/json");
+    let held = tokio::spawn(request.body(reqwest::Body::wrap_stream(endless)).send());
+    let full = tokio::time::timeout(PATIENCE, async {
+        while host.get("/aggregates/counter/a").await.status != 503 {
+            tokio::task::yield_now().await;
+        }
+    });
+    full.await.unwrap();
+    for path in ["/topics", "/dead-letters", "/deployment", "/topology", "/ready", "/metrics"] {
+        let response = host.request(reqwest::Method::GET, path).send().await.unwrap();
+        assert_eq!(response.status().as_u16(), 200, "{path}");
+    }
+    let resumed = host.post("/topics/counter/0/resume", &[], "").await;
+    assert_eq!((resumed.status, &resumed.json["resumed"]), (200, &json!(false)));
+    held.abort();
+    host.stop().await;
+}
