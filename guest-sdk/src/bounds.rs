@@ -32,6 +32,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_bounds_are_those_of_the_contract() {
+        let contract = include_str!("../../wit/columns.wit");
+        for bound in [
+            format!("a reply, a refusal's reason and its details {ANSWER_BYTES_MAX} bytes each"),
+            format!(
+                "a body, a state, a row of a table and a text of `inspect` {BODY_BYTES_MAX} bytes"
+            ),
+            format!("a key {KEY_BYTES_MAX} bytes"),
+            format!("a command causes {MESSAGES_PER_ITEM_MAX} events"),
+            format!("an event {MESSAGES_PER_ITEM_MAX} commands"),
+        ] {
+            assert!(contract.contains(&bound), "wit/columns.wit does not say: {bound}");
+        }
+    }
+
+    #[test]
     fn a_text_is_cut_between_characters_and_never_longer_than_its_bound() {
         for extra in 0..4 {
             let mut text = "x".repeat(extra) + &"ä".repeat(20);

@@ -450,3 +450,61 @@ fn a_sound_aggregate_and_a_sound_event_handler_pass() {
                 .and_to("log", Note { text: "a was number 9".to_owned() }),
         );
 }
+
+/// A name of so many bytes.
+fn long(bytes: usize) -> String {
+    "x".repeat(bytes)
+}
+
+broken!(
+    Growing, Vec<String>,
+    decide(_state, put, _context) {
+        match put.name.as_str() {
+            "reply" => Decision::nothing().reply(&long(600)),
+            "events" => Decision::accept_all(vec![Event::WasPut(was_put("a")); 600]),
+            "event" => Decision::accept(was_put(&long(600 << 10))),
+            name => Decision::accept(was_put(name)),
+        }
+    },
+    evolve(state, event) { state.push(event.0); state }
+);
+
+#[test]
+fn an_aggregate_without_head_room_is_found_before_the_host_faults_it() {
+    for name in ["reply", "events", "event"] {
+        assert_breaks(Law::Roomy, || Scenario::<Growing>::new().when(put(name)));
+    }
+    let half_full = Scenario::<Growing>::new().when(put(&long(400 << 10)));
+    assert_breaks(Law::Roomy, || half_full.when(put(&long(400 << 10))));
+    assert_breaks(Law::Roomy, || {
+        Scenario::<Growing>::new().given([was_put(&long(300 << 10)), was_put(&long(300 << 10))])
+    });
+}
+
+struct Talkative;
+
+impl EventHandler for Talkative {
+    type Event = Puts;
+    type Command = Asks;
+    type Configuration = ();
+
+    fn react(event: &Puts, _: &EventContext) -> Outbox<Asks> {
+        let Puts::WasPut(event) = event;
+        match event.name.as_str() {
+            "key" => Outbox::to(long(600), put("a")),
+            "body" => Outbox::to("other", put(&long(600 << 10))),
+            "commands" => {
+                (0..600).fold(Outbox::none(), |all, n| all.and_to(n.to_string(), put("a")))
+            }
+            _ => Outbox::to(long(500), put("a")),
+        }
+    }
+}
+
+#[test]
+fn an_event_handler_without_head_room_is_found_before_the_host_faults_it() {
+    for name in ["key", "body", "commands"] {
+        assert_breaks(Law::Roomy, || Reaction::<Talkative>::new().on(was_put(name)));
+    }
+    Reaction::<Talkative>::new().on(was_put("a")).then_commands([(long(500), put("a"))]);
+}

@@ -5,6 +5,7 @@ use std::fmt;
 use super::diff;
 use super::engine::Engine;
 use super::lane::{Answer, Asked, Happened, Lane, Stored};
+use crate::bounds::{ANSWER_BYTES_MAX, BODY_BYTES_MAX, MESSAGES_PER_ITEM_MAX};
 use crate::columns::{ACCEPTED, Fault, NEVER};
 
 /// How often the same call is repeated to find out that its result differs.
@@ -34,6 +35,9 @@ pub enum Law {
     Answering,
     /// A deadline that was answered does not stay due.
     Settling,
+    /// No bound of the host is more than half used up: what a test finds to be large is larger
+    /// some day in production.
+    Roomy,
 }
 
 impl fmt::Display for Law {
@@ -48,6 +52,7 @@ impl fmt::Display for Law {
             Self::MessageLossless => "a message survives being stored",
             Self::Answering => "a state that asks to be woken answers with an event",
             Self::Settling => "a deadline that was answered does not stay due",
+            Self::Roomy => "there is head-room in the limits",
         })
     }
 }
@@ -185,6 +190,34 @@ pub(crate) fn check_deadline(
         &format!("the state before (-) and after it was woken {WAKES_MAX} times at {time} (+)"),
         &diff::lines(&state.show(), &before.show()),
     );
+}
+
+/// What a command led to uses no bound up by more than half. Details are left out: they are cut.
+#[track_caller]
+pub(crate) fn check_room_of_answer(answer: &Answer) {
+    check_room("the refusal's code", "bytes", answer.reason.len(), ANSWER_BYTES_MAX);
+    check_room("the reply", "bytes", answer.reply.len(), ANSWER_BYTES_MAX);
+    check_room("a command", "events", answer.events.len(), MESSAGES_PER_ITEM_MAX);
+    for event in &answer.events {
+        check_room("an event", "bytes", event.body.len(), BODY_BYTES_MAX);
+    }
+}
+
+/// A state uses its bound up by no more than half.
+#[track_caller]
+pub(crate) fn check_room_of_state(state: &Stored) {
+    check_room("the state", "bytes", state.bytes.len(), BODY_BYTES_MAX);
+}
+
+#[track_caller]
+pub(crate) fn check_room(what: &str, unit: &str, size: usize, max: usize) {
+    if size > max / 2 {
+        broken(
+            Law::Roomy,
+            &format!("half of what the host takes (-) and what {what} has (+), in {unit}"),
+            &diff::lines(&(max / 2).to_string(), &size.to_string()),
+        );
+    }
 }
 
 fn rows(steps: &[Step]) -> (Vec<Asked>, Vec<Answer>) {

@@ -4,6 +4,10 @@
 //! in the sandbox. By default it runs natively; [`Scenario::on_engine`] takes any other [`Engine`].
 //! [`Scenario`] is for aggregates, [`Reaction`] for event handlers, [`Projected`] for projections.
 //!
+//! Absent on purpose: a law that duplicates change nothing. A handler never sees one: the host knows
+//! the ids that an aggregate was sent, and answers again without asking. What becomes of the same
+//! content under another id is a rule of the business, and wants a scenario of its own.
+//!
 //! ```
 //! # use serde::{Deserialize, Serialize};
 //! # use zamu_guest::{Aggregate, Context, Decision};

@@ -5,8 +5,9 @@ use serde::Serialize;
 use super::diff;
 use super::engine::Engine;
 use super::lane::Names;
-use super::laws::{Law, broken, unfaulted};
+use super::laws::{Law, broken, check_room, unfaulted};
 use super::scenario::survives;
+use crate::bounds::{BODY_BYTES_MAX, KEY_BYTES_MAX, MESSAGES_PER_ITEM_MAX};
 use crate::columns::{Blobs, Fault, Heard, Sent};
 use crate::event_handler::{EventHandler, Outbox};
 use crate::handler::Handler;
@@ -149,7 +150,12 @@ impl<H: EventHandler> Reaction<H> {
         let event = self.next.clone();
         self.next.sequence += 1;
         let commands = unfaulted("react", self.react(std::slice::from_ref(&event)));
-        let commands = commands.into_iter().flatten().collect();
+        let commands: Vec<Command> = commands.into_iter().flatten().collect();
+        check_room("an event", "commands", commands.len(), MESSAGES_PER_ITEM_MAX);
+        for command in &commands {
+            check_room("a command's key", "bytes", command.key.len(), KEY_BYTES_MAX);
+            check_room("a command", "bytes", command.body.len(), BODY_BYTES_MAX);
+        }
         self.steps.push((event, commands));
         self.check_laws();
         self

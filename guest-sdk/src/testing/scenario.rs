@@ -182,6 +182,7 @@ impl<A: Aggregate> Scenario<A> {
     fn happen(mut self, happened: Vec<Happened>) -> Self {
         let folded = self.lane.evolve(&mut *self.engine, &self.stored, &happened);
         self.stored = unfaulted("evolve", folded);
+        laws::check_room_of_state(&self.stored);
         self.history.extend(happened);
         self.check_history();
         self.check_deadline();
@@ -254,6 +255,8 @@ impl<A: Aggregate> Scenario<A> {
         let [answer] = answers.try_into().unwrap_or_else(|answers: Vec<_>| {
             panic!("decide gave {} answers to one command", answers.len())
         });
+        laws::check_room_of_answer(&answer);
+        laws::check_room_of_state(&after);
         self.steps.push(Step { asked, answer: answer.clone(), after: after.clone() });
         if self.steps.len() > WINDOW {
             self.base = self.steps.remove(0).after;

@@ -136,7 +136,7 @@ impl Json {
             return member("aggregates", agree(roles.command_handler, "command-handler"));
         }
         if !self.aggregates.is_empty() && self.state_schemas.is_empty() {
-            return member("state-schemas", "is empty: name at least the schema that is written");
+            return member("state-schemas", "is empty: name the schemas that are read and written");
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ pub struct Manifest {
     pub types: Vec<String>,
     /// All message kinds that are mentioned.
     pub kinds: Vec<Kind>,
-    /// Ids of the state schemas that are read; the last is the one written.
+    /// Ids of the state schemas that are read or written, those of all aggregate types together.
     pub state_schemas: Vec<String>,
     /// The aggregate types that the handler owns.
     pub aggregates: Vec<OwnedType>,
