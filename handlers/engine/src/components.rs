@@ -2,7 +2,7 @@
 //! costs no compiling and no reading.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use anyhow::{Context as _, ensure};
@@ -55,12 +55,7 @@ impl Shared {
             return Ok(Arc::clone(handler));
         }
         let path = guests().join(format!("{name}.wasm"));
-        let wasm = std::fs::read(&path).with_context(|| {
-            format!(
-                "{}: build it with `cargo xtask guests` (or set ZAMU_GUESTS_DIR)",
-                path.display()
-            )
-        })?;
+        let wasm = read(&path)?;
         let configuration = Bytes::copy_from_slice(configuration.as_bytes());
         let cache = Some(&self.cache);
         let handler = Handler::load(&self.engine, &wasm, cache, Limits::default(), configuration)
@@ -69,6 +64,13 @@ impl Shared {
         loaded.insert(key, Arc::clone(&handler));
         Ok(handler)
     }
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| {
+        let path = path.display();
+        format!("{path}: build it with `cargo xtask guests` (or set ZAMU_GUESTS_DIR)")
+    })
 }
 
 fn guests() -> PathBuf {
@@ -80,5 +82,36 @@ fn target() -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(target) => PathBuf::from(target),
         None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_component_that_is_not_there_is_named_with_what_builds_it() {
+        let error = read(Path::new("/nowhere/accounts.wasm")).unwrap_err().to_string();
+        assert!(error.contains("/nowhere/accounts.wasm"), "{error}");
+        assert!(error.contains("cargo xtask guests"), "{error}");
+    }
+
+    #[test]
+    fn a_handler_is_loaded_once_for_each_configuration() {
+        let allowed = [("transfers".to_owned(), r#"{"allowOnUs": true}"#.to_owned())];
+        let (first, again, other) = (load(&[]), load(&[]), load(&allowed));
+        let same = |a: &Arc<Handler>, b: &Arc<Handler>| Arc::ptr_eq(a, b);
+        let (first, again, other) = (first.unwrap(), again.unwrap(), other.unwrap());
+        assert!(first.iter().zip(&again).all(|(a, b)| same(a, b)));
+        let shared = first.iter().zip(&other).filter(|(a, b)| same(a, b)).count();
+        assert_eq!(shared, first.len() - 1);
+    }
+
+    #[test]
+    fn a_configuration_for_nobody_is_refused() {
+        let error = load(&[("tranfers".to_owned(), String::new())]).map(drop).unwrap_err();
+        assert!(error.to_string().contains("tranfers"), "{error}");
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Mail {
     seen: BTreeMap<PartitionId, TurnNumber>,
     /// Where each id was decided.
     decided: BTreeMap<Bytes, Place>,
+    /// How many records were found to be duplicates.
+    duplicates: usize,
 }
 
 struct Post {
@@ -63,6 +65,11 @@ impl Mail {
     /// How many commands there are.
     pub(crate) fn len(&self) -> usize {
         self.posts.len()
+    }
+
+    /// How many of the records that were compared are duplicates of another.
+    pub(crate) fn duplicates(&self) -> usize {
+        self.duplicates
     }
 
     /// Sends posted commands, those for one partition next to each other and in this order.
@@ -203,6 +210,7 @@ impl Mail {
                 && duplicate.outcome.as_deref() == self.logged.get(first),
             "id {id:?} at {at:?} is no duplicate of the one at {first:?}: {duplicate:?}"
         );
+        self.duplicates += 1;
         Ok(())
     }
 }

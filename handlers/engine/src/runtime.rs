@@ -86,6 +86,13 @@ impl Runtime {
         Ok(runtime)
     }
 
+    /// How many records of commands were found, whenever this came to rest, to be duplicates of
+    /// another.
+    #[must_use]
+    pub fn duplicates(&self) -> usize {
+        self.mail.duplicates()
+    }
+
     /// Deals the partitions among new shards.
     fn start(&mut self) -> anyhow::Result<()> {
         let all: Vec<PartitionId> = self.topology.partitions().collect();
@@ -154,6 +161,8 @@ impl Runtime {
 
     /// Sends noted commands.
     pub(crate) fn send_noted(&mut self, posts: &[usize]) -> anyhow::Result<()> {
+        let unknown = posts.iter().find(|post| **post >= self.mail.len());
+        ensure!(unknown.is_none(), "nothing was posted as {unknown:?}");
         self.mail.send(&*self.medium.intake()?, posts);
         Ok(())
     }
@@ -218,11 +227,13 @@ impl Runtime {
         bail!("no outcomes after {ROUNDS_MAX} rounds: {}", self.open())
     }
 
-    /// Ends this process and begins another on the same log and store.
+    /// Ends this process and begins another on the same log and store. What was answered before must
+    /// have survived.
     pub(crate) fn begin_again(&mut self, end: End) -> anyhow::Result<()> {
         self.mail.hear(&*self.medium.intake()?)?;
         self.shards.clear();
         self.medium.restart(end)?;
+        self.compare()?;
         self.start()?;
         self.mail.send_again(&*self.medium.intake()?);
         Ok(())

@@ -273,6 +273,14 @@ pub fn ends(switch: &mut dyn Switch) -> anyhow::Result<BTreeSet<String>> {
     Ok(ends)
 }
 
+/// The story that a seed makes.
+///
+/// # Errors
+/// When none can be made of so many happenings.
+pub fn of(seed: u64, lengths: Range<usize>) -> anyhow::Result<Story> {
+    Ok(tree(seed, &stories(lengths))?.current())
+}
+
 /// Makes a story of each seed and has it played. A panic while it is played is a failure.
 ///
 /// # Errors
@@ -284,7 +292,7 @@ pub fn each(
 ) -> anyhow::Result<()> {
     let strategy = stories(lengths);
     for seed in seeds {
-        let mut tree = strategy.new_tree(&mut runner(seed)).map_err(|e| anyhow!("{e}"))?;
+        let mut tree = tree(seed, &strategy)?;
         let mut attempt = |story: &Story| {
             catch_unwind(AssertUnwindSafe(|| play(seed, story)))
                 .unwrap_or_else(|cause| Err(anyhow!("panicked: {}", said(&*cause))))
@@ -313,11 +321,14 @@ pub fn seeds(variable: &str, count: u64) -> anyhow::Result<Range<u64>> {
     .with_context(|| format!("{variable} is a seed (7) or a range of seeds (0..2000), not {text}"))
 }
 
-fn runner(seed: u64) -> TestRunner {
+/// A story that can be made smaller.
+fn tree<S: Strategy<Value = Story>>(seed: u64, strategy: &S) -> anyhow::Result<S::Tree> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config { failure_persistence: None, ..Config::default() };
-    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let tree = strategy.new_tree(&mut TestRunner::new_with_rng(config, rng));
+    tree.map_err(|reason| anyhow!("no story: {reason}"))
 }
 
 /// Follows the tree to a smaller story that fails, too.

@@ -1,0 +1,122 @@
+//! What the engine itself is worth: it goes the same way twice, and what is not at rest, not sound or
+//! not so is an error that says what.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use engine::{Layout, Runtime};
+use scenarios::story;
+use scenarios::switch::{Command, End, Outcome};
+use scenarios::{Driven, Switch};
+use zamu_core::log::simulated::{Counts, Faults, Simulated};
+use zamu_core::model::{Context, KindName, PartitionId, Request, TypeId};
+
+fn calm() -> (Runtime, Simulated) {
+    let log = Simulated::new(1, Faults::none());
+    (Runtime::simulated(Layout::new(&[]), &log, 1).unwrap(), log)
+}
+
+fn create(participant: &str) -> Command {
+    Command {
+        aggregate_type: "participant".to_owned(),
+        key: participant.to_owned(),
+        kind: "CreateParticipant".to_owned(),
+        body: r#"{"name": "Bank"}"#.to_owned(),
+    }
+}
+
+#[test]
+fn the_same_seed_goes_the_same_way() {
+    let once = |seed: u64| -> (String, Counts) {
+        let told = story::of(seed, 60..100).unwrap();
+        let log = Simulated::new(seed, Faults::all());
+        let layout = Layout::new(&told.configuration());
+        let mut switch = Runtime::simulated(layout, &log, seed).unwrap();
+        story::play(&told, &mut switch).unwrap();
+        (story::picture(&mut switch).unwrap(), log.counts())
+    };
+    for seed in 0..10 {
+        assert_eq!(once(seed), once(seed), "seed {seed}");
+    }
+}
+
+#[test]
+fn what_never_becomes_durable_is_no_rest_and_no_outcome() {
+    let (mut switch, log) = calm();
+    log.hold_durable(true);
+    switch.post(create("a")).unwrap();
+    let error = switch.settle().unwrap_err().to_string();
+    assert!(error.contains("no rest after") && error.contains("under way"), "{error}");
+    let error = switch.send(vec![create("b")]).unwrap_err().to_string();
+    assert!(error.contains("no outcomes after"), "{error}");
+    log.hold_durable(false);
+    switch.settle().unwrap();
+    assert_eq!(switch.outcome(0).unwrap(), Some(Outcome::Accepted { reply: None }));
+}
+
+#[test]
+fn a_dead_letter_is_an_error_at_rest() {
+    let (mut switch, log) = calm();
+    // Without key, id and source.
+    let broken = Request {
+        key: Bytes::new(),
+        kind: Arc::new(KindName::default()),
+        source: Bytes::new(),
+        id: Bytes::new(),
+        context: Arc::new(Context::default()),
+        redrive: None,
+        body: Bytes::new(),
+    };
+    let partition = PartitionId { aggregate_type: TypeId(0), number: 0 };
+    log.intake().append(partition, vec![broken], Box::new(|_| ()));
+    let error = switch.settle().unwrap_err().to_string();
+    assert!(error.contains("DeadLetters"), "{error}");
+}
+
+#[test]
+fn a_command_that_was_repeated_or_lost_with_the_power_counts_once() {
+    let (mut switch, log) = calm();
+    switch.post(create("a")).unwrap();
+    switch.repeat(0).unwrap();
+    switch.settle().unwrap();
+    assert_eq!(switch.duplicates(), 1);
+
+    log.hold_durable(true);
+    let lost = switch.post(create("b")).unwrap();
+    for choice in 0..50 {
+        switch.step(choice).unwrap();
+    }
+    assert_eq!(switch.outcome(lost).unwrap(), None);
+    log.hold_durable(false);
+    switch.restart(End::PowerLost).unwrap();
+    switch.settle().unwrap();
+    assert_eq!(switch.outcome(lost).unwrap(), Some(Outcome::Accepted { reply: None }));
+    for participant in ["a", "b"] {
+        assert_eq!(switch.events("participant", participant).unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn what_nobody_takes_is_refused_by_name() {
+    let (mut switch, _) = calm();
+    let unknown = Command { kind: "Dance".to_owned(), ..create("a") };
+    assert!(switch.post(unknown).unwrap_err().to_string().contains("takes no Dance"));
+    let unknown = Command { aggregate_type: "dancer".to_owned(), ..create("a") };
+    assert!(switch.post(unknown).unwrap_err().to_string().contains("no type dancer"));
+    assert!(switch.repeat(0).is_err());
+}
+
+#[test]
+fn time_passes_only_when_it_is_told_to() {
+    for mut switch in [Runtime::embedded(Layout::new(&[])).unwrap(), calm().0] {
+        let began = switch.now_ms().unwrap();
+        switch.send(vec![create("a")]).unwrap();
+        switch.settle().unwrap();
+        assert_eq!(switch.now_ms().unwrap(), began);
+        switch.advance(300_000).unwrap();
+        switch.restart(End::Orderly).unwrap();
+        assert_eq!(switch.now_ms().unwrap(), began + 300_000);
+    }
+}
