@@ -8,6 +8,7 @@ mod dead_letters;
 mod events;
 mod failure;
 mod files;
+mod import;
 mod output;
 mod place;
 mod remote;
@@ -46,6 +47,8 @@ Examples:
     Run(RunArgs),
     /// Send one command to an aggregate
     Send(send::SendArgs),
+    /// Send the commands of a file: JSON lines or CSV
+    Import(import::ImportArgs),
     /// Show an aggregate's state
     State(state::StateArgs),
     /// Show events: of an aggregate, of a type, or all
@@ -91,6 +94,7 @@ pub(crate) fn run(cli: &Cli) -> ExitCode {
     let done = match &cli.command {
         Command::Run(args) => zamu::run::run(args.clone()).map_err(Failure::from),
         Command::Send(args) => send::run(args, &mut output),
+        Command::Import(args) => import::run(args, &mut output),
         Command::State(args) => state::run(args, &mut output),
         Command::Events(args) => events::run(args, &mut output),
         Command::Topics(args) => topics::run(args, &mut output),
@@ -149,6 +153,8 @@ mod tests {
             "send order 17 Place - --id 1 --source shop --wait",
             "send order 17 Place @file --wait 30 --json",
             "send order 17 Place {\"a\":1} --schema 2 --correlation c --content-type text/plain",
+            "import a.csv --map m.toml --dry-run --json",
+            "import a --format jsonl --restart --source s --batch 10 --node http://h:1",
             "state order 17 --json",
             "state order 17 --data d",
             "events",
@@ -184,6 +190,9 @@ mod tests {
             ("send order 17 Place --wait=soon", "soon"),
             ("send order 17 Place --node ftp://h", "http://"),
             ("send order 17 Place --node h:7600", "http://"),
+            ("import", "<FILE>"),
+            ("import a.csv --batch 0", "--batch"),
+            ("import a.csv --format xml", "jsonl"),
             ("state order", "<KEY>"),
             ("state order 17 --data d --node http://h", "cannot be used with"),
             ("events --key 17", "--type"),

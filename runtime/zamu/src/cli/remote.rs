@@ -51,6 +51,11 @@ impl Remote {
         })
     }
 
+    /// The node's address, without a slash at its end.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A request to a path, which is percent-encoded already.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.url))
