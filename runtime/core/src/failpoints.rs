@@ -2,7 +2,8 @@
 //! `failpoints` feature; without it every question is answered `false` at compile time.
 //!
 //! A point is armed for the current thread by [`arm`], or for the process by the environment:
-//! `ZAMU_FAILPOINTS="name,other=3"`, where `=3` means: at the third time of asking.
+//! `ZAMU_FAILPOINTS="name,other=3"`, where `=3` means: at the third time of asking. Whoever reads
+//! that variable calls [`check_environment`] first, so that no point is armed in vain.
 
 /// Publishes states and answers when a turn is computed, before its commit.
 pub const PUBLISH_BEFORE_COMMIT: &str = "publish-before-commit";
@@ -21,8 +22,49 @@ pub const DIE_AFTER_DURABLE: &str = "die-after-durable";
 /// Ends the process between two chunks of a flush of the store.
 pub const DIE_IN_FLUSH: &str = "die-in-flush";
 
+/// Stops writing the log for ever, before a group that holds commits.
+pub const HOLD_COMMIT: &str = "hold-commit";
+/// Stops syncing the log for ever, before a group that holds commits.
+pub const HOLD_SYNC: &str = "hold-sync";
+/// Notes beside the log, at each sync, what of it would outlive a loss of power.
+pub const NOTE_SYNCED: &str = "note-synced";
+
+/// The environment variable that arms points.
+pub const VARIABLE: &str = "ZAMU_FAILPOINTS";
+
+/// Why points cannot be armed as the environment asks.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CannotArm {
+    /// The feature is missing.
+    #[error(
+        "{VARIABLE} is set, but this build has no failpoints: unset it, or build with `cargo build --workspace --features failpoints`"
+    )]
+    NotBuiltIn,
+    /// No such point, or no such number.
+    #[error("{VARIABLE} arms `{0}`: known are NAME and NAME=N of {known}", known = ALL.join(", "))]
+    Unknown(String),
+}
+
+#[cfg(feature = "failpoints")]
+const ALL: [&str; 11] = [
+    PUBLISH_BEFORE_COMMIT,
+    SKIP_DEDUPE,
+    ANSWER_BEFORE_DURABLE,
+    DROP_CHANNEL_NUMBER,
+    FORGET_OUTCOMES,
+    DIE_AFTER_WRITTEN,
+    DIE_AFTER_DURABLE,
+    DIE_IN_FLUSH,
+    HOLD_COMMIT,
+    HOLD_SYNC,
+    NOTE_SYNCED,
+];
+#[cfg(not(feature = "failpoints"))]
+const ALL: [&str; 0] = [];
+
 #[cfg(feature = "failpoints")]
 mod armed {
+    use super::{ALL, CannotArm, VARIABLE};
     use std::cell::RefCell;
     use std::collections::BTreeMap;
     use std::sync::{Mutex, OnceLock, PoisonError};
@@ -34,13 +76,29 @@ mod armed {
 
     fn everywhere() -> &'static Mutex<BTreeMap<String, u64>> {
         EVERYWHERE.get_or_init(|| {
-            let list = std::env::var("ZAMU_FAILPOINTS").unwrap_or_default();
-            let points = list.split(',').filter(|p| !p.is_empty()).map(|point| {
-                let (name, at) = point.split_once('=').unwrap_or((point, "0"));
-                (name.to_string(), at.parse().unwrap_or(0))
-            });
+            // What cannot be read was refused by `check_environment`.
+            let points = points().into_iter().filter_map(Result::ok);
             Mutex::new(points.collect())
         })
+    }
+
+    fn points() -> Vec<Result<(String, u64), CannotArm>> {
+        let list = std::env::var(VARIABLE).unwrap_or_default();
+        let points = list.split(',').filter(|p| !p.is_empty()).map(|point| {
+            let (name, at) = point.split_once('=').unwrap_or((point, "0"));
+            let unknown = || CannotArm::Unknown(point.to_string());
+            let at = at.parse().map_err(|_| unknown())?;
+            if ALL.contains(&name) { Ok((name.to_string(), at)) } else { Err(unknown()) }
+        });
+        points.collect()
+    }
+
+    /// Whether the environment arms only what there is.
+    ///
+    /// # Errors
+    /// When it names a point that does not exist.
+    pub fn check_environment() -> Result<(), CannotArm> {
+        points().into_iter().try_for_each(|point| point.map(drop))
     }
 
     /// Arms a point for the current thread.
@@ -68,6 +126,15 @@ mod armed {
             || count(&mut everywhere().lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Holds up the current thread for ever if the point fires.
+    pub fn hold_at(name: &str) {
+        if fires(name) {
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+
     /// Ends the process at once, without any cleaning up, if the point fires.
     pub fn die_at(name: &str) {
         if fires(name) {
@@ -78,6 +145,16 @@ mod armed {
 
 #[cfg(not(feature = "failpoints"))]
 mod armed {
+    use super::{CannotArm, VARIABLE};
+
+    /// Whether the environment arms only what there is: nothing, in this build.
+    ///
+    /// # Errors
+    /// When the variable is set at all.
+    pub fn check_environment() -> Result<(), CannotArm> {
+        if std::env::var_os(VARIABLE).is_some() { Err(CannotArm::NotBuiltIn) } else { Ok(()) }
+    }
+
     /// Never: this build has no failpoints.
     #[must_use]
     pub const fn fires(_name: &str) -> bool {
@@ -86,6 +163,9 @@ mod armed {
 
     /// Does nothing: this build has no failpoints.
     pub const fn die_at(_name: &str) {}
+
+    /// Does nothing: this build has no failpoints.
+    pub const fn hold_at(_name: &str) {}
 }
 
 pub use armed::*;

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use zamu_core::failpoints;
 
 use crate::config::Config;
 use crate::http::Server;
@@ -36,6 +37,7 @@ pub const ADDRESS_FILE: &str = "http-address";
 /// # Errors
 /// When it cannot start, with the remedy; or when it could not go on.
 pub fn run(args: RunArgs) -> Result<()> {
+    failpoints::check_environment()?;
     let config = configured(args)?;
     start_logging(&config.telemetry)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "zamu starts");

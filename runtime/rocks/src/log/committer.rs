@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 use zamu_core::error::EngineError;
+use zamu_core::failpoints::{HOLD_COMMIT, hold_at};
 use zamu_core::log::{Appended, CommitId};
 use zamu_core::model::{Command, Offset, Request, Time};
 
@@ -104,6 +105,9 @@ impl Committer {
             self.stage(job, &mut group)?;
         }
         self.stage_appends(&mut group)?;
+        if !group.commits.is_empty() {
+            hold_at(HOLD_COMMIT);
+        }
         if !group.batch.is_empty() {
             self.write_batch(&mut group)?;
         }

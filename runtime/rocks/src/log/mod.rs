@@ -23,6 +23,7 @@ pub(crate) mod keeper;
 pub(crate) mod lock;
 pub(crate) mod metrics;
 pub(crate) mod options;
+pub(crate) mod power;
 pub(crate) mod reader;
 pub(crate) mod released;
 pub(crate) mod segments;

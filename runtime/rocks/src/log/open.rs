@@ -208,7 +208,8 @@ fn start(
     let (to_syncer, written) = bounded(UNSYNCED_GROUPS_MAX);
     let (stop_keeper, stop) = bounded(1);
     let committer = Committer::new(shared.clone(), jobs, to_syncer, survey);
-    let syncer = Syncer::new(shared.clone(), written, mark);
+    let syncer = Syncer::new(shared.clone(), written, mark, folder);
+    let syncer = syncer.map_err(|e| OpenError::io(folder, &e))?;
     let kept = shared.clone();
     let threads: Result<Vec<_>, _> = [
         spawn("zamu-log-commit", &shared, move || committer.run()),

@@ -3,13 +3,16 @@
 //! While one sync runs, the committer goes on writing; the next sync covers all of that. So a slow
 //! disk makes larger groups of commits, not a longer queue.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bytes::Bytes;
 use crossbeam_channel::Receiver;
-use zamu_core::failpoints::{DIE_AFTER_DURABLE, DIE_AFTER_WRITTEN, die_at};
+use zamu_core::failpoints::{
+    DIE_AFTER_DURABLE, DIE_AFTER_WRITTEN, HOLD_SYNC, NOTE_SYNCED, die_at, fires, hold_at,
+};
 use zamu_core::log::{Appended, CommitId};
 use zamu_core::model::{Offset, TurnNumber};
 
@@ -18,6 +21,7 @@ use crate::log::ends::Ends;
 use crate::log::jobs::Promise;
 use crate::log::lock::Mark;
 use crate::log::options::SyncStep;
+use crate::log::power::PowerNote;
 use crate::log::shared::Shared;
 
 /// A group that is written, and all who wait for it to be durable.
@@ -45,12 +49,23 @@ pub(crate) struct Syncer {
     shared: Arc<Shared>,
     written: Receiver<Written>,
     mark: Mark,
+    /// For tests that cut the power.
+    note: Option<PowerNote>,
 }
 
 impl Syncer {
-    /// A syncer of what the committer sends.
-    pub(crate) fn new(shared: Arc<Shared>, written: Receiver<Written>, mark: Mark) -> Self {
-        Self { shared, written, mark }
+    /// A syncer of what the committer sends, for a log in this folder.
+    ///
+    /// # Errors
+    /// When what a test asked for cannot be written there.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        written: Receiver<Written>,
+        mark: Mark,
+        folder: &Path,
+    ) -> std::io::Result<Self> {
+        let note = fires(NOTE_SYNCED).then(|| PowerNote::begin(folder)).transpose()?;
+        Ok(Self { shared, written, mark, note })
     }
 
     /// Syncs until the committer ends.
@@ -72,12 +87,20 @@ impl Syncer {
         if group <= self.shared.durable() {
             return Ok(());
         }
+        if groups.iter().any(|written| !written.commits.is_empty()) {
+            hold_at(HOLD_SYNC);
+        }
         die_at(DIE_AFTER_WRITTEN);
+        let written = self.note.as_ref().map(PowerNote::look).transpose();
+        let written = written.map_err(|e| e.to_string())?;
         self.step(SyncStep::Before(group));
         let started = Instant::now();
         self.shared.view.database.sync().map_err(|e| e.to_string())?;
         self.shared.counters.synced(started.elapsed());
         self.step(SyncStep::After(group));
+        if let (Some(note), Some(written)) = (&self.note, &written) {
+            note.write(written).map_err(|e| e.to_string())?;
+        }
         die_at(DIE_AFTER_DURABLE);
         self.mark.write(group)?;
         self.shared.durable.store(group, Ordering::Release);

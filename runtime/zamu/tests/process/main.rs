@@ -170,3 +170,17 @@ fn a_configuration_that_is_wrong_ends_it_with_the_key_named() {
     let told = String::from_utf8_lossy(&run(folder.path()).stderr).into_owned();
     assert!(told.contains("zamu.toml") && told.contains("--config"), "{told}");
 }
+
+/// A test that arms a point in vain would find nothing, and say that all is well.
+#[test]
+fn a_failpoint_that_this_build_does_not_have_ends_it_with_the_remedy() {
+    let folder = folder();
+    let points = if cfg!(feature = "failpoints") { "die-after-lunch=3" } else { "" };
+    let mut command = command(folder.path());
+    command.env("ZAMU_FAILPOINTS", points).stderr(Stdio::piped());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr);
+    let remedy = if cfg!(feature = "failpoints") { "die-after-written" } else { "--features" };
+    assert!(told.contains("ZAMU_FAILPOINTS") && told.contains(remedy), "{told}");
+}
