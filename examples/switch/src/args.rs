@@ -17,7 +17,7 @@ const TRANSFERS: u64 = 300_000;
         switch-demo --zamu target/debug/zamu --guests target/guests\n  \
         switch-demo --zamu target/debug/zamu --guests target/guests --transfers 60000 --rate 1000 --no-kill --json"
 )]
-pub(crate) struct Args {
+pub struct Args {
     /// The host's program
     #[arg(long, value_name = "PATH")]
     pub(crate) zamu: PathBuf,
@@ -44,7 +44,7 @@ pub(crate) struct Args {
 
     /// Leave the host running until Ctrl-C, and say which URLs to try
     #[arg(long)]
-    pub(crate) serve: bool,
+    pub serve: bool,
 
     /// Without --rate: transfers under way at once
     #[arg(long, value_name = "N", default_value_t = 1_024, value_parser = value_parser!(u32).range(1..=1_000_000))]

@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 use tokio::time::timeout;
 
-use crate::books::{Balance, Books, Figures, account_key};
 use crate::client::{Client, Topic};
+use crate::ledger::{Balance, Figures, Ledger};
 use crate::stream::Stream;
 use crate::tally::Tally;
-use crate::transfer::{CURRENCY, PARTICIPANTS, id, participant};
+use crate::transfer::{PARTICIPANTS, account, id};
 
 const ALL: &str = "types=participant,account,transfer";
 /// Without news for so long, what is still missing is missing.
@@ -19,22 +19,22 @@ const SILENCE: Duration = Duration::from_secs(20);
 /// What the count came to, and how many events were read for it.
 #[derive(Debug)]
 pub(crate) struct Audit {
-    /// The books, closed.
+    /// The ledger, closed.
     pub(crate) balance: Balance,
     /// Events read.
     pub(crate) events: u64,
 }
 
-/// Reads all events and closes the books over the transfers that the host took.
+/// Reads all events and closes the ledger over the transfers that the host took.
 ///
 /// # Errors
 /// When the host does not answer, or shows fewer events than it says it has.
 pub(crate) async fn audit(client: &Client, tally: &Tally, transfers: u64) -> Result<Audit> {
     let topics = client.topics().await?;
     let events = topics.iter().map(|topic| topic.events).sum();
-    let books = read(client, &topics).await?;
+    let ledger = read(client, &topics).await?;
     let taken = (0..transfers).filter(|index| tally.was_taken(*index)).map(id);
-    let mut balance = books.close(taken, &states(client).await?)?;
+    let mut balance = ledger.close(taken, &states(client).await?);
     for topic in &topics {
         let Topic { aggregate_type, partition, status, dead_letters, .. } = topic;
         if status != "running" {
@@ -51,29 +51,31 @@ pub(crate) async fn audit(client: &Client, tally: &Tally, transfers: u64) -> Res
     Ok(Audit { balance, events })
 }
 
-async fn read(client: &Client, topics: &[Topic]) -> Result<Books> {
-    let mut books = Books::default();
+async fn read(client: &Client, topics: &[Topic]) -> Result<Ledger> {
+    let mut ledger = Ledger::default();
     let mut stream = Stream::new(client.clone(), ALL);
-    while let Some(topic) = unread(&books, topics) {
-        if timeout(SILENCE, stream.next(|json| books.enter(json))).await.is_err() {
+    while let Some(topic) = unread(&ledger, topics) {
+        if timeout(SILENCE, stream.next(|json| ledger.enter(json))).await.is_err() {
             let Topic { aggregate_type, partition, events, .. } = topic;
-            let entered = books.entered(aggregate_type, *partition);
+            let entered = ledger.entered(aggregate_type, *partition);
             bail!("{aggregate_type}/{partition} has {events} events, but shows only {entered}");
         }
     }
-    Ok(books)
+    Ok(ledger)
 }
 
-fn unread<'a>(books: &Books, topics: &'a [Topic]) -> Option<&'a Topic> {
-    topics.iter().find(|topic| books.entered(&topic.aggregate_type, topic.partition) < topic.events)
+fn unread<'a>(ledger: &Ledger, topics: &'a [Topic]) -> Option<&'a Topic> {
+    topics
+        .iter()
+        .find(|topic| ledger.entered(&topic.aggregate_type, topic.partition) < topic.events)
 }
 
-async fn states(client: &Client) -> Result<BTreeMap<scheme::AccountKey, Figures>> {
+async fn states(client: &Client) -> Result<BTreeMap<String, Figures>> {
     let mut states = BTreeMap::new();
     for number in 0..PARTICIPANTS {
-        let name = participant(number);
-        let path = format!("/aggregates/account/{name}%2F{CURRENCY}");
-        states.insert(account_key(&name, CURRENCY)?, client.state(&path).await?);
+        let key = account(number);
+        let path = format!("/aggregates/account/{}", key.replace('/', "%2F"));
+        states.insert(key, client.state(&path).await?);
     }
     ensure!(states.len() as u64 == PARTICIPANTS, "an account is missing");
     Ok(states)

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use reqwest::{Response, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep};
 
 const BATCH: &str = "application/cloudevents-batch+json";
@@ -21,37 +22,39 @@ const BUSY: Duration = Duration::from_millis(100);
 
 /// A client of one host. Clones share their connections.
 #[derive(Clone, Debug)]
-pub(crate) struct Client {
+pub struct Client {
     http: reqwest::Client,
     url: String,
 }
 
 /// Where a partition of a type stands.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-pub(crate) struct Topic {
+pub struct Topic {
     /// The aggregate type.
     #[serde(rename = "type")]
-    pub(crate) aggregate_type: String,
+    pub aggregate_type: String,
     /// The partition.
-    pub(crate) partition: u32,
+    pub partition: u32,
     /// `running`, or what it is instead.
-    pub(crate) status: String,
+    pub status: String,
+    /// Why it does not run.
+    pub reason: Option<String>,
     /// How many events it has.
-    pub(crate) events: u64,
+    pub events: u64,
     /// External commands.
-    pub(crate) requests: Input,
+    pub requests: Input,
     /// Choreographed commands.
-    pub(crate) commands: Input,
+    pub commands: Input,
     /// How many dead letters are open.
     #[serde(rename = "deadLetters")]
-    pub(crate) dead_letters: u64,
+    pub dead_letters: u64,
 }
 
 /// One input of a partition.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-pub(crate) struct Input {
+pub struct Input {
     /// How many records wait.
-    pub(crate) lag: u64,
+    pub lag: u64,
 }
 
 /// Why a request has no answer.
@@ -69,7 +72,7 @@ impl Client {
     ///
     /// # Errors
     /// When the HTTP client cannot be made.
-    pub(crate) fn new(address: impl std::fmt::Display) -> Result<Self> {
+    pub fn new(address: impl std::fmt::Display) -> Result<Self> {
         let http = reqwest::Client::builder()
             .no_proxy()
             .connect_timeout(Duration::from_secs(2))
@@ -80,12 +83,12 @@ impl Client {
     }
 
     /// Where the host is.
-    pub(crate) fn url(&self) -> &str {
+    pub fn url(&self) -> &str {
         &self.url
     }
 
     /// Whether all partitions are running.
-    pub(crate) async fn is_ready(&self) -> bool {
+    pub async fn is_ready(&self) -> bool {
         let answer = self.http.get(format!("{}/ready", self.url)).send().await;
         answer.is_ok_and(|answer| answer.status().is_success())
     }
@@ -94,7 +97,7 @@ impl Client {
     ///
     /// # Errors
     /// When the host refuses it, or is not to be reached for a minute.
-    pub(crate) async fn deliver(&self, batch: Bytes) -> Result<()> {
+    pub async fn deliver(&self, batch: Bytes) -> Result<()> {
         self.insist(batch, "respond-async").await.map(drop)
     }
 
@@ -103,7 +106,7 @@ impl Client {
     ///
     /// # Errors
     /// When the host refuses any, or is not to be reached for a minute.
-    pub(crate) async fn deliver_and_wait(&self, batch: Bytes) -> Result<()> {
+    pub async fn deliver_and_wait(&self, batch: Bytes) -> Result<()> {
         let until = Instant::now() + PATIENCE;
         loop {
             let answer = self.insist(batch.clone(), "wait=10").await?;
@@ -119,8 +122,26 @@ impl Client {
         }
     }
 
+    /// Sends a batch of commands until the host has decided each: their answers as they were
+    /// written, accepted or not.
+    ///
+    /// # Errors
+    /// When the host refuses the batch, or is not to be reached for a minute.
+    pub async fn ask(&self, batch: Bytes) -> Result<Vec<Box<RawValue>>> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let answers: Vec<Box<RawValue>> =
+                read(self.insist(batch.clone(), "wait=10").await?).await.unwrap_or_default();
+            let undecided = |answer: &RawValue| answer.get().starts_with(r#"{"status":202"#);
+            if !answers.is_empty() && !answers.iter().any(|answer| undecided(answer)) {
+                return Ok(answers);
+            }
+            ensure!(Instant::now() < until, "no answer for {PATIENCE:?}: {answers:?}");
+        }
+    }
+
     /// Sends one command and waits for its answer, without patience: whether there was one.
-    pub(crate) async fn is_answered(&self, batch: Bytes) -> bool {
+    pub async fn is_answered(&self, batch: Bytes) -> bool {
         let Ok(answer) = self.post(batch, "wait=10").await else { return false };
         let answers: Result<Vec<serde_json::Value>> = read(answer).await;
         answers.is_ok_and(|answers| answers.iter().all(|answer| answer["status"] == 200))
@@ -130,15 +151,23 @@ impl Client {
     ///
     /// # Errors
     /// When the host does not answer as expected.
-    pub(crate) async fn topics(&self) -> Result<Vec<Topic>> {
+    pub async fn topics(&self) -> Result<Vec<Topic>> {
         self.get("/topics").await
+    }
+
+    /// Whatever the host answers to a question, as JSON.
+    ///
+    /// # Errors
+    /// When it does not answer as expected.
+    pub async fn look<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.get(path).await
     }
 
     /// The state of an aggregate.
     ///
     /// # Errors
     /// When it has none, or the host does not answer as expected.
-    pub(crate) async fn state<S: DeserializeOwned>(&self, path: &str) -> Result<S> {
+    pub async fn state<S: DeserializeOwned>(&self, path: &str) -> Result<S> {
         #[derive(Deserialize)]
         struct Aggregate<S> {
             state: S,
@@ -150,7 +179,7 @@ impl Client {
     ///
     /// # Errors
     /// When the host does not answer as expected.
-    pub(crate) async fn metrics(&self) -> Result<String> {
+    pub async fn metrics(&self) -> Result<String> {
         let answer = self.http.get(format!("{}/metrics", self.url)).send().await?;
         Ok(answer.error_for_status()?.text().await?)
     }
@@ -159,7 +188,7 @@ impl Client {
     ///
     /// # Errors
     /// When the host cannot be reached or refuses.
-    pub(crate) async fn events(&self, query: &str, after: Option<&str>) -> Result<Response> {
+    pub async fn events(&self, query: &str, after: Option<&str>) -> Result<Response> {
         let mut request = self.http.get(format!("{}/events?{query}", self.url));
         request = request.header(header::ACCEPT, "text/event-stream");
         if let Some(position) = after {

@@ -57,13 +57,13 @@ struct Meter {
 ///
 /// # Errors
 /// When it cannot be run to its end.
-pub(crate) async fn run(args: &Args) -> Result<bool> {
+pub async fn run(args: &Args) -> Result<bool> {
     let folder = fresh_folder(args)?;
     let environment = Environment::look(&folder);
     show::note(&environment);
     show::note(format_args!("working in {}", folder.display()));
 
-    let mut node = Node::start(&args.zamu, &args.guests, &folder)?;
+    let mut node = Node::start(&args.zamu, &args.guests, &folder, Vec::new())?;
     let client = Client::new(node.address)?;
     node.ready(&client).await?;
     show::note(format_args!("the host runs as process {} at {}", node.pid(), client.url()));

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -22,11 +22,13 @@ const CONFIGURATION: &str = include_str!("../zamu.toml");
 
 /// A running host. It ends with this value.
 #[derive(Debug)]
-pub(crate) struct Node {
+pub struct Node {
     zamu: PathBuf,
     folder: PathBuf,
+    /// Of its environment.
+    variables: Vec<(&'static str, String)>,
     /// Where it listens.
-    pub(crate) address: SocketAddr,
+    pub address: SocketAddr,
     child: Child,
     /// Of the incarnations before this one.
     before: Usage,
@@ -34,34 +36,40 @@ pub(crate) struct Node {
 
 /// What the host has used, all incarnations together.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// Seconds of CPU, in user and kernel mode.
-    pub(crate) cpu_s: f64,
+    pub cpu_s: f64,
     /// Bytes that went to the disk.
-    pub(crate) written: u64,
+    pub written: u64,
 }
 
 impl Node {
-    /// Writes a configuration into the folder and starts the host on it.
+    /// Writes a configuration into the folder and starts the host on it, with these variables in its
+    /// environment.
     ///
     /// # Errors
     /// When a file is missing or the host does not start.
-    pub(crate) fn start(zamu: &Path, guests: &Path, folder: &Path) -> Result<Self> {
+    pub fn start(
+        zamu: &Path,
+        guests: &Path,
+        folder: &Path,
+        variables: Vec<(&'static str, String)>,
+    ) -> Result<Self> {
         let address = free_address()?;
         let text = configuration(guests, folder, address)?;
         let file = folder.join("zamu.toml");
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
-        let child = spawn(zamu, folder)?;
+        let child = spawn(zamu, folder, &variables)?;
         let zamu = zamu.to_owned();
         let folder = folder.to_owned();
-        Ok(Self { zamu, folder, address, child, before: Usage::default() })
+        Ok(Self { zamu, folder, variables, address, child, before: Usage::default() })
     }
 
     /// Kills it with SIGKILL, and keeps account of what it used.
     ///
     /// # Errors
     /// When it ended by itself before.
-    pub(crate) fn kill(&mut self) -> Result<()> {
+    pub fn kill(&mut self) -> Result<()> {
         self.check()?;
         // What it writes between this look and the signal is not counted; CPU time is, as the
         // process stays readable until it is waited for.
@@ -76,12 +84,44 @@ impl Node {
         Ok(())
     }
 
-    /// Starts it again on the same folder, after [`Node::kill`].
+    /// Starts it again on the same folder, after it has ended.
     ///
     /// # Errors
     /// When it does not start.
-    pub(crate) fn restart(&mut self) -> Result<()> {
-        self.child = spawn(&self.zamu, &self.folder)?;
+    pub fn restart(&mut self) -> Result<()> {
+        self.child = spawn(&self.zamu, &self.folder, &self.variables)?;
+        Ok(())
+    }
+
+    /// Starts it again with other variables in its environment.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn restart_with(&mut self, variables: Vec<(&'static str, String)>) -> Result<()> {
+        self.variables = variables;
+        self.restart()
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// When it cannot be watched.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.child.try_wait().context("cannot watch the host")
+    }
+
+    /// Tells it to stop, and waits until it has.
+    ///
+    /// # Errors
+    /// When it had ended before, or ends in disorder.
+    pub fn stop(&mut self) -> Result<()> {
+        self.check()?;
+        let pid = self.pid().to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status().context("no kill")?;
+        let status = self.child.wait().context("cannot wait for the host")?;
+        if !(told.success() && status.success()) {
+            bail!("the host ended ({status})\n{}", self.last_words());
+        }
         Ok(())
     }
 
@@ -89,7 +129,7 @@ impl Node {
     ///
     /// # Errors
     /// When the host ends, or takes more than a minute.
-    pub(crate) async fn ready(&mut self, client: &Client) -> Result<()> {
+    pub async fn ready(&mut self, client: &Client) -> Result<()> {
         let until = Instant::now() + START_MAX;
         while !client.is_ready().await {
             self.check()?;
@@ -105,7 +145,7 @@ impl Node {
     ///
     /// # Errors
     /// When it has ended: how, and its last words.
-    pub(crate) fn check(&mut self) -> Result<()> {
+    pub fn check(&mut self) -> Result<()> {
         match self.child.try_wait().context("cannot watch the host")? {
             None => Ok(()),
             Some(status) => bail!("the host ended ({status})\n{}", self.last_words()),
@@ -113,7 +153,7 @@ impl Node {
     }
 
     /// What it has used so far.
-    pub(crate) fn usage(&self) -> Usage {
+    pub fn usage(&self) -> Usage {
         Usage {
             cpu_s: self.before.cpu_s + self.stat().map_or(0.0, |stat| stat.cpu_s),
             written: self.before.written + self.written(),
@@ -121,12 +161,12 @@ impl Node {
     }
 
     /// Resident memory, in MiB.
-    pub(crate) fn rss_mib(&self) -> f64 {
+    pub fn rss_mib(&self) -> f64 {
         self.proc("status").and_then(|text| rss_kib(&text)).unwrap_or(0) as f64 / 1_024.0
     }
 
     /// Its process id.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
@@ -159,13 +199,14 @@ impl Drop for Node {
     }
 }
 
-fn spawn(zamu: &Path, folder: &Path) -> Result<Child> {
+fn spawn(zamu: &Path, folder: &Path, variables: &[(&'static str, String)]) -> Result<Child> {
     let log = folder.join("zamu.log");
     let log = File::options().create(true).append(true).open(&log);
     let log = log.context("cannot write the host's log")?;
     Command::new(zamu)
         .args(["run", "--config"])
         .arg(folder.join("zamu.toml"))
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(log.try_clone().context("the host's log")?)
         .stderr(log)
@@ -211,14 +252,14 @@ fn free_address() -> Result<SocketAddr> {
 
 /// Of `/proc/PID/stat`.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Stat {
+pub struct Stat {
     state: char,
     /// Seconds of CPU, in user and kernel mode.
-    pub(crate) cpu_s: f64,
+    pub cpu_s: f64,
 }
 
 /// Reads the text of `/proc/PID/stat`, or of a thread's.
-pub(crate) fn stat(text: &str) -> Option<Stat> {
+pub fn stat(text: &str) -> Option<Stat> {
     // The second field is the program's name in brackets, which may hold anything.
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?.chars().next()?;
@@ -237,7 +278,7 @@ fn rss_kib(text: &str) -> Option<u64> {
 }
 
 /// Bytes of all files below a folder.
-pub(crate) fn folder_bytes(folder: &Path) -> u64 {
+pub fn folder_bytes(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let sizes = entries.map(|entry| match entry.metadata() {
         Ok(metadata) if metadata.is_dir() => folder_bytes(&entry.path()),

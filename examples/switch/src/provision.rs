@@ -12,7 +12,7 @@ const SOURCE: &str = "operator";
 ///
 /// # Errors
 /// When the host refuses anything.
-pub(crate) async fn provision(client: &Client) -> Result<()> {
+pub async fn provision(client: &Client) -> Result<()> {
     let participants: Vec<String> = (0..PARTICIPANTS).map(participant).collect();
     let accounts: Vec<String> = (0..PARTICIPANTS).map(account).collect();
     for (kind, aggregate_type, keys, data) in [
@@ -37,7 +37,7 @@ pub(crate) async fn provision(client: &Client) -> Result<()> {
 ///
 /// # Errors
 /// Never: only if the command could not be written.
-pub(crate) async fn answers(client: &Client) -> Result<bool> {
+pub async fn answers(client: &Client) -> Result<bool> {
     let key = participant(0);
     let command =
         Command::new("probe", "ActivateParticipant", scheme::PARTICIPANT, &key, json!({}));

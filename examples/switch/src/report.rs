@@ -5,8 +5,8 @@ use std::fmt::{self, Write};
 
 use serde::Serialize;
 
-use crate::books::{Findings, Sums};
 use crate::environment::Environment;
+use crate::ledger::{Findings, Sums};
 
 /// What `--json` prints, exactly.
 #[derive(Clone, Debug, Serialize)]
@@ -67,7 +67,7 @@ pub(crate) struct Particulars {
     pub(crate) folder_bytes_per_transfer: f64,
     /// Where the CPU time went since the host was last started: what, and microseconds a transfer.
     pub(crate) split: Vec<(String, f64)>,
-    /// Events that were read again for the books.
+    /// Events that were read again for the ledger.
     pub(crate) events: u64,
     /// What is wrong.
     pub(crate) findings: Findings,

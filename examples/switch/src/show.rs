@@ -71,7 +71,7 @@ impl Show {
 
 /// A line of progress.
 #[expect(clippy::print_stderr, reason = "this is the program's progress")]
-pub(crate) fn note(text: impl Display) {
+pub fn note(text: impl Display) {
     eprintln!("   {text}");
 }
 

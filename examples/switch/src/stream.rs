@@ -14,7 +14,7 @@ const RETRY: Duration = Duration::from_millis(20);
 
 /// A stream that survives the host.
 #[derive(Debug)]
-pub(crate) struct Stream {
+pub struct Stream {
     client: Client,
     query: String,
     position: Option<String>,
@@ -24,7 +24,7 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// The events that match the query, from the first one.
-    pub(crate) fn new(client: Client, query: impl Into<String>) -> Self {
+    pub fn new(client: Client, query: impl Into<String>) -> Self {
         let alive = Instant::now();
         Self { client, query: query.into(), position: None, connection: None, alive }
     }
@@ -34,7 +34,7 @@ impl Stream {
     ///
     /// # Errors
     /// Those of `handle`, and when the host is not to be reached for a minute.
-    pub(crate) async fn next(&mut self, mut handle: impl FnMut(&str) -> Result<()>) -> Result<()> {
+    pub async fn next(&mut self, mut handle: impl FnMut(&str) -> Result<()>) -> Result<()> {
         let Some((response, parser)) = &mut self.connection else {
             return self.connect().await;
         };

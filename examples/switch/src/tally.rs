@@ -1,6 +1,6 @@
 //! What the driver knows of each transfer while they run: sent, taken, ended, and how long it took.
 //!
-//! Money and exactly-once are left to the books, which are kept from the events themselves.
+//! Money and exactly-once are left to the ledger, which is kept from the events themselves.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -8,15 +8,15 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 /// How many participants trade with each other.
-pub(crate) const PARTICIPANTS: u64 = 8;
+pub const PARTICIPANTS: u64 = 8;
 /// In which currency.
-pub(crate) const CURRENCY: &str = "USD";
+pub const CURRENCY: &str = "USD";
 /// How far below nothing each may go.
-pub(crate) const CAP: &str = "1000000000";
+pub const CAP: &str = "1000000000";
 
 /// A command in the form of a CloudEvent of a batch.
 #[derive(Debug, Serialize)]
-pub(crate) struct Command<'a, D> {
+pub struct Command<'a, D> {
     specversion: &'static str,
     id: String,
     source: &'static str,
@@ -30,7 +30,7 @@ pub(crate) struct Command<'a, D> {
 impl<'a, D: Serialize> Command<'a, D> {
     /// `kind` for the aggregate `key` of type `aggregatetype`; its id derives from kind and key, so
     /// that sending it again is known as such.
-    pub(crate) fn new(
+    pub fn new(
         source: &'static str,
         kind: &'static str,
         aggregatetype: &'static str,
@@ -44,7 +44,7 @@ impl<'a, D: Serialize> Command<'a, D> {
 
 /// What the payer asks for.
 #[derive(Debug, Serialize)]
-pub(crate) struct Prepare<'a> {
+pub struct Prepare<'a> {
     payer: String,
     payee: String,
     amount: String,
@@ -55,8 +55,9 @@ pub(crate) struct Prepare<'a> {
 
 /// What the payee answers.
 #[derive(Debug, Serialize)]
-pub(crate) struct Fulfil {
-    pub(crate) fulfilment: Fulfilment,
+pub struct Fulfil {
+    /// The preimage of the condition.
+    pub fulfilment: Fulfilment,
 }
 
 impl<'a> Prepare<'a> {
@@ -64,7 +65,7 @@ impl<'a> Prepare<'a> {
     ///
     /// # Errors
     /// Never for 32 bytes of hash; the type of [`fulfilment`].
-    pub(crate) fn new(index: u64, id: &str, expiration: &'a str) -> Result<Self, PreimageError> {
+    pub fn new(index: u64, id: &str, expiration: &'a str) -> Result<Self, PreimageError> {
         let (payer, payee) = parties(index);
         Ok(Self {
             payer: participant(payer),
@@ -78,24 +79,24 @@ impl<'a> Prepare<'a> {
 }
 
 /// The id of a transfer: a UUID whose last part is its index.
-pub(crate) fn id(index: u64) -> String {
+pub fn id(index: u64) -> String {
     let noise = mix(index);
     let (a, b, c) = ((noise >> 32) as u32, (noise >> 16) as u16, noise & 0xfff);
     format!("{a:08x}-{b:04x}-4{c:03x}-8000-{index:012x}")
 }
 
 /// The index of a transfer's id, if it is one of ours.
-pub(crate) fn index(id: &str) -> Option<u64> {
+pub fn index(id: &str) -> Option<u64> {
     id.rsplit_once('-').and_then(|(_, index)| u64::from_str_radix(index, 16).ok())
 }
 
 /// Name of a participant, from 0.
-pub(crate) fn participant(number: u64) -> String {
+pub fn participant(number: u64) -> String {
     format!("simfsp{:02}", number + 1)
 }
 
 /// Key of a participant's account.
-pub(crate) fn account(number: u64) -> String {
+pub fn account(number: u64) -> String {
     format!("{}/{CURRENCY}", participant(number))
 }
 
@@ -104,7 +105,7 @@ pub(crate) fn account(number: u64) -> String {
 ///
 /// # Errors
 /// Never for 32 bytes of hash; the type of reading any fulfilment.
-pub(crate) fn fulfilment(id: &str) -> Result<Fulfilment, PreimageError> {
+pub fn fulfilment(id: &str) -> Result<Fulfilment, PreimageError> {
     let bytes = Sha256::new().chain_update(b"payee's secret").chain_update(id).finalize();
     URL_SAFE_NO_PAD.encode(bytes).parse()
 }
