@@ -1,0 +1,62 @@
+//! Whatever moment it dies at, the host goes on as if nothing had happened.
+
+use crate::dice::Dice;
+use crate::story::{Death, Enough, Outcome, Story};
+
+/// After so many syncs at least, states have changed that are not in the store.
+const SYNCS_MIN: u64 = 30;
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+}
+
+/// Goes through the deaths of one seed after another, and expects nothing to be found.
+async fn survives(deaths: fn(&mut Dice) -> Vec<Death>) {
+    let first = number("ZAMU_CRASH_SEED", 1);
+    for seed in first..first + number("ZAMU_CRASH_ROUNDS", 1) {
+        let deaths = deaths(&mut Dice::new(seed));
+        println!("ZAMU_CRASH_SEED={seed}: {deaths:?}");
+        let then = Enough { answers: 20, ..Enough::default() };
+        let outcome = Story { seed, deaths, sabotage: None, then }.run().await;
+        let Outcome { balance, findings, folded, compared } = outcome;
+        let all: Vec<String> = findings.lines().collect();
+        assert!(all.is_empty(), "ZAMU_CRASH_SEED={seed}: {all:#?}");
+        assert!(folded.iter().all(|turns| *turns > 0), "ZAMU_CRASH_SEED={seed}: {folded:?}");
+        assert!(balance.completed > 0 && balance.refused > 0 && compared > 0, "{balance:?}");
+        println!(
+            "{} completed, {} refused, {compared} answers compared, turns folded: {folded:?}",
+            balance.completed, balance.refused
+        );
+    }
+}
+
+#[tokio::test]
+async fn killed_between_written_and_durable_and_after_it_nothing_is_lost_or_doubled() {
+    survives(|dice| {
+        let points = ["die-after-written", "die-after-durable"];
+        (0..4).map(|n| Death::At(points[n % 2], SYNCS_MIN + dice.below(60))).collect()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn killed_in_a_flush_of_the_store_nothing_is_lost_or_doubled() {
+    survives(|dice| (0..2).map(|_| Death::At("die-in-flush", 10 + dice.below(90))).collect()).await;
+}
+
+#[tokio::test]
+async fn killed_at_any_moment_nothing_is_lost_or_doubled() {
+    survives(|dice| {
+        let enough = |dice: &mut Dice| match dice.below(2) {
+            0 => Enough { answers: 20 + dice.below(50), ..Enough::default() },
+            _ => Enough { events: 60 + dice.below(150), ..Enough::default() },
+        };
+        (0..4).map(|_| Death::Kill(enough(dice))).collect()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_power_at_any_moment_nothing_that_was_told_is_lost_or_doubled() {
+    survives(|dice| (0..3).map(|_| Death::Power(SYNCS_MIN + dice.below(60))).collect()).await;
+}

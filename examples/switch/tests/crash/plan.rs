@@ -1,0 +1,189 @@
+//! What is asked of the host: transfers of every fate, each a script of requests and of events to
+//! wait for. All of it follows from a seed.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use switch::transfer::fulfilment;
+
+use crate::dice::Dice;
+
+/// All but one of them are rich.
+const PARTICIPANTS: [&str; 4] = ["poor", "bank01", "bank02", "bank03"];
+const CURRENCY: &str = "USD";
+
+/// One command of a client.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    /// Its id; one of a source of its own.
+    pub(crate) id: String,
+    pub(crate) kind: &'static str,
+    pub(crate) aggregate_type: &'static str,
+    pub(crate) key: String,
+    pub(crate) data: Value,
+}
+
+/// What happens in a transfer next.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// The client asks, until it is answered.
+    Ask(Request),
+    /// The host does this by itself.
+    Await(&'static str),
+}
+
+/// How a transfer goes: one step after another, unless the host rejects it.
+#[derive(Clone, Debug)]
+pub(crate) struct Script {
+    pub(crate) steps: Vec<Step>,
+    /// When it has ended, however it did.
+    pub(crate) afterthought: Option<Request>,
+}
+
+/// What becomes of a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// Fulfilled, or rejected where the payer's cap is reached.
+    Good,
+    /// The payee tries before the payer has asked: refused, and fulfilled later.
+    Early,
+    /// The payee's secret is wrong, or none at all: released.
+    Wrong,
+    /// The payer has no account: rejected.
+    Unknown,
+    /// Payer and payee are the same: invalid.
+    OnUs,
+}
+
+impl Request {
+    fn new(kind: &'static str, aggregate_type: &'static str, key: &str, data: Value) -> Self {
+        let id = format!("{kind}/{key}");
+        Self { id, kind, aggregate_type, key: key.to_owned(), data }
+    }
+
+    fn again(self, word: &str) -> Self {
+        Self { id: format!("{}/{word}", self.id), ..self }
+    }
+
+    /// As an event of a batch.
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "specversion": "1.0", "id": self.id, "source": "crash-test", "type": self.kind,
+            "aggregatetype": self.aggregate_type, "subject": self.key, "data": self.data,
+        })
+    }
+
+    /// As a batch of its own.
+    pub(crate) fn batch(&self) -> Bytes {
+        json!([self.json()]).to_string().into()
+    }
+}
+
+/// What every run begins with.
+pub(crate) fn provision() -> Vec<Request> {
+    let participant = |kind, name: &&str, data| Request::new(kind, "participant", name, data);
+    let cap = |name: &str| if name == "poor" { "12" } else { "1000000" };
+    let open = |name: &&str| {
+        Request::new("OpenAccount", "account", &account(name), json!({ "cap": cap(name) }))
+    };
+    let created = PARTICIPANTS
+        .iter()
+        .map(|name| participant("CreateParticipant", name, json!({ "name": "A bank" })));
+    let activated =
+        PARTICIPANTS.iter().map(|name| participant("ActivateParticipant", name, json!({})));
+    created.chain(activated).chain(PARTICIPANTS.iter().map(open)).collect()
+}
+
+/// Keys of all accounts.
+pub(crate) fn accounts() -> impl Iterator<Item = String> {
+    PARTICIPANTS.iter().map(|name| account(name))
+}
+
+/// The id of a transfer.
+pub(crate) fn id(seed: u64, index: u64) -> String {
+    let noise = Dice::new(seed ^ index.rotate_left(32)).below(1 << 32);
+    format!("{noise:08x}-0000-4000-8000-{index:012x}")
+}
+
+/// The prepare of a transfer that succeeds.
+pub(crate) fn good_prepare(id: &str) -> Request {
+    prepare(id, "bank01", "bank02", "1.5")
+}
+
+/// The script of a transfer.
+pub(crate) fn script(seed: u64, index: u64) -> Script {
+    let id = id(seed, index);
+    let mut dice = Dice::new(seed.wrapping_mul(0x5851_f42d_4c95_7f2d) ^ index);
+    let fate = match dice.below(10) {
+        0..5 => Fate::Good,
+        5..7 => Fate::Early,
+        7 => Fate::Wrong,
+        8 => Fate::Unknown,
+        _ => Fate::OnUs,
+    };
+    let payer = dice.below(4);
+    let payee = (payer + 1 + dice.below(3)) % 4;
+    let [payer, payee] = [payer, payee].map(|number| PARTICIPANTS[number as usize]);
+    let (payer, payee) = match fate {
+        Fate::Unknown => ("nobody", payee),
+        Fate::OnUs => (payer, payer),
+        // Whose cap is reached now and then, and freed by what it is paid.
+        _ => (payer, payee),
+    };
+    let amount = format!("{}.{:02}", 1 + dice.below(9), 1 + dice.below(9));
+    let prepare = prepare(&id, payer, payee, &amount);
+    let mut steps = Vec::new();
+    if fate == Fate::Early {
+        steps.push(Step::Ask(fulfil(&id).again("early")));
+    }
+    steps.push(Step::Ask(prepare.clone()));
+    match fate {
+        Fate::Good | Fate::Early => {
+            steps.push(Step::Await("TransferPrepared"));
+            steps.push(Step::Ask(fulfil(&id)));
+            steps.push(Step::Await("TransferFulfilled"));
+        }
+        Fate::Wrong => {
+            let other = ["x".to_owned(), fulfilment("another").unwrap().to_string()];
+            let wrong = &other[dice.below(2) as usize];
+            let request = Request { data: json!({ "fulfilment": wrong }), ..fulfil(&id) };
+            steps.push(Step::Await("TransferPrepared"));
+            steps.push(Step::Ask(request));
+            steps.push(Step::Await("TransferReleased"));
+        }
+        Fate::Unknown => steps.push(Step::Await("TransferRejected")),
+        Fate::OnUs => {}
+    }
+    Script { steps, afterthought: afterthought(&id, &prepare, &mut dice) }
+}
+
+/// What is asked of a transfer that has ended: most of it is refused, none of it changes anything.
+fn afterthought(id: &str, prepare: &Request, dice: &mut Dice) -> Option<Request> {
+    match dice.below(4) {
+        0 => Some(prepare.clone().again("same")),
+        1 => {
+            let mut other = prepare.clone().again("other");
+            other.data["amount"] = json!("99");
+            Some(other)
+        }
+        2 => Some(fulfil(id).again("late")),
+        _ => None,
+    }
+}
+
+fn prepare(id: &str, payer: &str, payee: &str, amount: &str) -> Request {
+    let data = json!({
+        "payer": payer, "payee": payee, "amount": amount, "currency": CURRENCY,
+        "expiration": "2100-01-01T00:00:00.000Z",
+        "condition": scheme::Condition::of(&fulfilment(id).unwrap()),
+    });
+    Request::new("PrepareTransfer", "transfer", id, data)
+}
+
+fn fulfil(id: &str) -> Request {
+    let data = json!({ "fulfilment": fulfilment(id).unwrap() });
+    Request::new("FulfilTransfer", "transfer", id, data)
+}
+
+fn account(participant: &str) -> String {
+    format!("{participant}/{CURRENCY}")
+}
