@@ -105,7 +105,8 @@ pub(crate) async fn sequence(client: &Client, path: &str) -> anyhow::Result<u64>
     Ok(client.look::<Shown>(path).await?.sequence)
 }
 
-async fn listen(client: Client, told: Arc<Told>) {
+/// Follows the live stream of all events, for ever.
+pub(crate) async fn listen(client: Client, told: Arc<Told>) {
     let mut stream = Stream::new(client, ALL);
     let take = |json: &str| {
         told.event(json);

@@ -33,7 +33,7 @@ pub(crate) async fn look(held: Held, sabotage: Option<&str>, is_answered: bool) 
     let points: Vec<&str> = points.into_iter().chain(sabotage).filter(|p| !p.is_empty()).collect();
     let mut host = Host::start(&Arming::points(&points)).await;
     let id = plan::id(1, 1);
-    let request = plan::good_prepare(&id);
+    let request = plan::prepare(&id, "bank01", "bank02", "1.5");
     let (client, batch) = (host.client.clone(), request.batch());
     let mut answer = tokio::spawn(async move { client.ask(batch).await });
     turns(&host, witness).await;

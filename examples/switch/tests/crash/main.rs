@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::print_stdout, reason = "shown where a test fails, or when it is asked for")]
 
+mod cap;
 mod dice;
 mod driver;
 mod held;

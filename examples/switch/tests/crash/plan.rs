@@ -104,11 +104,6 @@ pub(crate) fn id(seed: u64, index: u64) -> String {
     format!("{noise:08x}-0000-4000-8000-{index:012x}")
 }
 
-/// The prepare of a transfer that succeeds.
-pub(crate) fn good_prepare(id: &str) -> Request {
-    prepare(id, "bank01", "bank02", "1.5")
-}
-
 /// The script of a transfer.
 pub(crate) fn script(seed: u64, index: u64) -> Script {
     let id = id(seed, index);
@@ -170,7 +165,8 @@ fn afterthought(id: &str, prepare: &Request, dice: &mut Dice) -> Option<Request>
     }
 }
 
-fn prepare(id: &str, payer: &str, payee: &str, amount: &str) -> Request {
+/// A payer asks for a transfer.
+pub(crate) fn prepare(id: &str, payer: &str, payee: &str, amount: &str) -> Request {
     let data = json!({
         "payer": payer, "payee": payee, "amount": amount, "currency": CURRENCY,
         "expiration": "2100-01-01T00:00:00.000Z",
@@ -179,7 +175,8 @@ fn prepare(id: &str, payer: &str, payee: &str, amount: &str) -> Request {
     Request::new("PrepareTransfer", "transfer", id, data)
 }
 
-fn fulfil(id: &str) -> Request {
+/// Its payee fulfils it.
+pub(crate) fn fulfil(id: &str) -> Request {
     let data = json!({ "fulfilment": fulfilment(id).unwrap() });
     Request::new("FulfilTransfer", "transfer", id, data)
 }

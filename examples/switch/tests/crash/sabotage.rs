@@ -4,17 +4,15 @@
 use switch::ledger::Findings;
 use switch::ledger::findings::{BROKEN_CHANNEL, LOST};
 
+use crate::cap;
 use crate::held::{self, Held};
-use crate::story::{Death, Enough, NOT_RUNNING, Story};
-use crate::told::{ANSWER_GONE, DECIDED_AGAIN, REFUSAL_FORGOTTEN, STATE_GONE};
+use crate::story::{Enough, NOT_RUNNING, Story};
+use crate::told::{ANSWER_CHANGED, ANSWER_GONE, DECIDED_AGAIN, REFUSAL_FORGOTTEN, STATE_GONE};
 
-/// More than a partition's first turn can hold, which alone goes to the store at once: of four
-/// partitions, one for each of the lanes that ask.
-const REFUSALS: u64 = 4 * 8 + 1;
-
-async fn story(deaths: Vec<Death>, sabotage: Option<&'static str>) -> Findings {
+/// The load alone, without a death.
+async fn load(sabotage: Option<&'static str>) -> Findings {
     let then = Enough { answers: 20, ..Enough::default() };
-    Story { seed: 1, deaths, sabotage, then }.run().await.findings
+    Story { seed: 1, deaths: Vec::new(), sabotage, then }.run().await.findings
 }
 
 fn is_clean(findings: &Findings) {
@@ -42,13 +40,13 @@ async fn answers_before_durable_are_found_when_the_power_fails() {
 
 #[tokio::test]
 async fn a_host_without_dedupe_is_found() {
-    is_clean(&story(Vec::new(), None).await);
-    has_found(&story(Vec::new(), Some("skip-dedupe")).await, DECIDED_AGAIN);
+    is_clean(&load(None).await);
+    has_found(&load(Some("skip-dedupe")).await, DECIDED_AGAIN);
 }
 
 #[tokio::test]
 async fn a_dropped_channel_number_is_found() {
-    let sabotaged = story(Vec::new(), Some("drop-channel-number")).await;
+    let sabotaged = load(Some("drop-channel-number")).await;
     has_found(&sabotaged, NOT_RUNNING);
     let says_why = |line: String| line.contains("number 2 came where 1 was due");
     assert!(sabotaged.lines().any(says_why), "{sabotaged:?}");
@@ -56,10 +54,10 @@ async fn a_dropped_channel_number_is_found() {
     has_found(&sabotaged, LOST);
 }
 
-/// A refusal, and a rejection because of a cap that was freed later: both are answered the same.
 #[tokio::test]
 async fn a_recovery_that_forgets_outcomes_is_found() {
-    let kill = || vec![Death::Kill(Enough { refusals: REFUSALS, ..Enough::default() })];
-    is_clean(&story(kill(), None).await);
-    has_found(&story(kill(), Some("forget-outcomes")).await, REFUSAL_FORGOTTEN);
+    is_clean(&cap::refuses_again(None).await);
+    let sabotaged = cap::refuses_again(Some("forget-outcomes")).await;
+    has_found(&sabotaged, REFUSAL_FORGOTTEN);
+    has_found(&sabotaged, ANSWER_CHANGED);
 }
