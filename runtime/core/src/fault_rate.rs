@@ -3,19 +3,53 @@
 //!
 //! Counted over distinct aggregates, so that one poisoned key that is retried forever pauses nobody.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 
 use bytes::Bytes;
 
 use crate::settings::Settings;
+use crate::topology::HandlerIndex;
+
+/// The rates of the event handlers that react to a partition's events.
+#[derive(Debug)]
+pub struct Rates {
+    nothing_yet: FaultRate,
+    by_handler: BTreeMap<HandlerIndex, FaultRate>,
+}
+
+impl Rates {
+    /// Nothing touched yet.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        Self { nothing_yet: FaultRate::new(settings), by_handler: BTreeMap::new() }
+    }
+
+    /// That of one event handler.
+    pub fn of(&mut self, handler: HandlerIndex) -> &mut FaultRate {
+        self.by_handler.entry(handler).or_insert_with(|| self.nothing_yet.clone())
+    }
+
+    /// As [`FaultRate::rest`], for all.
+    pub fn rest(&mut self) {
+        self.nothing_yet.rest();
+        self.by_handler.values_mut().for_each(FaultRate::rest);
+    }
+
+    /// Starts over, after an operator has resumed the partition.
+    pub fn reset(&mut self) {
+        self.nothing_yet.reset();
+        self.by_handler.clear();
+    }
+}
 
 /// The recently touched aggregates of a partition and which of them faulted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct FaultRate {
     order: VecDeque<Bytes>,
     faulted: HashMap<Bytes, bool, foldhash::fast::RandomState>,
     faults: usize,
+    resting: bool,
     share_max: f64,
     sample_min: usize,
     sample_max: usize,
@@ -42,6 +76,7 @@ impl FaultRate {
             order: VecDeque::new(),
             faulted: HashMap::default(),
             faults: 0,
+            resting: false,
             share_max: settings.fault_share_max,
             sample_min: settings.fault_sample_min.max(1),
             sample_max: settings.fault_sample_max.max(settings.fault_sample_min).max(1),
@@ -71,7 +106,7 @@ impl FaultRate {
     pub fn exceeded(&self) -> Option<Exceeded> {
         let sample = self.order.len();
         let too_high = self.faults as f64 >= self.share_max * sample as f64;
-        (sample >= self.sample_min && too_high && self.faults > 0)
+        (sample >= self.sample_min && too_high && self.faults > 0 && !self.resting)
             .then_some(Exceeded { faults: self.faults, sample })
     }
 
@@ -80,6 +115,12 @@ impl FaultRate {
         self.order.clear();
         self.faulted.clear();
         self.faults = 0;
+        self.resting = false;
+    }
+
+    /// The partition will pause: there is nothing more to say before it starts over.
+    pub fn rest(&mut self) {
+        self.resting = true;
     }
 
     fn forget_oldest(&mut self) {

@@ -11,22 +11,23 @@ use bytes::Bytes;
 use crate::aggregate::{Aggregate, decode as decode_message};
 use crate::error::EngineError;
 use crate::failpoints;
-use crate::fault_rate::FaultRate;
+use crate::fault_rate::{FaultRate, Rates};
 use crate::flush::Flush;
 use crate::guest::Guest;
 use crate::log::{CommitId, Limit, ShardLog, TurnWrite};
 use crate::memory::Memory;
-use crate::model::{DeadLetterNumber, PartitionId};
+use crate::model::{DeadLetterNumber, PartitionId, Time, TurnNumber};
 use crate::observer::{Alarm, Observer, TurnReport};
-use crate::outcomes::Standing;
+use crate::outcomes::{Standing, decode_record};
 use crate::proto::{BatchRecord, DeadLetter, dead_letter::Subject};
 use crate::restore::Restore;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::topology::Topology;
-use crate::turn::decide::Decider;
+use crate::turn::decide::{Decider, Undecided};
 use crate::turn::decode::{Known, OpenLetter};
-use crate::turn::{Decided, Item, Place, Taken, Verdict, collect, decode, load, react};
+use crate::turn::{Decided, Item, Place, Reacted, Reaction, Taken, Verdict};
+use crate::turn::{collect, decode, load, react};
 use crate::working::Working;
 
 /// What a partition needs of its shard to do anything.
@@ -71,6 +72,9 @@ pub enum Stop {
     Halt(String),
     /// An engine asks to try again.
     Later,
+    /// A guest could not be run, through no fault of what it was asked: to be tried again, but not
+    /// for ever.
+    Host(String),
 }
 
 impl From<EngineError> for Stop {
@@ -93,11 +97,29 @@ pub struct Partition {
     layers: VecDeque<Layer>,
     pub(crate) memory: Memory,
     rate: FaultRate,
+    reaction_rates: Rates,
+    trouble: Option<Trouble>,
+    /// Why it is to pause once it is restored: it was paused when it had to start over.
+    pub(crate) paused: Option<String>,
+    /// The last turn that was told before it had to start over: later ones may be durable.
+    owes_after: Option<TurnNumber>,
     pub(crate) restore: Option<Restore>,
     /// Whether memory and store together are what the log says. Not so in a partition that halted
     /// on its way there.
     pub(crate) restored: bool,
     pub(crate) flush: Flush,
+}
+
+/// The item that brought an event, and the only handler that reacts to it, if not all do.
+type ReactedTo = (usize, Option<Arc<str>>);
+
+/// Guests could not be run.
+#[derive(Debug)]
+struct Trouble {
+    /// How often in a row.
+    tries: u32,
+    /// When to try again.
+    until: Time,
 }
 
 /// A turn that is not durable yet.
@@ -120,6 +142,10 @@ impl Partition {
             layers: VecDeque::new(),
             memory: Memory::new(settings.cache_bytes),
             rate: FaultRate::new(settings),
+            reaction_rates: Rates::new(settings),
+            trouble: None,
+            paused: None,
+            owes_after: None,
             restore: None,
             restored: false,
             flush: Flush::default(),
@@ -147,19 +173,25 @@ impl Partition {
         let mut items =
             decode::decode(&taken, &mut seen, &known).map_err(|gap| self.gap(&gap, tools))?;
         clock.lap(0, tools.observer);
-        let mut working = load::load(&items, self.id, &mut self.memory, tools.store)?;
-        clock.lap(1, tools.observer);
-        let decided = self.decide(&items, &mut working, &before, tools)?;
-        if decided.verdicts.len() < items.len() {
-            items.truncate(decided.verdicts.len());
+        let mut pause: Option<String> = None;
+        let (working, decided, reactions, reacted) = loop {
+            let answered = self.answer(&items, &before, &mut clock, tools);
+            // It pauses in any case, and takes the turn later if that could not be decided again.
+            let answered = answered.map_err(|stop| pause.clone().map_or(stop, Stop::Pause))?;
+            let (_, decided, _, reacted) = &answered;
+            let pauses = [&decided.pause, &reacted.pause].into_iter().flatten();
+            let Some(first) = pauses.min_by_key(|pause| pause.after) else { break answered };
+            pause = Some(first.reason.clone());
+            if first.after + 1 == items.len() {
+                break answered;
+            }
+            // What came after was decided as if the partition went on: once more without it.
+            items.truncate(first.after + 1);
             seen = seen_until(&items, &taken, &before);
-        }
-        clock.lap(2, tools.observer);
-        let reactions = collect::reactions(&items, &decided);
-        let reacted = react::react(&reactions, self.id, tools.topology, tools.guests);
-        let reactions: Vec<_> = reactions.iter().map(|r| (r.item, r.only.map(Arc::from))).collect();
-        clock.lap(3, tools.observer);
-        let pause = decided.pause.clone();
+            self.rate.rest();
+            self.reaction_rates.rest();
+        };
+        self.trouble = None;
         let mut report = report(self.id, &items, &decided, &reacted);
         let turn = collect::Turn {
             partition: self.id,
@@ -201,6 +233,26 @@ impl Partition {
         Ok(Taken { commands, requests: until_second_redrive(requests) })
     }
 
+    /// Loads, decides and reacts. The result is worth a turn if nothing of it says to pause before
+    /// the last item.
+    fn answer(
+        &mut self,
+        items: &[Item],
+        before: &Standing,
+        clock: &mut StepClock,
+        tools: &mut Tools<'_>,
+    ) -> Result<(Working, Decided, Vec<ReactedTo>, Reacted), Stop> {
+        let mut working = load::load(items, self.id, &mut self.memory, tools.store)?;
+        clock.lap(1, tools.observer);
+        let decided = self.decide(items, &mut working, before, tools)?;
+        clock.lap(2, tools.observer);
+        let reactions = collect::reactions(items, &decided);
+        let reacted = self.react(&reactions, tools)?;
+        let reactions = reactions.iter().map(|r| (r.item, r.only.map(Arc::from))).collect();
+        clock.lap(3, tools.observer);
+        Ok((working, decided, reactions, reacted))
+    }
+
     fn decide(
         &mut self,
         items: &[Item],
@@ -218,7 +270,26 @@ impl Partition {
             events_next: before.events_next,
             sample: every > 0 && before.turn.is_multiple_of(every),
         };
-        decider.run(items).map_err(|mismatch| Stop::Pause(mismatch.what))
+        decider.run(items).map_err(|undecided| match undecided {
+            Undecided::Mismatch(what) => Stop::Pause(what),
+            Undecided::Later(fault) => {
+                Stop::Host(format!("handler `{}`: {fault}", self.owner(tools.topology)))
+            }
+        })
+    }
+
+    fn react(
+        &mut self,
+        reactions: &[Reaction<'_>],
+        tools: &mut Tools<'_>,
+    ) -> Result<Reacted, Stop> {
+        let rates = &mut self.reaction_rates;
+        react::react(reactions, self.id, tools.topology, tools.guests, rates)
+            .map_err(|fault| Stop::Host(format!("an event handler: {fault}")))
+    }
+
+    fn owner<'a>(&self, topology: &'a Topology) -> &'a str {
+        &topology.handlers[topology.owner(self.id.aggregate_type)].spec.name
     }
 
     /// Puts a computed turn on top of the others.
@@ -291,12 +362,92 @@ impl Partition {
         self.memory.discard(self.layers.iter().map(|layer| (layer.commit, &layer.changed[..])));
     }
 
-    /// Forgets everything in memory, to be restored from the log again.
+    /// Forgets what the log knows better, to be restored from it. What only this process knows is
+    /// kept: a pause, how many faulted, and which turns have been told.
     pub fn start_over(&mut self, settings: &Settings) {
         let before = std::mem::replace(self, Self::new(self.id, settings));
-        if matches!(before.status, Status::Halted(_) | Status::Leaving) {
-            self.status = before.status;
+        self.owes_after = before.owes_after;
+        if before.restored {
+            self.owes_after = self.owes_after.or(Some(before.durable.turn));
         }
+        (self.rate, self.reaction_rates) = (before.rate, before.reaction_rates);
+        self.paused = before.paused;
+        match before.status {
+            Status::Halted(_) | Status::Leaving => self.status = before.status,
+            Status::Paused(reason) => self.paused = Some(reason),
+            Status::Restoring | Status::Running | Status::Waiting(_) => {}
+        }
+    }
+
+    /// The batch records of turns that turned out to be durable when it had to start over, oldest
+    /// first: nobody has been told of them.
+    ///
+    /// # Errors
+    /// When they cannot be read: `Retry` to ask again later.
+    pub fn take_owed(
+        &mut self,
+        log: &mut dyn ShardLog,
+    ) -> Result<Vec<Arc<BatchRecord>>, EngineError> {
+        let Some(told) = self.owes_after else { return Ok(Vec::new()) };
+        let last = log.last_outcome(self.id)?.map_or(0, |(turn, _)| turn);
+        let mut records: Vec<Arc<BatchRecord>> = Vec::new();
+        while told + (records.len() as u64) < last {
+            let next = told + records.len() as u64 + 1;
+            let limit = Limit { records: (last + 1 - next) as usize, bytes: usize::MAX };
+            let page = log.read_outcomes(self.id, next, limit)?;
+            if page.is_empty() {
+                return Err(EngineError::Damaged(format!(
+                    "batch record of turn {next} is missing"
+                )));
+            }
+            for (turn, bytes) in page {
+                let record = decode_record(&bytes).map_err(|e| {
+                    EngineError::Damaged(format!("batch record of turn {turn}: {e}"))
+                })?;
+                records.push(Arc::new(record));
+            }
+        }
+        self.owes_after = None;
+        Ok(records)
+    }
+
+    /// Nobody will be told any more.
+    pub fn drop_owed(&mut self) {
+        self.owes_after = None;
+    }
+
+    /// Whether turns may have to be told that turned out to be durable.
+    #[must_use]
+    pub fn owes(&self) -> bool {
+        self.owes_after.is_some()
+    }
+
+    /// A guest could not be run: tries again later, and gives up after too many times.
+    pub fn trouble(
+        &mut self,
+        reason: &str,
+        now: Time,
+        settings: &Settings,
+        observer: &mut dyn Observer,
+    ) {
+        let tries = self.trouble.take().map_or(0, |trouble| trouble.tries) + 1;
+        if tries < settings.host_tries {
+            let wait = (1 << (tries - 1).min(10)).min(1_000);
+            self.trouble = Some(Trouble { tries, until: now.plus_ms(wait) });
+            return;
+        }
+        let reason = format!("could not be run {tries} times in a row: {reason}");
+        if self.status == Status::Restoring {
+            self.halt(format!("{reason}. Restart when the machine can run it"), observer);
+        } else {
+            self.pause(format!("{reason}. Resume when the machine can run it"), observer);
+        }
+    }
+
+    /// When it will try again to run a guest that could not be run.
+    #[must_use]
+    pub fn tries_again(&self) -> Option<Time> {
+        self.trouble.as_ref().map(|trouble| trouble.until)
     }
 
     /// Stops taking turns until an operator resumes it.
@@ -315,8 +466,13 @@ impl Partition {
     pub fn resume(&mut self) -> bool {
         let paused = matches!(self.status, Status::Paused(_));
         if paused {
-            self.rate.reset();
             self.status = Status::Running;
+        }
+        let paused = paused | self.paused.take().is_some();
+        if paused {
+            self.rate.reset();
+            self.reaction_rates.reset();
+            self.trouble = None;
         }
         paused
     }
@@ -406,7 +562,7 @@ fn report(
     partition: PartitionId,
     items: &[Item],
     decided: &Decided,
-    reacted: &crate::turn::Reacted,
+    reacted: &Reacted,
 ) -> TurnReport {
     let mut report = TurnReport {
         partition: Some(partition),
@@ -443,7 +599,7 @@ impl StepClock {
 
     fn lap(&mut self, step: usize, observer: &mut dyn Observer) {
         let now = observer.clock_ns();
-        self.step_ns[step] = now.saturating_sub(self.last);
+        self.step_ns[step] += now.saturating_sub(self.last);
         self.last = now;
     }
 }

@@ -91,9 +91,10 @@ impl Partition {
         self.durable = restore.target;
         self.restored = true;
         self.check_cursors(tools)?;
-        self.status = match self.durable.deployment {
-            later if later > tools.topology.deployment => Status::Waiting(later),
-            _ => Status::Running,
+        self.status = match (self.durable.deployment, self.paused.take()) {
+            (later, _) if later > tools.topology.deployment => Status::Waiting(later),
+            (_, Some(reason)) => Status::Paused(reason),
+            (_, None) => Status::Running,
         };
         Ok(())
     }
@@ -320,6 +321,9 @@ impl Fold {
             .evolve(&self.aggregates, &self.past)
             .and_then(|states| check::states(&states, self.keys.len(), manifest).map(|()| states))
             .map_err(|fault| {
+                if fault.reason.blames_no_item() {
+                    return Stop::Host(format!("handler `{}`: {fault}", spec.name));
+                }
                 Stop::Halt(format!(
                     "`evolve` of handler `{}` {} faulted: {fault}. Restart with a mended handler",
                     spec.name, manifest.version

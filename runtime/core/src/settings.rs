@@ -33,6 +33,9 @@ pub struct Settings {
     pub fault_sample_min: usize,
     /// How many recently touched aggregates are looked at.
     pub fault_sample_max: usize,
+    /// A partition pauses when a guest could not be run so many times in a row, through no fault of
+    /// what it was asked. The time between two tries doubles from 1 ms to 1 s.
+    pub host_tries: u32,
     /// Event handlers without a cursor that start at the partition's end instead of being refused.
     pub start_at_tail: Vec<String>,
 }
@@ -53,6 +56,7 @@ impl Default for Settings {
             fault_share_max: 0.5,
             fault_sample_min: 20,
             fault_sample_max: 100,
+            host_tries: 16,
             start_at_tail: Vec::new(),
         }
     }

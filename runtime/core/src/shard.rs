@@ -108,8 +108,9 @@ impl Shard {
         if self.unsettled {
             return if self.settle() { Step::Again } else { Step::Wait(Some(now.plus_ms(1))) };
         }
-        busy |= self.restore();
-        busy |= self.commit();
+        busy |= self.tell_owed();
+        busy |= self.restore(now);
+        busy |= self.commit(now);
         busy |= self.flush(now);
         self.leave();
         if self.fenced {
@@ -246,15 +247,40 @@ impl Shard {
         true
     }
 
-    fn restore(&mut self) -> bool {
+    /// Tells of turns that were found durable after doubtful commits were settled.
+    fn tell_owed(&mut self) -> bool {
+        let mut busy = false;
+        for partition in self.partitions.values_mut().filter(|p| p.owes()) {
+            match partition.take_owed(&mut *self.parts.log) {
+                Ok(records) => {
+                    let partition = partition.id;
+                    let effects = records.into_iter();
+                    self.effects
+                        .extend(effects.map(|record| Effect::Durable { partition, record }));
+                    busy = true;
+                }
+                Err(EngineError::Retry(_)) => {}
+                // The restore meets the same, and halts.
+                Err(_) => partition.drop_owed(),
+            }
+        }
+        busy
+    }
+
+    fn restore(&mut self, now: Time) -> bool {
         let mut busy = false;
         for partition in self.partitions.values_mut() {
-            if partition.status != Status::Restoring {
+            let waits = partition.tries_again().is_some_and(|until| now < until);
+            if partition.status != Status::Restoring || waits {
                 continue;
             }
             match partition.restore_chunk(&mut tools(&mut self.parts)) {
                 Ok(_) => busy = true,
                 Err(Stop::Later) => {}
+                Err(Stop::Host(reason)) => {
+                    let Parts { settings, observer, .. } = &mut self.parts;
+                    partition.trouble(&reason, now, settings, &mut **observer);
+                }
                 Err(Stop::Halt(reason) | Stop::Pause(reason)) => {
                     partition.halt(reason, &mut *self.parts.observer);
                 }
@@ -264,7 +290,7 @@ impl Shard {
     }
 
     /// Computes one turn of each partition that has input, and submits them as one commit.
-    fn commit(&mut self) -> bool {
+    fn commit(&mut self, now: Time) -> bool {
         if let Some(commit) = self.refused.take() {
             return self.submit(commit);
         }
@@ -274,7 +300,7 @@ impl Shard {
             return false;
         }
         let id = self.next_commit;
-        let turns = self.turns(id);
+        let turns = self.turns(id, now);
         if turns.is_empty() {
             return false;
         }
@@ -285,12 +311,13 @@ impl Shard {
         self.submit(Commit { id, turns })
     }
 
-    fn turns(&mut self, id: CommitId) -> Vec<crate::log::TurnWrite> {
+    fn turns(&mut self, id: CommitId, now: Time) -> Vec<crate::log::TurnWrite> {
         let mut turns = Vec::new();
         let mut records = 0;
         for partition in self.round() {
             let Some(partition) = self.partitions.get_mut(&partition) else { continue };
-            if partition.status != Status::Running {
+            let waits = partition.tries_again().is_some_and(|until| now < until);
+            if partition.status != Status::Running || waits {
                 continue;
             }
             self.last = Some(partition.id);
@@ -302,6 +329,10 @@ impl Shard {
                     turns.push(turn);
                 }
                 Ok(None) | Err(Stop::Later) => {}
+                Err(Stop::Host(reason)) => {
+                    let Parts { settings, observer, .. } = &mut self.parts;
+                    partition.trouble(&reason, now, settings, &mut **observer);
+                }
                 Err(Stop::Pause(reason)) => partition.pause(reason, &mut *self.parts.observer),
                 Err(Stop::Halt(reason)) => partition.halt(reason, &mut *self.parts.observer),
             }
@@ -372,7 +403,7 @@ impl Shard {
 
     /// Hands on partitions that another owner waits for, once nothing of them is in flight.
     fn leave(&mut self) {
-        let done = |p: &Partition| p.status == Status::Leaving && !p.in_flight();
+        let done = |p: &Partition| p.status == Status::Leaving && !p.in_flight() && !p.owes();
         let leaving: Vec<_> = self.partitions.values().filter(|p| done(p)).map(|p| p.id).collect();
         for id in leaving {
             self.partitions.remove(&id);
@@ -388,7 +419,9 @@ impl Shard {
         let every = self.parts.settings.flush_every_ms;
         let due = self.partitions.values().filter_map(|p| p.flush_due(every)).min();
         let retry = self.refused.is_some().then(|| now.plus_ms(1));
-        due.into_iter().chain(retry).min()
+        let untold = self.partitions.values().any(Partition::owes).then(|| now.plus_ms(1));
+        let tries = self.partitions.values().filter_map(Partition::tries_again).min();
+        due.into_iter().chain(retry).chain(untold).chain(tries).min()
     }
 }
 

@@ -3,7 +3,9 @@
 //!
 //! A batch is a range of items, of which some are *asked* of the guest. On a fault with a culprit
 //! the items before it, it alone, and the rest run in that order; a fault that names nobody is
-//! halved. Every part runs in a fresh instance on what the part before it left.
+//! halved. Every part runs in a fresh instance on what the part before it left. A fault that says
+//! nothing of the items (the machine's, or of an instance that does not start) is nobody's verdict:
+//! the whole turn is tried later.
 
 use std::ops::Range;
 
@@ -23,6 +25,8 @@ pub struct Part {
 pub enum Next {
     /// Run these parts, in order.
     Run(Vec<Part>),
+    /// Nothing was learnt about any item: try everything later.
+    Later,
     /// The item failed alone in a fresh instance: the fault is final. The items before it in the
     /// part were not asked; run those after it.
     Final {
@@ -37,6 +41,9 @@ pub enum Next {
 /// the guest, ascending and not empty; the fault's culprit is an index into it.
 #[must_use]
 pub fn after_fault(part: &Part, asked: &[usize], fault: &Fault) -> Next {
+    if fault.reason.blames_no_item() {
+        return Next::Later;
+    }
     let Range { start, end } = part.items.clone();
     let fresh = |items: Range<usize>| Part { items, fresh: true };
     if let [item] = *asked {
@@ -85,6 +92,7 @@ mod tests {
                     guilty.push(item);
                     work.push(rest);
                 }
+                Next::Later => unreachable!("a trap is somebody's"),
             }
         }
         (guilty, done, calls)
@@ -99,6 +107,15 @@ mod tests {
                 let healthy: Vec<usize> = (0..10).filter(|i| !poisoned.contains(i)).collect();
                 assert_eq!(done, healthy, "named {named}, poisoned {poisoned:?}");
             }
+        }
+    }
+
+    #[test]
+    fn what_the_machine_could_not_do_is_no_items_fault_not_even_of_one_alone() {
+        let alone = Part { items: 4..5, fresh: true };
+        for reason in [FaultReason::Host, FaultReason::Instantiate] {
+            let fault = Fault { culprit: Some(0), reason, message: String::new() };
+            assert_eq!(after_fault(&alone, &[4], &fault), Next::Later);
         }
     }
 

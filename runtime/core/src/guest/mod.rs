@@ -96,9 +96,18 @@ pub enum FaultReason {
     Returned,
     /// The instance could not be made.
     Instantiate,
+    /// The machine could not give what the guest may have, memory above all.
+    Host,
 }
 
 impl FaultReason {
+    /// Whether it says nothing of the items: they were not at work. Such a fault is no item's
+    /// verdict, whatever the batch.
+    #[must_use]
+    pub fn blames_no_item(self) -> bool {
+        matches!(self, Self::Instantiate | Self::Host)
+    }
+
     /// The stable text.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -111,6 +120,7 @@ impl FaultReason {
             Self::BadOutput => "bad-output",
             Self::Returned => "returned",
             Self::Instantiate => "instantiate",
+            Self::Host => "host",
         }
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use plan::{Facts, Plan};
 
-use super::{Ask, Decided, Failure, Item, Place, Sender, Verdict, write_command_id};
+use super::{Ask, Decided, Failure, Item, Pause, Place, Sender, Task, Verdict, write_command_id};
 use crate::aggregate::Aggregate;
 use crate::fault_rate::FaultRate;
 use crate::guest::columns::{ACCEPTED, CommandColumns, Decision, NEVER, PastColumns, REFUSED};
@@ -24,12 +24,14 @@ use crate::topology::{BoundHandler, Topology};
 use crate::window::Entry;
 use crate::working::{Held, Working};
 
-/// The returned states are not what `evolve` makes of the events: the handler breaks a law, and the
-/// turn must not be committed.
+/// The items were not decided: the turn must not be committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mismatch {
-    /// Key of an aggregate that shows it, or why it could not be checked.
-    pub what: String,
+pub enum Undecided {
+    /// The returned states are not what `evolve` makes of the events, so the handler breaks a law:
+    /// an aggregate that shows it, or why that could not be checked.
+    Mismatch(String),
+    /// The guest could not be run, through no fault of an item.
+    Later(Fault),
 }
 
 /// What deciding needs besides the items.
@@ -54,8 +56,8 @@ impl Decider<'_> {
     /// Decides the items in their order.
     ///
     /// # Errors
-    /// A mismatch found by the sample.
-    pub fn run(mut self, items: &[Item]) -> Result<Decided, Mismatch> {
+    /// A mismatch found by the sample, or a guest that could not be run.
+    pub fn run(mut self, items: &[Item]) -> Result<Decided, Undecided> {
         let mut decided = Decided::default();
         let mut work = vec![Part { items: 0..items.len(), fresh: false }];
         while let Some(part) = work.pop() {
@@ -66,6 +68,7 @@ impl Decider<'_> {
                 Ok(decision) => self.settle(&plan, &decision, items, &mut decided)?,
                 Err(fault) => match after_fault(&plan.part, &plan.asked, &fault) {
                     Next::Run(parts) => work.extend(parts.into_iter().rev()),
+                    Next::Later => return Err(Undecided::Later(fault)),
                     Next::Final { item, rest } => {
                         self.settle_fault(&plan, item, &fault, items, &mut decided);
                         work.push(rest);
@@ -89,8 +92,13 @@ impl Decider<'_> {
         let commands = self.commands(plan);
         let decision = self.guest.decide(&plan.aggregates, &commands)?;
         let manifest = &self.owner().spec.manifest;
-        check::decision(&decision, &commands.slot, &plan.aggregates.aggregate_type, manifest)?;
-        Ok(decision)
+        let types = &plan.aggregates.aggregate_type;
+        let checked = check::decision(&decision, &commands.slot, types, manifest);
+        if checked.is_err() {
+            // The call itself succeeded: the guest does not know that it lied.
+            self.guest.renew();
+        }
+        checked.map(|()| decision)
     }
 
     fn commands(&self, plan: &Plan<'_>) -> CommandColumns {
@@ -124,13 +132,16 @@ impl Decider<'_> {
         decision: &Decision,
         items: &[Item],
         decided: &mut Decided,
-    ) -> Result<(), Mismatch> {
+    ) -> Result<(), Undecided> {
         let first_event = decided.events.len();
         let mut asked = 0;
         let mut next = 0;
         for index in plan.part.items.clone() {
             let verdict = match plan.unasked(index, items, &decided.verdicts) {
-                Some(verdict) => verdict,
+                Some(verdict) => {
+                    self.count_untaken(index, &items[index], decided);
+                    verdict
+                }
                 None => {
                     let from = next;
                     while decision.events.cause.get(next) == Some(&(asked as u32)) {
@@ -253,7 +264,7 @@ impl Decider<'_> {
         plan: &Plan<'_>,
         decision: &Decision,
         events: &[(usize, Event)],
-    ) -> Result<(), Mismatch> {
+    ) -> Result<(), Undecided> {
         let changed = plan.changed_slots(events);
         if changed.is_empty() {
             return Ok(());
@@ -267,12 +278,14 @@ impl Decider<'_> {
             past.time.push(event.time.0);
             past.bodies.push(&event.body);
         }
-        let wrong = |what: String| Err(Mismatch { what });
+        let wrong = |what: String| Err(Undecided::Mismatch(what));
         let states = match self.guest.evolve(&plan.aggregates, &past) {
             Ok(states) => states,
+            Err(fault) if fault.reason.blames_no_item() => return Err(Undecided::Later(fault)),
             Err(fault) => return wrong(format!("`evolve` failed on decided events: {fault}")),
         };
         if let Err(fault) = check::states(&states, plan.keys.len(), &self.owner().spec.manifest) {
+            self.guest.renew();
             return wrong(fault.to_string());
         }
         let same = |slot: usize| {
@@ -301,15 +314,27 @@ impl Decider<'_> {
         decided: &mut Decided,
     ) {
         for index in plan.part.items.start..faulty {
+            self.count_untaken(index, &items[index], decided);
             decided.verdicts.extend(plan.unasked(index, items, &decided.verdicts));
         }
-        decided.verdicts.push(Verdict::Fault(Failure::of(fault)));
-        self.rate.note(&plan.asks[0].key, true);
-        decided.pause = self.rate.exceeded().map(|rate| {
-            format!(
-                "{rate}; last: {fault}. Restart with a mended handler, or resume to go on as it is"
-            )
-        });
+        let failure = Failure::of(fault);
+        decided.verdicts.push(Verdict::Fault(failure.clone()));
+        self.count_fault(faulty, &plan.asks[0].key, &failure, decided);
+    }
+
+    /// A command whose kind no handler takes counts as a fault of its aggregate.
+    fn count_untaken(&mut self, index: usize, item: &Item, decided: &mut Decided) {
+        if let Task::Untaken { key, kind } = &item.task {
+            self.count_fault(index, key, &Failure::untaken(kind), decided);
+        }
+    }
+
+    /// Counts a fault. The first that makes too many of them ends the turn.
+    fn count_fault(&mut self, index: usize, key: &Bytes, failure: &Failure, decided: &mut Decided) {
+        self.rate.note(key, true);
+        if let (None, Some(rate)) = (&decided.pause, self.rate.exceeded()) {
+            decided.pause = Some(Pause::of(index, &rate, failure));
+        }
     }
 
     fn aggregate(&self, key: &Bytes) -> &Aggregate {

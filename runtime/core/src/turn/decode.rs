@@ -128,7 +128,8 @@ fn command(stored: &Stored<Command>, seen: &mut Channels, known: &Known<'_>) -> 
         return dead(WRONG_PARTITION, &message);
     }
     let Some(kind) = known.kind(&record.kind) else {
-        return settled(Verdict::Fault(untaken(&record.kind)));
+        let task = untaken(&record.key, &record.kind);
+        return Ok(Item { place, time, redrives: None, task });
     };
     let ask = Ask {
         key: record.key.clone(),
@@ -155,7 +156,7 @@ fn request(stored: &Stored<Request>, known: &Known<'_>) -> Item {
     }
     let task = match (unfit(record, known), known.kind(&record.kind)) {
         (Some(failure), _) => Task::Settled(Verdict::Fault(failure)),
-        (None, None) => Task::Settled(Verdict::Fault(untaken(&record.kind))),
+        (None, None) => untaken(&record.key, &record.kind),
         (None, Some(kind)) => Task::Decide(Ask {
             key: record.key.clone(),
             kind,
@@ -183,8 +184,8 @@ fn unfit(record: &Request, known: &Known<'_>) -> Option<Failure> {
     known.elsewhere(&record.key).and_then(|message| failure(WRONG_PARTITION, message))
 }
 
-fn untaken(kind: &Kind) -> Failure {
-    Failure { reason: "unknown-kind", message: format!("no handler takes {kind}") }
+fn untaken(key: &Bytes, kind: &Kind) -> Task {
+    Task::Untaken { key: key.clone(), kind: Kind::clone(kind) }
 }
 
 fn external(source: &Bytes, id: &Bytes, kind: &str, body: &Bytes) -> Sender {

@@ -17,8 +17,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::fault_rate::Exceeded;
 use crate::model::{
-    Command, Context, DeadLetterNumber, Event, EventRef, Offset, Request, Sequence, Stored, Time,
+    Command, Context, DeadLetterNumber, Event, EventRef, Kind, Offset, Request, Sequence, Stored,
+    Time,
 };
 use crate::proto;
 use crate::window::ContentHash;
@@ -75,6 +77,14 @@ pub enum Task {
         event: Event,
         /// The event handler.
         handler: Arc<str>,
+    },
+    /// Nothing: no handler takes the kind. Its handler may have lost it, so this counts as a fault
+    /// of its aggregate.
+    Untaken {
+        /// Key of the aggregate.
+        key: Bytes,
+        /// The kind.
+        kind: Kind,
     },
     /// Nothing: the record itself said enough.
     Settled(Verdict),
@@ -195,15 +205,44 @@ pub struct Failure {
     pub message: String,
 }
 
+impl Failure {
+    /// Of a kind that no handler takes.
+    #[must_use]
+    pub fn untaken(kind: &Kind) -> Self {
+        Self { reason: "unknown-kind", message: format!("no handler takes {kind}") }
+    }
+}
+
+/// A partition has to pause: its turn ends with this item, whatever else was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// The last item of the turn.
+    pub after: usize,
+    /// Why.
+    pub reason: String,
+}
+
+impl Pause {
+    /// Because too many faulted, the last one of them like this.
+    #[must_use]
+    pub fn of(after: usize, rate: &Exceeded, last: &Failure) -> Self {
+        let Failure { reason, message } = last;
+        let reason = format!(
+            "{rate}; last: {reason}: {message}. Restart with a mended handler, or resume to go on as it is"
+        );
+        Self { after, reason }
+    }
+}
+
 /// What deciding made of the items.
 #[derive(Debug, Default)]
 pub struct Decided {
-    /// One per item, in order. Shorter than the items if the partition has to pause after the last.
+    /// One per item, in order. They may end early if the partition has to pause.
     pub verdicts: Vec<Verdict>,
     /// Decided events, with the item that caused each, in order.
     pub events: Vec<(usize, Event)>,
-    /// Why the partition has to pause after this turn.
-    pub pause: Option<String>,
+    /// That the partition has to pause. All after that item was decided in vain.
+    pub pause: Option<Pause>,
 }
 
 /// An event that event handlers react to in this turn.
@@ -224,6 +263,8 @@ pub struct Reacted {
     pub commands: Vec<Outgoing>,
     /// Events that a handler could not react to, in the order (event, handler).
     pub parked: Vec<Parked>,
+    /// That the partition has to pause. All after that item was reacted to in vain, if at all.
+    pub pause: Option<Pause>,
 }
 
 /// A command on its way out.

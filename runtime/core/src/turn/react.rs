@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Failure, Outgoing, Parked, Reacted, Reaction};
+use super::{Failure, Outgoing, Parked, Pause, Reacted, Reaction};
+use crate::fault_rate::{FaultRate, Rates};
 use crate::guest::columns::{EventColumns, SentColumns};
 use crate::guest::isolation::{Next, Part, after_fault};
 use crate::guest::{Fault, Guest, check};
@@ -12,12 +13,16 @@ use crate::topology::{BoundHandler, HandlerIndex, Topology};
 use bytes::Bytes;
 
 /// Lets every subscribed event handler react. `guests[h]` is the instance of handler h.
+///
+/// # Errors
+/// When a guest could not be run, through no fault of an event: the turn must not be committed.
 pub fn react(
     reactions: &[Reaction<'_>],
     partition: PartitionId,
     topology: &Topology,
     guests: &mut [Box<dyn Guest>],
-) -> Reacted {
+    rates: &mut Rates,
+) -> Result<Reacted, Fault> {
     let mut reacted = Reacted::default();
     for handler in topology.reactors(partition.aggregate_type) {
         let mut reactor = Reactor {
@@ -25,14 +30,15 @@ pub fn react(
             topology,
             handler: *handler,
             guest: &mut *guests[*handler],
+            rate: rates.of(*handler),
             reacted: &mut reacted,
         };
-        reactor.run(reactions);
+        reactor.run(reactions)?;
     }
     // Each handler's output is in order; together they are ordered by event, then handler.
     reacted.commands.sort_by_key(|out| out.reaction);
     reacted.parked.sort_by_key(|parked| (parked.reaction, parked.handler));
-    reacted
+    Ok(reacted)
 }
 
 struct Reactor<'a> {
@@ -40,11 +46,12 @@ struct Reactor<'a> {
     topology: &'a Topology,
     handler: HandlerIndex,
     guest: &'a mut dyn Guest,
+    rate: &'a mut FaultRate,
     reacted: &'a mut Reacted,
 }
 
 impl Reactor<'_> {
-    fn run(&mut self, reactions: &[Reaction<'_>]) {
+    fn run(&mut self, reactions: &[Reaction<'_>]) -> Result<(), Fault> {
         let mine: Vec<(usize, u32)> = reactions
             .iter()
             .enumerate()
@@ -55,26 +62,50 @@ impl Reactor<'_> {
             })
             .collect();
         let mut work = vec![Part { items: 0..mine.len(), fresh: false }];
-        while let Some(part) = work.pop() {
+        while let Some(mut part) = work.pop() {
+            part.items.end = part.items.end.min(self.end(&mine, reactions));
             if part.items.is_empty() {
                 continue;
             }
             let asked: Vec<usize> = part.items.clone().collect();
             match self.ask(&part, &mine, reactions) {
-                Ok(sent) => self.send(&sent, &mine[part.items], reactions),
+                Ok(sent) => {
+                    let mine = &mine[part.items];
+                    mine.iter().for_each(|(i, _)| self.rate.note(&reactions[*i].event.key, false));
+                    self.send(&sent, mine, reactions);
+                }
                 Err(fault) => match after_fault(&part, &asked, &fault) {
                     Next::Run(parts) => work.extend(parts.into_iter().rev()),
+                    Next::Later => return Err(fault),
                     Next::Final { item, rest } => {
-                        self.reacted.parked.push(Parked {
-                            reaction: mine[item].0,
-                            handler: self.handler,
-                            failure: Failure::of(&fault),
-                        });
+                        self.park(mine[item].0, reactions, &fault);
                         work.push(rest);
                     }
                 },
             }
         }
+        Ok(())
+    }
+
+    /// Where the events end that are worth reacting to: none is after the turn's end.
+    fn end(&self, mine: &[(usize, u32)], reactions: &[Reaction<'_>]) -> usize {
+        match &self.reacted.pause {
+            None => mine.len(),
+            Some(pause) => mine.partition_point(|(i, _)| reactions[*i].item <= pause.after),
+        }
+    }
+
+    fn park(&mut self, reaction: usize, reactions: &[Reaction<'_>], fault: &Fault) {
+        let failure = Failure::of(fault);
+        let Reaction { item, event, .. } = &reactions[reaction];
+        self.rate.note(&event.key, true);
+        let before = self.reacted.pause.as_ref().is_none_or(|pause| *item < pause.after);
+        if let Some(rate) = self.rate.exceeded().filter(|_| before) {
+            let mut pause = Pause::of(*item, &rate, &failure);
+            pause.reason = format!("event handler `{}`: {}", self.bound().spec.name, pause.reason);
+            self.reacted.pause = Some(pause);
+        }
+        self.reacted.parked.push(Parked { reaction, handler: self.handler, failure });
     }
 
     fn ask(
@@ -88,8 +119,12 @@ impl Reactor<'_> {
         }
         let events = self.columns(&mine[part.items.clone()], reactions);
         let sent = self.guest.react(&events)?;
-        check::sent(&sent, part.items.len(), &self.bound().spec.manifest)?;
-        Ok(sent)
+        let checked = check::sent(&sent, part.items.len(), &self.bound().spec.manifest);
+        if checked.is_err() {
+            // The call itself succeeded: the guest does not know that it lied.
+            self.guest.renew();
+        }
+        checked.map(|()| sent)
     }
 
     fn columns(&self, mine: &[(usize, u32)], reactions: &[Reaction<'_>]) -> EventColumns {

@@ -12,7 +12,7 @@
 //! | 13 | added, but the event handler breaks at the event until it is mended |
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use zamu_core::guest::columns::Decision;
 use zamu_core::guest::manifest::{HandlerSpec, Manifest, OwnedType, TypeKinds};
@@ -62,6 +62,23 @@ pub struct Behaviour {
     pub takes_late: bool,
     /// The mirrors subscribe to nothing.
     pub unsubscribed: bool,
+    /// What the machine cannot run for now.
+    pub machine: Arc<Machine>,
+}
+
+/// How often the machine will fail to run the cells' calls, and the mirrors' `react`.
+#[derive(Debug, Default)]
+pub struct Machine {
+    pub decide: AtomicU64,
+    pub evolve: AtomicU64,
+    pub react: AtomicU64,
+}
+
+impl Machine {
+    fn run(failures: &AtomicU64) -> Result<(), FaultReason> {
+        let fails = failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+        if fails.is_ok() { Err(FaultReason::Host) } else { Ok(()) }
+    }
 }
 
 impl Behaviour {
@@ -77,6 +94,7 @@ struct Cells {
 
 impl Rules for Cells {
     fn decide(&mut self, state: &[u8], command: &Item<'_>) -> Result<Answer, FaultReason> {
+        Machine::run(&self.behaviour.machine.decide)?;
         let text = std::str::from_utf8(command.body).map_err(|_| FaultReason::Trap)?;
         if self.behaviour.broken {
             return Err(FaultReason::Trap);
@@ -103,6 +121,7 @@ impl Rules for Cells {
     }
 
     fn evolve(&mut self, state: &mut Vec<u8>, event: &Item<'_>) -> Result<(), FaultReason> {
+        Machine::run(&self.behaviour.machine.evolve)?;
         if self.behaviour.unfoldable {
             return Err(FaultReason::Trap);
         }
@@ -146,6 +165,7 @@ impl Rules for Mirrors {
     }
 
     fn react(&mut self, event: &Item<'_>) -> Result<Vec<Sent>, FaultReason> {
+        Machine::run(&self.behaviour.machine.react)?;
         if event.body == b"13" && !self.behaviour.mended() {
             return Err(FaultReason::Trap);
         }

@@ -167,6 +167,7 @@ impl Config {
             fault_share_max: self.shards.fault_share_max,
             fault_sample_min: self.shards.fault_sample_min,
             fault_sample_max: self.shards.fault_sample_max,
+            host_tries: Settings::default().host_tries,
             start_at_tail: self.event_handlers.start_at_tail.clone(),
         }
     }

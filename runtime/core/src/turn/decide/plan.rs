@@ -11,7 +11,7 @@ use crate::guest::isolation::Part;
 use crate::model::{Event, Offset, PartitionId};
 use crate::proto;
 use crate::topology::Topology;
-use crate::turn::{Ask, Item, Sender, Task, Verdict};
+use crate::turn::{Ask, Failure, Item, Sender, Task, Verdict};
 use crate::window::{ContentHash, Entry, Window};
 use crate::working::{Working, push_aggregate};
 
@@ -99,6 +99,7 @@ impl<'a> Plan<'a> {
     ) -> Option<Verdict> {
         match &items[index].task {
             Task::Settled(verdict) => Some(verdict.clone()),
+            Task::Untaken { kind, .. } => Some(Verdict::Fault(Failure::untaken(kind))),
             Task::React { .. } => Some(Verdict::Reacted),
             Task::Decide(_) => self.early.get(&index).map(|early| early.verdict(items, verdicts)),
         }
