@@ -23,10 +23,12 @@ pub(crate) enum Breach {
     Time { limit: Duration },
     #[error("wanted {wanted} bytes of memory, and may have {limit} (memory_bytes)")]
     Memory { wanted: usize, limit: usize },
+    #[error("wanted {wanted} bytes of memory, more than the component itself declares")]
+    MemoryDeclared { wanted: usize },
     #[error(
-        "wanted {wanted} bytes of memory, more than the component itself declares or this machine can give"
+        "may have {wanted} bytes of memory, and the machine did not give them ({why}): free memory, or give this process more"
     )]
-    MemoryRefused { wanted: usize },
+    MemoryRefused { wanted: usize, why: String },
     #[error("wanted a table of {wanted} entries, and may have {limit} (table_elements)")]
     Table { wanted: usize, limit: usize },
     #[error(
@@ -41,9 +43,10 @@ impl Breach {
             Self::Item { .. } => FaultReason::BadOutput,
             Self::Fuel { .. } => FaultReason::Fuel,
             Self::Time { .. } => FaultReason::Time,
-            Self::Memory { .. } | Self::MemoryRefused { .. } | Self::Table { .. } => {
+            Self::Memory { .. } | Self::MemoryDeclared { .. } | Self::Table { .. } => {
                 FaultReason::Memory
             }
+            Self::MemoryRefused { .. } => FaultReason::Host,
             Self::Configuration { .. } => FaultReason::Trap,
         }
     }
@@ -100,8 +103,20 @@ fn explain(error: &wasmtime::Error, host: &Host) -> (FaultReason, String) {
             let limit = host.limits.output_bytes;
             (FaultReason::Output, format!("returned more than {limit} bytes (output_bytes)"))
         }
-        None => (FaultReason::BadOutput, format!("broke the component model's rules: {error:#}")),
+        None if of_the_machine(error) => {
+            let said = crate::text::clean(&format!("{error:#}"), MESSAGE_BYTES_MAX);
+            (FaultReason::Host, format!("the machine could not run the handler: {said}"))
+        }
+        None => {
+            let said = crate::text::clean(&format!("{error:#}"), MESSAGE_BYTES_MAX);
+            (FaultReason::BadOutput, format!("broke the component model's rules: {said}"))
+        }
     }
+}
+
+/// Whether an error is the operating system's, and no answer to what a guest did.
+fn of_the_machine(error: &wasmtime::Error) -> bool {
+    error.chain().any(|cause| cause.is::<std::io::Error>() || cause.is::<wasmtime::OutOfMemory>())
 }
 
 fn of_trap(trap: Trap, error: &wasmtime::Error, host: &Host) -> String {
@@ -120,5 +135,33 @@ fn of_trap(trap: Trap, error: &wasmtime::Error, host: &Host) -> String {
         ),
         Trap::StackOverflow => format!("{trap}{place}: look for deep recursion"),
         _ => format!("{trap}{place}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::limits::Limits;
+
+    fn fault(error: wasmtime::Error) -> Fault {
+        let host = Host::new(Arc::new(Limits::default()), "test".into(), Arc::from([]));
+        of_call(&error, &host)
+    }
+
+    #[test]
+    fn what_the_operating_system_denies_is_no_breach_of_the_guest() {
+        let denied = std::io::Error::from(std::io::ErrorKind::OutOfMemory);
+        let fault = fault(wasmtime::Error::new(denied).context("mapping a stack"));
+        assert_eq!(fault.reason, FaultReason::Host, "{fault}");
+        assert!(fault.message.contains("mapping a stack: out of memory"), "{fault}");
+    }
+
+    #[test]
+    fn what_an_error_quotes_of_a_guest_is_made_harmless() {
+        let fault = fault(wasmtime::Error::msg("invalid \u{1b}[31m\ntext"));
+        assert_eq!(fault.reason, FaultReason::BadOutput);
+        assert_eq!(fault.message, "broke the component model's rules: invalid [31m text");
     }
 }

@@ -123,14 +123,15 @@ impl ResourceLimiter for Memory {
             return Err(Breach::Memory { wanted, limit: self.bytes_max }.into());
         }
         if maximum.is_some_and(|maximum| desired > maximum) {
-            return Err(Breach::MemoryRefused { wanted: desired }.into());
+            return Err(Breach::MemoryDeclared { wanted: desired }.into());
         }
         self.bytes = wanted;
         Ok(true)
     }
 
-    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        Err(Breach::MemoryRefused { wanted: self.bytes }.into())
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        // What the limits or the component deny was denied before.
+        Err(Breach::MemoryRefused { wanted: self.bytes, why: format!("{error:#}") }.into())
     }
 
     fn table_growing(

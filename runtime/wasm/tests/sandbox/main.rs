@@ -8,4 +8,5 @@ mod loading;
 mod log_lines;
 mod misbehaviour;
 mod roles;
+mod starved;
 mod support;
