@@ -9,13 +9,13 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::settings::Settings;
-use crate::topology::HandlerIndex;
 
 /// The rates of the event handlers that react to a partition's events.
 #[derive(Debug)]
 pub struct Rates {
     nothing_yet: FaultRate,
-    by_handler: BTreeMap<HandlerIndex, FaultRate>,
+    /// By the handler's index in the topology.
+    by_handler: BTreeMap<usize, FaultRate>,
 }
 
 impl Rates {
@@ -25,8 +25,8 @@ impl Rates {
         Self { nothing_yet: FaultRate::new(settings), by_handler: BTreeMap::new() }
     }
 
-    /// That of one event handler.
-    pub fn of(&mut self, handler: HandlerIndex) -> &mut FaultRate {
+    /// That of one event handler, by its index in the topology.
+    pub fn of(&mut self, handler: usize) -> &mut FaultRate {
         self.by_handler.entry(handler).or_insert_with(|| self.nothing_yet.clone())
     }
 

@@ -17,7 +17,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::fault_rate::Exceeded;
 use crate::model::{
     Command, Context, DeadLetterNumber, Event, EventRef, Kind, Offset, Request, Sequence, Stored,
     Time,
@@ -225,7 +224,7 @@ pub struct Pause {
 impl Pause {
     /// Because too many faulted, the last one of them like this.
     #[must_use]
-    pub fn of(after: usize, rate: &Exceeded, last: &Failure) -> Self {
+    pub fn of(after: usize, rate: &dyn std::fmt::Display, last: &Failure) -> Self {
         let Failure { reason, message } = last;
         let reason = format!(
             "{rate}; last: {reason}: {message}. Restart with a mended handler, or resume to go on as it is"

@@ -6,6 +6,8 @@
 //! | a number n | event `Added` n; reply is the new sum |
 //! | `twice n` | two events `Added` n |
 //! | `no` | refused with code `no` |
+//! | `below n` | refused with code `full` while the sum is n or more, else as 1 |
+//! | `clear` | the sum is 0 again |
 //! | `done` | nothing to do, reply `was done` |
 //! | `trap` | breaks, until the handler is mended: then as 1000 |
 //! | `lie` | this call and all later ones of the instance return contradicting columns, until mended: then as 2000 |
@@ -113,6 +115,11 @@ impl Rules for Cells {
                 self.lie = true;
                 add(2000, 1)
             }
+            "clear" => Ok(Answer::Accept(vec![(ADDED, b"clear".to_vec())], Vec::new())),
+            _ if text.starts_with("below ") => match number(&text.as_bytes()[6..]) {
+                cap if number(state) >= cap => Ok(Answer::Refuse("full")),
+                _ => add(1, 1),
+            },
             _ => match text.strip_prefix("twice ") {
                 Some(n) => add(number(n.as_bytes()), 2),
                 None => add(number(command.body), 1),
@@ -124,6 +131,10 @@ impl Rules for Cells {
         Machine::run(&self.behaviour.machine.evolve)?;
         if self.behaviour.unfoldable {
             return Err(FaultReason::Trap);
+        }
+        if event.body == b"clear" {
+            *state = b"0".to_vec();
+            return Ok(());
         }
         let wrong = u64::from(self.behaviour.lawless && state.is_empty());
         *state = (number(state) + number(event.body) + wrong).to_string().into_bytes();
