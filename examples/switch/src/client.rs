@@ -140,11 +140,14 @@ impl Client {
         }
     }
 
-    /// Sends one command and waits for its answer, without patience: whether there was one.
+    /// Sends commands and waits for their answers, without patience: whether there was one to each,
+    /// be it a refusal.
     pub async fn is_answered(&self, batch: Bytes) -> bool {
         let Ok(answer) = self.post(batch, "wait=10").await else { return false };
         let answers: Result<Vec<serde_json::Value>> = read(answer).await;
-        answers.is_ok_and(|answers| answers.iter().all(|answer| answer["status"] == 200))
+        answers.is_ok_and(|answers| {
+            answers.iter().all(|answer| answer["status"] == 200 || answer["status"] == 422)
+        })
     }
 
     /// All partitions.

@@ -33,13 +33,27 @@ pub async fn provision(client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// Whether the host answers a command that changes nothing.
+/// Whether the host answers commands that change nothing, in every partition: so all of them have
+/// caught up with the log.
 ///
 /// # Errors
-/// Never: only if the command could not be written.
+/// Never: only if the commands could not be written.
 pub async fn answers(client: &Client) -> Result<bool> {
-    let key = participant(0);
-    let command =
-        Command::new("probe", "ActivateParticipant", scheme::PARTICIPANT, &key, json!({}));
-    Ok(client.is_answered(serde_json::to_vec(&[command])?.into()).await)
+    let participant = participant(0);
+    let accounts: Vec<String> = (0..PARTICIPANTS).map(account).collect();
+    // Enough unknown ones to meet every partition; each is refused, and leaves nothing behind.
+    let transfers: Vec<String> = (0..UNKNOWN).map(|number| format!("unknown-{number}")).collect();
+    let activate =
+        Command::new("probe", "ActivateParticipant", scheme::PARTICIPANT, &participant, json!({}));
+    let open = accounts.iter().map(|key| {
+        Command::new(SOURCE, "OpenAccount", scheme::ACCOUNT, key, json!({ "cap": CAP }))
+    });
+    let fulfil = transfers
+        .iter()
+        .map(|key| Command::new("probe", "FulfilTransfer", scheme::TRANSFER, key, json!({})));
+    let all: Vec<_> = [activate].into_iter().chain(open).chain(fulfil).collect();
+    Ok(client.is_answered(serde_json::to_vec(&all)?.into()).await)
 }
+
+/// Keys that spread over all partitions of a type, with next to no doubt.
+const UNKNOWN: u32 = 64;

@@ -21,7 +21,7 @@ pub(crate) struct Report {
     pub(crate) latency_ms: LatencyMs,
     /// Of the host alone.
     pub(crate) cpu_us_per_transfer: f64,
-    /// From the kill to the first command that was waited for and answered; none without a kill.
+    /// From the kill until commands in every partition were waited for and answered; none without a kill.
     pub(crate) kill_to_answer_s: Option<f64>,
     /// Bytes that the host wrote to the disk.
     pub(crate) disk_bytes_per_transfer: f64,
