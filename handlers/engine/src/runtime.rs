@@ -154,6 +154,7 @@ impl Runtime {
             id,
             context: Arc::new(context),
             redrive: None,
+            wake: None,
             body: Bytes::from(command.body),
         };
         Ok(self.mail.post(partition, request))

@@ -67,6 +67,7 @@ fn a_dead_letter_is_an_error_at_rest() {
         id: Bytes::new(),
         context: Arc::new(Context::default()),
         redrive: None,
+        wake: None,
         body: Bytes::new(),
     };
     let partition = PartitionId { aggregate_type: TypeId(0), number: 0 };

@@ -24,8 +24,10 @@ pub struct Aggregate {
     pub state: Bytes,
     /// Fold number of the handler that made the state.
     pub fold: u32,
-    /// When it wants to be woken.
+    /// When its state wants to be woken.
     pub wake_at: Option<Time>,
+    /// The sequence at which that was given up, because a Wake caused no event.
+    pub wake_given_up: Option<Sequence>,
     /// Number of its last event in the partition.
     pub last_event: Option<EventNumber>,
     /// Outcomes of requests below this offset are folded in.
@@ -80,6 +82,7 @@ impl Aggregate {
             state: self.state.clone(),
             fold: self.fold,
             wake_at: self.wake_at.map(|t| t.0),
+            wake_given_up: self.wake_given_up,
             last_event: self.last_event,
             requests_folded: self.requests_folded,
             window: self.window.entries().iter().map(window_entry).collect(),
@@ -99,10 +102,18 @@ impl Aggregate {
             state: record.state,
             fold: record.fold,
             wake_at: record.wake_at.map(Time),
+            wake_given_up: record.wake_given_up,
             last_event: record.last_event,
             requests_folded: record.requests_folded,
             window: window.into(),
         })
+    }
+
+    /// The deadline at which it is to be woken: the one that its state wants, unless that was given
+    /// up.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Time> {
+        self.wake_at.filter(|_| self.wake_given_up != Some(self.sequence))
     }
 
     /// Roughly what it occupies in memory, in bytes.
@@ -148,6 +159,7 @@ mod tests {
             state: Bytes::from_static(b"{}"),
             fold: 2,
             wake_at: Some(Time(77)),
+            wake_given_up: None,
             last_event: Some(0),
             requests_folded: 9,
             window: vec![Entry {
@@ -181,6 +193,26 @@ mod tests {
             "0108031201311a027b7d2002284d3000380942260a01731201691a100707070707070707\
              070707070707070720052808320812060a0163120164"
         );
+    }
+
+    /// Frozen, too: the same record after a Wake went unanswered.
+    #[test]
+    fn the_bytes_of_a_record_that_gave_up_do_not_change() {
+        let record = Aggregate { wake_given_up: Some(3), ..sample() };
+        let hex: String = record.to_record().iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(
+            hex,
+            "0108031201311a027b7d2002284d3000380942260a01731201691a100707070707070707\
+             070707070707070720052808320812060a01631201644803"
+        );
+        assert_eq!(Aggregate::from_record(&record.to_record()), Ok(record));
+    }
+
+    #[test]
+    fn a_deadline_that_was_given_up_is_wanted_again_at_the_next_sequence() {
+        let given_up = Aggregate { wake_given_up: Some(3), ..sample() };
+        assert_eq!((sample().deadline(), given_up.deadline()), (Some(Time(77)), None));
+        assert_eq!(Aggregate { sequence: 4, ..given_up }.deadline(), Some(Time(77)));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Command, Context, Kind, KindName, Request, Stored, TypeId};
+use crate::model::{Command, Context, Kind, KindName, Request, Stored, Time, TypeId, Wake};
 use crate::proto::{self, dead_letter::Subject};
 use crate::topology::Topology;
 
@@ -20,7 +20,16 @@ pub fn of_request(stored: &Stored<Request>) -> Subject {
         principal: record.context.principal.clone(),
         trace_parent: record.context.trace_parent.clone(),
         body: record.body.clone(),
+        wake_sequence: record.wake.map(|wake| wake.sequence),
+        wake_deadline: record.wake.map(|wake| wake.deadline.0),
     })
+}
+
+/// The Wake that a dead request was, for its redrive.
+#[must_use]
+pub fn wake_of_request(dead: &proto::DeadRequest) -> Option<Wake> {
+    let deadline = Time(dead.wake_deadline?);
+    Some(Wake { sequence: dead.wake_sequence?, deadline })
 }
 
 /// A choreographed command as a dead letter keeps it.

@@ -13,6 +13,8 @@ pub const SKIP_DEDUPE: &str = "skip-dedupe";
 pub const ANSWER_BEFORE_DURABLE: &str = "answer-before-durable";
 /// Leaves out one number of a channel.
 pub const DROP_CHANNEL_NUMBER: &str = "drop-channel-number";
+/// A flush leaves out the index of deadlines.
+pub const FORGET_DEADLINES: &str = "forget-deadlines";
 /// Recovery folds events but no outcomes.
 pub const FORGET_OUTCOMES: &str = "forget-outcomes";
 /// Ends the process with SIGKILL's force after a commit was written, before it is durable.
@@ -46,11 +48,12 @@ pub enum CannotArm {
 }
 
 #[cfg(feature = "failpoints")]
-const ALL: [&str; 11] = [
+const ALL: [&str; 12] = [
     PUBLISH_BEFORE_COMMIT,
     SKIP_DEDUPE,
     ANSWER_BEFORE_DURABLE,
     DROP_CHANNEL_NUMBER,
+    FORGET_DEADLINES,
     FORGET_OUTCOMES,
     DIE_AFTER_WRITTEN,
     DIE_AFTER_DURABLE,

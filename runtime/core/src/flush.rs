@@ -8,6 +8,7 @@
 use bytes::Bytes;
 
 use crate::aggregate::encode;
+use crate::deadlines;
 use crate::error::EngineError;
 use crate::failpoints;
 use crate::log::LowWater;
@@ -55,7 +56,7 @@ impl Partition {
             let due = now >= self.flush.last.plus_ms(tools.settings.flush_every_ms);
             let behind = self.flush.position.as_ref().is_none_or(|p| p.turn < self.durable.turn);
             if !((due || full) && behind && self.durable.turn > 0) {
-                return Ok(false);
+                return self.tidy_deadlines(tools);
             }
             self.begin_flush(tools);
         }
@@ -87,22 +88,34 @@ impl Partition {
         let Some(mut running) = self.flush.running.take() else { return Ok(()) };
         let mut write = Write::default();
         let chunk: Vec<Bytes> = running.keys.by_ref().take(tools.settings.flush_chunk).collect();
+        write.deadlines_done = self.deadlines.take_done();
+        let done = write.deadlines_done.len();
         for key in &chunk {
-            if let Some(aggregate) = self.memory.frozen(key) {
-                write.puts.push((key.clone(), aggregate.to_record()));
+            if let Some(flushed) = self.memory.frozen(key) {
+                write.puts.push((key.clone(), flushed.aggregate.to_record()));
+                let wanted = flushed.aggregate.deadline();
+                let passed = flushed.indexed.filter(|indexed| wanted != Some(*indexed));
+                write.deadlines_done.extend(passed.map(|deadline| (deadline, key.clone())));
+                write.deadlines.extend(wanted.map(|deadline| (deadline, key.clone())));
             }
         }
         let last = running.keys.len() == 0;
         if last {
             write.position = Some(encode(&running.position));
         }
+        if failpoints::fires(failpoints::FORGET_DEADLINES) {
+            write.deadlines.clear();
+        }
         failpoints::die_at(failpoints::DIE_IN_FLUSH);
         if let Err(error) = tools.store.write(self.id, &write) {
             let rest: Vec<Bytes> = chunk.into_iter().chain(running.keys).collect();
             running.keys = rest.into_iter();
             self.flush.running = Some(running);
+            write.deadlines_done.truncate(done);
+            self.deadlines.not_done(write.deadlines_done);
             return Err(error);
         }
+        self.deadlines.stored(&write.deadlines);
         running.written += write.puts.len();
         if !last {
             self.flush.running = Some(running);
@@ -114,6 +127,20 @@ impl Partition {
         self.flush.last = now;
         self.release(now, running.low_water, tools)?;
         self.sweep(tools)
+    }
+
+    /// Removes what the index of deadlines no longer needs, if that is much, without waiting for the
+    /// next flush: there may be none. Returns whether it did anything.
+    fn tidy_deadlines(&mut self, tools: &mut Tools<'_>) -> Result<bool, EngineError> {
+        if self.deadlines.done() < deadlines::PAGE {
+            return Ok(false);
+        }
+        let write = Write { deadlines_done: self.deadlines.take_done(), ..Write::default() };
+        let written = tools.store.write(self.id, &write);
+        if written.is_err() {
+            self.deadlines.not_done(write.deadlines_done);
+        }
+        written.map(|()| true)
     }
 
     /// Tells the log what recovery no longer needs. The store, which is not synced otherwise, must

@@ -12,6 +12,7 @@
 pub mod aggregate;
 pub mod channels;
 pub mod dead_letters;
+pub mod deadlines;
 pub mod error;
 pub mod failpoints;
 pub mod fault_rate;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use crate::aggregate::Aggregate;
 use crate::log::CommitId;
+use crate::model::Time;
 use crate::working::Cached;
 
 type Map<V> = HashMap<Bytes, V, foldhash::fast::RandomState>;
@@ -19,11 +20,20 @@ type Map<V> = HashMap<Bytes, V, foldhash::fast::RandomState>;
 #[derive(Debug, Default)]
 pub struct Memory {
     pending: Map<(CommitId, Arc<Aggregate>)>,
-    changed: Map<Arc<Aggregate>>,
+    changed: Map<Changed>,
     changed_bytes: usize,
-    frozen: Map<Arc<Aggregate>>,
+    frozen: Map<Changed>,
     frozen_bytes: usize,
     clean: Clean,
+}
+
+/// A durable aggregate that is not in the store yet.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// The aggregate.
+    pub aggregate: Arc<Aggregate>,
+    /// The deadline under which the store's index has it until then, where that is known.
+    pub indexed: Option<Time>,
 }
 
 impl Memory {
@@ -38,13 +48,11 @@ impl Memory {
         self.pending.insert(key, (commit, aggregate));
     }
 
-    /// The aggregates that a turn changed are durable now.
-    pub fn make_durable(&mut self, commit: CommitId, changed: Vec<(Bytes, Arc<Aggregate>)>) {
-        for (key, aggregate) in changed {
-            if self.pending.get(&key).is_some_and(|(newest, _)| *newest == commit) {
-                self.pending.remove(&key);
-            }
-            self.change(key, aggregate);
+    /// What a turn of this commit made of an aggregate is durable now, and will be put in by
+    /// [`Memory::change`].
+    pub fn make_durable(&mut self, commit: CommitId, key: &Bytes) {
+        if self.pending.get(key).is_some_and(|(newest, _)| *newest == commit) {
+            self.pending.remove(key);
         }
     }
 
@@ -61,21 +69,34 @@ impl Memory {
         }
     }
 
-    /// Puts in a durable state that is not in the store yet.
-    pub fn change(&mut self, key: Bytes, aggregate: Arc<Aggregate>) {
+    /// Puts in a durable state that is not in the store yet, and gives back the one that waited for
+    /// its flush until now, if there is one.
+    pub fn change(&mut self, key: Bytes, aggregate: Arc<Aggregate>) -> Option<Arc<Aggregate>> {
         let weight = |key: &Bytes, aggregate: &Aggregate| key.len() + aggregate.weight();
         self.changed_bytes += weight(&key, &aggregate);
-        self.clean.remove(&key);
-        if let Some((key, before)) = self.changed.remove_entry(&key) {
-            self.changed_bytes -= weight(&key, &before);
+        let clean = self.clean.remove(&key);
+        let before = self.changed.remove(&key);
+        if let Some(before) = &before {
+            self.changed_bytes -= weight(&key, &before.aggregate);
         }
-        self.changed.insert(key, aggregate);
+        let indexed = match &before {
+            Some(before) => before.indexed,
+            None => {
+                let stored =
+                    self.frozen.get(&key).map(|frozen| &frozen.aggregate).or(clean.as_ref());
+                stored.and_then(|stored| stored.deadline())
+            }
+        };
+        self.changed.insert(key, Changed { aggregate, indexed });
+        before.map(|before| before.aggregate)
     }
 
     /// The durable aggregate, if it is in memory.
     pub fn durable(&mut self, key: &Bytes) -> Option<Arc<Aggregate>> {
-        let known = self.changed.get(key).or_else(|| self.frozen.get(key)).cloned();
-        known.or_else(|| self.clean.get(key))
+        match self.changed.get(key).or_else(|| self.frozen.get(key)) {
+            Some(known) => Some(Arc::clone(&known.aggregate)),
+            None => self.clean.get(key),
+        }
     }
 
     /// Bytes of changed aggregates, those being flushed included.
@@ -102,16 +123,16 @@ impl Memory {
 
     /// An aggregate that is being flushed.
     #[must_use]
-    pub fn frozen(&self, key: &Bytes) -> Option<&Arc<Aggregate>> {
+    pub fn frozen(&self, key: &Bytes) -> Option<&Changed> {
         self.frozen.get(key)
     }
 
     /// What was frozen is in the store.
     pub fn thaw(&mut self) {
         self.frozen_bytes = 0;
-        for (key, aggregate) in std::mem::take(&mut self.frozen) {
+        for (key, flushed) in std::mem::take(&mut self.frozen) {
             if !self.changed.contains_key(&key) {
-                self.clean.insert(key, aggregate);
+                self.clean.insert(key, flushed.aggregate);
             }
         }
     }
@@ -173,11 +194,11 @@ impl Clean {
         }
     }
 
-    fn remove(&mut self, key: &Bytes) {
-        if let Some(aggregate) = self.young.remove(key) {
-            self.young_bytes -= key.len() + aggregate.weight();
-        }
-        self.old.remove(key);
+    fn remove(&mut self, key: &Bytes) -> Option<Arc<Aggregate>> {
+        let old = self.old.remove(key);
+        let Some(aggregate) = self.young.remove(key) else { return old };
+        self.young_bytes -= key.len() + aggregate.weight();
+        Some(aggregate)
     }
 }
 
@@ -201,7 +222,8 @@ mod tests {
         memory.compute(1, key.clone(), aggregate(1));
         memory.compute(2, key.clone(), aggregate(2));
         assert_eq!(seen(&mut memory), (Some(2), None));
-        memory.make_durable(1, vec![(key, aggregate(1))]);
+        memory.make_durable(1, &key);
+        memory.change(key, aggregate(1));
         assert_eq!(seen(&mut memory), (Some(2), Some(1)));
         memory.discard(std::iter::empty());
         assert_eq!(seen(&mut memory), (Some(1), Some(1)));

@@ -89,9 +89,19 @@ pub struct EventRef {
     pub sequence: Sequence,
 }
 
-/// The source of every choreographed command, as handlers see it. No client may use it: a handler
-/// relies on it to tell what only other aggregates may ask.
+/// The source of every choreographed command and of every Wake, as handlers see it; of a Wake the
+/// principal, too. No client may use it: a handler relies on it to tell what only other aggregates
+/// may ask.
 pub const HOST_SOURCE: &str = "zamu";
+
+/// What the owner of an aggregate asks of it when its deadline has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wake {
+    /// The sequence of the state that wanted it.
+    pub sequence: Sequence,
+    /// When that state wanted it.
+    pub deadline: Time,
+}
 
 /// A record of `<type>.requests`, as a client sent it. Any field may be empty: what is missing is
 /// found when the record is decoded, not before.
@@ -110,6 +120,9 @@ pub struct Request {
     /// Set by an operator's redrive: the dead letter of this partition to process again. All other
     /// fields are then for people only.
     pub redrive: Option<DeadLetterNumber>,
+    /// Set by the aggregate's own host: its deadline has come. Kind and body are then empty, and
+    /// only the key and this count, so that a forged one asks nothing that is not so.
+    pub wake: Option<Wake>,
     /// The command itself.
     pub body: Bytes,
 }
@@ -159,6 +172,13 @@ pub enum Cause {
         source: Bytes,
         /// The client's id.
         id: Bytes,
+    },
+    /// The aggregate's own deadline: a Wake in its own partition of `requests`.
+    Wake {
+        /// Where it stands.
+        offset: Offset,
+        /// The deadline.
+        deadline: Time,
     },
     /// A record of the aggregate's own partition of `commands`.
     Command {

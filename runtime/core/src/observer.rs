@@ -46,6 +46,12 @@ pub struct TurnReport {
     pub duplicates: u64,
     /// Faults.
     pub faults: u64,
+    /// Wakes that were put into the log.
+    pub wakes_sent: u64,
+    /// Wakes that came from the log and were no longer wanted.
+    pub wakes_unwanted: u64,
+    /// Wakes that caused no event: their deadlines are given up.
+    pub given_up: u64,
     /// Nanoseconds of each step: decode, load, decide, react, collect.
     pub step_ns: [u64; 5],
 }
@@ -72,6 +78,13 @@ pub enum Alarm<'a> {
     },
     /// Choreographed commands were refused: a defect of handlers.
     CommandsRefused {
+        /// Where.
+        partition: PartitionId,
+        /// How many.
+        count: u64,
+    },
+    /// Handlers did not answer Wakes with an event: these deadlines are given up.
+    DeadlinesGivenUp {
         /// Where.
         partition: PartitionId,
         /// How many.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::aggregate::{Aggregate, decode as decode_message};
+use crate::deadlines::{Deadlines, Hint};
 use crate::error::EngineError;
 use crate::failpoints;
 use crate::fault_rate::{FaultRate, Rates};
@@ -16,7 +17,7 @@ use crate::flush::Flush;
 use crate::guest::Guest;
 use crate::log::{CommitId, Limit, ShardLog, TurnWrite};
 use crate::memory::Memory;
-use crate::model::{DeadLetterNumber, PartitionId, Time, TurnNumber};
+use crate::model::{DeadLetterNumber, PartitionId, Request, Time, TurnNumber, Wake};
 use crate::observer::{Alarm, Observer, TurnReport};
 use crate::outcomes::{Standing, decode_record};
 use crate::proto::{BatchRecord, DeadLetter, dead_letter::Subject};
@@ -26,9 +27,9 @@ use crate::store::Store;
 use crate::topology::Topology;
 use crate::turn::decide::{Decider, Undecided};
 use crate::turn::decode::{Known, OpenLetter};
-use crate::turn::{Decided, Item, Place, Reacted, Reaction, Taken, Verdict};
+use crate::turn::{self, Decided, Item, Place, Reacted, Reaction, Sender, Taken, Task, Verdict};
 use crate::turn::{collect, decode, load, react};
-use crate::working::Working;
+use crate::working::{Working, read};
 
 /// What a partition needs of its shard to do anything.
 pub struct Tools<'a> {
@@ -96,6 +97,7 @@ pub struct Partition {
     /// Turns that are not durable yet.
     layers: VecDeque<Layer>,
     pub(crate) memory: Memory,
+    pub(crate) deadlines: Deadlines,
     rate: FaultRate,
     reaction_rates: Rates,
     trouble: Option<Trouble>,
@@ -141,6 +143,7 @@ impl Partition {
             durable: Standing::new(),
             layers: VecDeque::new(),
             memory: Memory::new(settings.cache_bytes),
+            deadlines: Deadlines::default(),
             rate: FaultRate::new(settings),
             reaction_rates: Rates::new(settings),
             trouble: None,
@@ -152,19 +155,39 @@ impl Partition {
         }
     }
 
-    /// Takes one turn for a commit, if there is input: computes it on top of all earlier ones.
+    /// Takes one turn for a commit, if there is input or a deadline has come (by `wake_until`, if
+    /// anybody is to be woken): computes it on top of all earlier ones.
     ///
     /// # Errors
     /// When no turn can be taken; the partition is as before.
     pub fn turn(
         &mut self,
         commit: CommitId,
+        wake_until: Option<Time>,
         tools: &mut Tools<'_>,
     ) -> Result<Option<TurnWrite>, Stop> {
         let taken = self.take(tools)?;
-        if taken.commands.is_empty() && taken.requests.is_empty() {
+        let wakes = match wake_until {
+            Some(now) => self.wake(commit, now, tools)?,
+            None => Vec::new(),
+        };
+        if taken.commands.is_empty() && taken.requests.is_empty() && wakes.is_empty() {
             return Ok(None);
         }
+        let turn = self.compute(commit, taken, wakes, tools);
+        if turn.is_err() {
+            self.deadlines.discard_from(commit);
+        }
+        turn.map(Some)
+    }
+
+    fn compute(
+        &mut self,
+        commit: CommitId,
+        taken: Taken,
+        wakes: Vec<Request>,
+        tools: &mut Tools<'_>,
+    ) -> Result<TurnWrite, Stop> {
         let mut clock = StepClock::start(tools.observer);
         let before = self.standing().clone();
         let letters = open_letters(self.id, &taken, &before, tools)?;
@@ -193,6 +216,7 @@ impl Partition {
         };
         self.trouble = None;
         let mut report = report(self.id, &items, &decided, &reacted);
+        report.wakes_sent = wakes.len() as u64;
         let turn = collect::Turn {
             partition: self.id,
             topology: tools.topology,
@@ -203,6 +227,7 @@ impl Partition {
             decided,
             reactions: &reactions,
             reacted,
+            wakes,
         };
         let collected = collect::collect(turn);
         clock.lap(4, tools.observer);
@@ -212,7 +237,66 @@ impl Partition {
         if let Some(reason) = pause {
             self.pause(reason, tools.observer);
         }
-        Ok(Some(self.stack(commit, collected, working)))
+        Ok(self.stack(commit, collected, working))
+    }
+
+    /// Wakes for the aggregates whose deadlines have come, to be appended by this commit.
+    fn wake(
+        &mut self,
+        commit: CommitId,
+        now: Time,
+        tools: &mut Tools<'_>,
+    ) -> Result<Vec<Request>, Stop> {
+        if self.deadlines.earliest().is_none_or(|earliest| earliest > now) {
+            return Ok(Vec::new());
+        }
+        let due = self.deadlines.due(now, self.id, tools.store)?;
+        let wanting = self.look_up(&due.hints, tools)?;
+        self.deadlines.looked_at(&due);
+        let mut wakes = self.deadlines.take_again(now);
+        for (hint, aggregate) in due.hints.into_iter().zip(wanting) {
+            let wanted = aggregate.as_ref().is_some_and(|a| a.deadline() == Some(hint.0));
+            match aggregate {
+                _ if self.deadlines.is_asked(&hint) => {}
+                Some(aggregate) if wanted => {
+                    let wake = Wake { sequence: aggregate.sequence, deadline: hint.0 };
+                    wakes.push((hint.1, wake));
+                }
+                _ => self.deadlines.drop_stale(hint),
+            }
+        }
+        let again = now.plus_ms(tools.settings.wake_retry_ms);
+        let name = &tools.topology.settings(self.id.aggregate_type).name;
+        let request = |(key, wake): (Bytes, Wake)| {
+            self.deadlines.ask(&key, wake, commit, again);
+            turn::wake_request(name, key, wake)
+        };
+        Ok(wakes.into_iter().map(request).collect())
+    }
+
+    /// The durable aggregates of hints, in their order.
+    fn look_up(
+        &mut self,
+        hints: &[Hint],
+        tools: &mut Tools<'_>,
+    ) -> Result<Vec<Option<Arc<Aggregate>>>, Stop> {
+        let mut found: Vec<_> = hints.iter().map(|(_, key)| self.memory.durable(key)).collect();
+        let missing: Vec<usize> = (0..found.len()).filter(|i| found[*i].is_none()).collect();
+        let keys: Vec<Bytes> = missing.iter().map(|i| hints[*i].1.clone()).collect();
+        if keys.is_empty() {
+            return Ok(found);
+        }
+        for (i, record) in missing.into_iter().zip(tools.store.get(self.id, &keys)?) {
+            let read = |record| read(&hints[i].1, &record).map(Arc::new);
+            found[i] = record.map(read).transpose()?;
+        }
+        Ok(found)
+    }
+
+    /// Puts in a durable aggregate that is not in the store yet.
+    pub(crate) fn change(&mut self, key: Bytes, aggregate: Arc<Aggregate>) {
+        let before = self.memory.change(key.clone(), Arc::clone(&aggregate));
+        self.deadlines.changed(&key, before.and_then(|before| before.deadline()), &aggregate);
     }
 
     fn take(&self, tools: &mut Tools<'_>) -> Result<Taken, Stop> {
@@ -349,7 +433,10 @@ impl Partition {
     pub fn make_durable(&mut self, commit: CommitId) -> Vec<Arc<BatchRecord>> {
         let mut records = Vec::new();
         while let Some(layer) = self.layers.pop_front_if(|layer| layer.commit <= commit) {
-            self.memory.make_durable(layer.commit, layer.changed);
+            for (key, aggregate) in layer.changed {
+                self.memory.make_durable(layer.commit, &key);
+                self.change(key, aggregate);
+            }
             self.durable = layer.standing;
             records.push(layer.record);
         }
@@ -359,6 +446,7 @@ impl Partition {
     /// The commits from this one on did not happen: what was computed for them is thrown away.
     pub fn discard_from(&mut self, commit: CommitId) {
         self.layers.retain(|layer| layer.commit < commit);
+        self.deadlines.discard_from(commit);
         self.memory.discard(self.layers.iter().map(|layer| (layer.commit, &layer.changed[..])));
     }
 
@@ -497,6 +585,9 @@ impl Partition {
             let count = collected.refused_commands;
             tools.observer.alarm(Alarm::CommandsRefused { partition, count });
         }
+        if report.given_up > 0 {
+            tools.observer.alarm(Alarm::DeadlinesGivenUp { partition, count: report.given_up });
+        }
         let count = collected.write.dead_letters.len() as u64;
         if count > 0 {
             tools.observer.alarm(Alarm::DeadLetters { partition, count });
@@ -580,7 +671,13 @@ fn report(
             Verdict::Refused { .. } | Verdict::Reused => report.refused += 1,
             Verdict::Duplicate { .. } => report.duplicates += 1,
             Verdict::Fault(_) => report.faults += 1,
+            Verdict::Unwanted(_) => report.wakes_unwanted += 1,
             _ => {}
+        }
+        if let (Task::Decide(ask), Verdict::Fault(_)) = (&item.task, verdict)
+            && matches!(ask.sender, Sender::Wake(_))
+        {
+            report.given_up += 1;
         }
     }
     report

@@ -14,9 +14,10 @@ use crate::failpoints;
 use crate::guest::check;
 use crate::guest::columns::{Aggregates, NEVER, PastColumns};
 use crate::log::Limit;
-use crate::model::{Event, Time, TurnNumber};
+use crate::model::{Event, Sequence, Time, TurnNumber};
 use crate::outcomes::{Standing, decode_record};
 use crate::partition::{Partition, Status, Stop, Tools};
+use crate::proto::outcome::What;
 use crate::proto::{BatchRecord, RequestOutcome, StorePosition};
 use crate::turn::load::load_keys;
 use crate::window::Entry;
@@ -124,17 +125,23 @@ impl Partition {
         events: &[Event],
         tools: &mut Tools<'_>,
     ) -> Result<(), Stop> {
-        let outcomes: Vec<&RequestOutcome> =
-            records.iter().flat_map(|r| &r.external).filter(|o| !o.unwindowed).collect();
-        let keys = events.iter().map(|e| &e.key).chain(outcomes.iter().map(|o| &o.key));
+        let of_requests = || records.iter().flat_map(|r| &r.external);
+        let outcomes: Vec<&RequestOutcome> = of_requests().filter(|o| !o.unwindowed).collect();
+        let given_up: Vec<_> = of_requests().filter_map(given_up).collect();
+        let keys = events
+            .iter()
+            .map(|e| &e.key)
+            .chain(outcomes.iter().map(|o| &o.key))
+            .chain(given_up.iter().map(|(key, _)| *key));
         let mut working = load_keys(keys, self.id, &mut self.memory, tools.store)?;
         self.fold_events(events, &mut working, tools)?;
         if !failpoints::fires(failpoints::FORGET_OUTCOMES) {
             self.fold_outcomes(&outcomes, &mut working, tools)?;
+            fold_given_up(&given_up, &mut working);
         }
         for (key, held) in working {
             if held.changed {
-                self.memory.change(key, held.aggregate);
+                self.change(key, held.aggregate);
             }
         }
         Ok(())
@@ -181,6 +188,25 @@ impl Partition {
             aggregate.window.insert(entry, settings);
         }
         Ok(())
+    }
+}
+
+/// The aggregate that has given a deadline up by this outcome, and the sequence at which it did.
+fn given_up(outcome: &RequestOutcome) -> Option<(&Bytes, Sequence)> {
+    let what = outcome.outcome.as_ref().and_then(|o| o.what.as_ref());
+    let faulted = matches!(what, Some(What::Fault(_)));
+    outcome.wake.filter(|_| faulted).map(|sequence| (&outcome.key, sequence))
+}
+
+/// Events have been folded: a sequence that has passed wants another deadline, or none.
+fn fold_given_up(given_up: &[(&Bytes, Sequence)], working: &mut Working) {
+    for (key, sequence) in given_up {
+        let Some(held) = working.get_mut(*key) else { continue };
+        let known = held.aggregate.wake_given_up == Some(*sequence);
+        if held.aggregate.sequence == *sequence && !known {
+            held.changed = true;
+            Arc::make_mut(&mut held.aggregate).wake_given_up = Some(*sequence);
+        }
     }
 }
 
@@ -301,6 +327,7 @@ impl Fold {
         held.changed = true;
         let aggregate = Arc::make_mut(&mut held.aggregate);
         aggregate.sequence = event.sequence;
+        aggregate.wake_given_up = None;
         aggregate.last_event = Some(event.number);
         Ok(())
     }

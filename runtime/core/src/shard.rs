@@ -77,6 +77,8 @@ pub struct Shard {
     /// Outcome unknown: nothing goes on before the log has settled it.
     unsettled: bool,
     fenced: bool,
+    /// Set once it is to come to rest: by how many milliseconds flushes come sooner.
+    winding_down: Option<u64>,
     effects: Vec<Effect>,
 }
 
@@ -94,6 +96,7 @@ impl Shard {
             refused: None,
             unsettled: false,
             fenced: false,
+            winding_down: None,
             effects: Vec::new(),
         }
     }
@@ -111,20 +114,26 @@ impl Shard {
         busy |= self.tell_owed();
         busy |= self.restore(now);
         busy |= self.commit(now);
-        busy |= self.flush(now);
+        busy |= self.flush(now.plus_ms(self.winding_down.unwrap_or(0)));
         self.leave();
         if self.fenced {
             Step::Fenced
         } else if busy {
             Step::Again
         } else {
-            Step::Wait(self.next_flush(now))
+            Step::Wait(self.next_due(now))
         }
     }
 
     /// What the outside world may know since this was last asked.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
+    }
+
+    /// The process is about to end: nobody is woken any more (the next process will), and what would
+    /// be flushed within so many milliseconds is flushed at once.
+    pub fn wind_down(&mut self, ahead_ms: u64) {
+        self.winding_down = Some(ahead_ms);
     }
 
     /// Lets a paused partition go on. Returns whether it was paused.
@@ -312,6 +321,7 @@ impl Shard {
     }
 
     fn turns(&mut self, id: CommitId, now: Time) -> Vec<crate::log::TurnWrite> {
+        let wake_until = self.winding_down.is_none().then_some(now);
         let mut turns = Vec::new();
         let mut records = 0;
         for partition in self.round() {
@@ -322,10 +332,11 @@ impl Shard {
             }
             self.last = Some(partition.id);
             let before = partition.standing().input;
-            match partition.turn(id, &mut tools(&mut self.parts)) {
+            match partition.turn(id, wake_until, &mut tools(&mut self.parts)) {
                 Ok(Some(turn)) => {
                     records += turn.input.requests - before.requests;
                     records += turn.input.commands - before.commands;
+                    records += turn.wakes.len() as u64;
                     turns.push(turn);
                 }
                 Ok(None) | Err(Stop::Later) => {}
@@ -415,13 +426,18 @@ impl Shard {
         self.partitions.values().map(|p| p.memory.unflushed_bytes()).sum()
     }
 
-    fn next_flush(&self, now: Time) -> Option<Time> {
+    fn next_due(&self, now: Time) -> Option<Time> {
         let every = self.parts.settings.flush_every_ms;
-        let due = self.partitions.values().filter_map(|p| p.flush_due(every)).min();
+        let flush = self.partitions.values().filter_map(|p| p.flush_due(every)).min();
+        let awake = |p: &&Partition| p.status == Status::Running && self.winding_down.is_none();
+        let running = self.partitions.values().filter(awake);
+        // One that is due by now waits for something else, which may tell nobody.
+        let deadline = running.filter_map(|p| p.deadlines.earliest()).min();
+        let deadline = deadline.map(|deadline| deadline.max(now.plus_ms(1)));
         let retry = self.refused.is_some().then(|| now.plus_ms(1));
         let untold = self.partitions.values().any(Partition::owes).then(|| now.plus_ms(1));
         let tries = self.partitions.values().filter_map(Partition::tries_again).min();
-        due.into_iter().chain(retry).chain(untold).chain(tries).min()
+        flush.into_iter().chain(deadline).chain(retry).chain(untold).chain(tries).min()
     }
 }
 

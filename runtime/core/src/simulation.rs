@@ -47,6 +47,8 @@ pub struct Process {
     pub shards: Vec<Shard>,
     /// The time of the next step.
     pub now: u64,
+    /// By how much the clock of the shards is ahead of the log's, in milliseconds.
+    pub skew: i64,
     /// Every answer that was given, by the request's place.
     pub answers: BTreeMap<(PartitionId, Offset), Outcome>,
     program: Program,
@@ -62,6 +64,7 @@ impl Process {
             store: MemoryStore::new(),
             shards: Vec::new(),
             now: 1,
+            skew: 0,
             answers: BTreeMap::new(),
             intake: log.intake(),
             log,
@@ -138,6 +141,7 @@ impl Process {
             id: Bytes::new(),
             context: Arc::new(Context::default()),
             redrive: Some(number),
+            wake: None,
             body: Bytes::new(),
         };
         self.append(partition, nothing);
@@ -151,7 +155,7 @@ impl Process {
         let mut busy = false;
         let mut fenced = false;
         for shard in &mut self.shards {
-            let step = shard.step(Time(self.now));
+            let step = shard.step(Time(self.now.saturating_add_signed(self.skew)));
             busy |= step == Step::Again;
             fenced |= step == Step::Fenced;
             for Effect::Durable { partition, record } in shard.take_effects() {
@@ -167,6 +171,12 @@ impl Process {
         self.now += 1;
         self.log.tick(Time(self.now));
         busy
+    }
+
+    /// So much time passes, in milliseconds, without a step: what has a deadline by then is due.
+    pub fn advance(&mut self, ms: u64) {
+        self.now += ms;
+        self.log.tick(Time(self.now));
     }
 
     /// Steps until nothing is left to do: all input decided, all turns durable and flushed.

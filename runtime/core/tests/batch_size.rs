@@ -1,5 +1,5 @@
-//! Batch size never changes a result: one fixed log of requests, with duplicates, refusals and
-//! poison, gives the same events, commands per channel, outcomes and aggregate records, byte for
+//! Batch size never changes a result: one fixed log of requests, with duplicates, refusals, poison
+//! and Wakes, gives the same events, commands per channel, outcomes and aggregate records, byte for
 //! byte, whatever a turn takes at once.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -9,6 +9,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use common::model::Model;
 use common::toy::Behaviour;
 use common::{CELL, Layout, World};
 use zamu_core::model::{Command, Event, PartitionId};
@@ -31,13 +32,14 @@ fn kind(rng: &mut Prng) -> &'static str {
 }
 
 fn body(rng: &mut Prng) -> String {
-    match rng.below(14) {
+    match rng.below(20) {
         0 => "no".into(),
         1 => "done".into(),
         2 => "trap".into(),
         3 => "lie".into(),
         4 => "13".into(),
         5 => "twice 4".into(),
+        14..20 => format!("@{}", 100_000 + rng.below(10)),
         n => n.to_string(),
     }
 }
@@ -48,11 +50,21 @@ fn run(batch: usize, anonymous: bool, seed: u64) -> Result {
     let settings = Settings { fault_share_max: 2.0, ..calm.settings.clone() };
     let mut world = World::new(Layout { behaviour, settings, ..calm });
     let mut rng = Prng::new(seed);
+    // The shard's clock is before all deadlines and the log's past them: the Wakes are those that
+    // stand in the log, at the same places whatever the batch.
+    world.skew = -600 * 30_000;
+    let mut model = Model::new();
     let mut sent: Vec<(String, u64, &str, String)> = Vec::new();
     for n in 0..600_u64 {
         // A window of ids lasts for some thirty requests.
         world.set_time(n * 30_000);
         let fresh = (format!("c{}", rng.below(20)), n, kind(&mut rng), body(&mut rng));
+        if let Some(at) = model.deadlines.get(&fresh.0).filter(|_| rng.below(3) > 0) {
+            let (at, sequence) = (*at, model.sequence(&fresh.0) - rng.below(8) / 7);
+            world.send_wake(&fresh.0, sequence, at);
+            follow(&mut model, &world);
+            continue;
+        }
         let (key, id, kind, body) = match sent.len().checked_sub(1 + rng.index(60)) {
             Some(before) if rng.below(4) == 0 => {
                 let (key, id, kind, same) = sent[before].clone();
@@ -61,9 +73,11 @@ fn run(batch: usize, anonymous: bool, seed: u64) -> Result {
             _ => fresh,
         };
         world.send_kind(&key, &id.to_string(), kind, &body);
+        follow(&mut model, &world);
         sent.push((key, id, kind, body));
     }
     world.settle();
+    assert!(model.wakes.iter().all(|times| *times > 5), "{:?}", model.wakes);
     let cells = PartitionId { aggregate_type: CELL, number: 0 };
     let contents = world.log.contents(cells);
     let mirror = world.contents(common::MIRROR, 0);
@@ -79,6 +93,12 @@ fn run(batch: usize, anonymous: bool, seed: u64) -> Result {
         dead_letters: contents.dead_letters,
         records: world.store.clone().scan(cells, None, usize::MAX).unwrap().into_iter().collect(),
     }
+}
+
+/// The model decides what was sent last.
+fn follow(model: &mut Model, world: &World) {
+    let sent = world.contents(CELL, 0).requests.pop().expect("it is durable at once");
+    model.take(&sent, false);
 }
 
 #[test]

@@ -118,3 +118,17 @@ fn a_recovery_that_forgets_outcomes_is_found() {
         expect("answer", world.answer(3), "duplicate of 1: refused full".to_string())
     });
 }
+
+#[test]
+fn a_forgotten_deadline_is_found() {
+    control(failpoints::FORGET_DEADLINES, "sum: 0, not 500", || {
+        let mut world = World::new(Layout::calm(10));
+        world.send("c", "1", "@5000");
+        world.settle();
+        world.crash(&mut Prng::new(1));
+        world.settle();
+        world.advance(5_000);
+        world.settle();
+        expect("sum", world.sum(CELL, "c"), 500)
+    });
+}

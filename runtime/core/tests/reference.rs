@@ -27,9 +27,9 @@ fn any_run_equals_the_reference_model() {
     for seed in only.map_or(0..SEEDS, |seed| seed..seed + 1) {
         let run = std::panic::catch_unwind(|| run(seed));
         match run {
-            Ok((turns, counts)) => {
+            Ok((turns, counts, wakes)) => {
                 least_turns = least_turns.min(turns);
-                seen.add(&counts);
+                seen.add(&counts, wakes);
             }
             Err(cause) => {
                 let said = cause.downcast_ref::<String>().cloned().unwrap_or_default();
@@ -47,10 +47,15 @@ fn any_run_equals_the_reference_model() {
 #[derive(Debug, Default)]
 struct Seen {
     faults: [u64; 9],
+    /// Wakes that were answered, came in vain, and were given up.
+    wakes: [u64; 3],
 }
 
 impl Seen {
-    fn add(&mut self, counts: &Counts) {
+    fn add(&mut self, counts: &Counts, wakes: [u64; 3]) {
+        for (sum, times) in self.wakes.iter_mut().zip(wakes) {
+            *sum += times;
+        }
         let struck = [
             counts.refused,
             counts.aborted,
@@ -72,13 +77,18 @@ impl Seen {
             self.faults.iter().all(|times| *times >= 100),
             "some fault hardly strikes: {self:?}"
         );
+        assert!(
+            self.wakes.iter().all(|times| *times >= 2 * SEEDS),
+            "deadlines hardly come: {self:?}"
+        );
     }
 }
 
-/// Runs one seed; returns how many turns were taken, and what struck.
-fn run(seed: u64) -> (u64, Counts) {
+/// Runs one seed; returns how many turns were taken, what struck, and what became of Wakes.
+fn run(seed: u64) -> (u64, Counts, [u64; 3]) {
     let mut rng = Prng::new(seed);
     let mut world = World::new(layout(seed, &mut rng));
+    world.skew = 4 * (rng.below(4) as i64 - 1);
     let mut sent = 0;
     let mut losses = Vec::new();
     while turns(&world) < 200 {
@@ -105,13 +115,21 @@ fn run(seed: u64) -> (u64, Counts) {
         }
     }
     world.log.set_faults(Faults::slow());
-    world.settle();
+    let_deadlines_pass(&mut world);
     let mended_at = mend_and_redrive(&mut world, &mut rng);
     check(&mut world, &mended_at, &losses);
     world.crash(&mut rng);
-    world.settle();
-    check(&mut world, &mended_at, &losses);
-    (turns(&world), world.log.counts())
+    let_deadlines_pass(&mut world);
+    let wakes = check(&mut world, &mended_at, &losses);
+    (turns(&world), world.log.counts(), wakes)
+}
+
+/// All deadlines that were set lie in the past afterwards, and so do those that follow from them.
+fn let_deadlines_pass(world: &mut World) {
+    for _ in 0..3 {
+        world.advance(150);
+        world.settle();
+    }
 }
 
 fn layout(seed: u64, rng: &mut Prng) -> Layout {
@@ -119,6 +137,7 @@ fn layout(seed: u64, rng: &mut Prng) -> Layout {
         turn: limit(1 + rng.index(8)),
         commit_records: 1 + rng.index(20),
         flush_every_ms: rng.between(1, 50),
+        wake_retry_ms: rng.between(1, 100),
         release_every_ms: rng.between(1, 200),
         flush_chunk: 1 + rng.index(4),
         restore_chunk: limit(1 + rng.index(10)),
@@ -140,7 +159,10 @@ fn send(world: &mut World, rng: &mut Prng, n: u64) {
     let key = format!("c{}", rng.below(9));
     // One in five repeats an id of the recent past, with the same content or with other.
     let id = if rng.below(5) == 0 { n.saturating_sub(rng.below(30)) } else { n };
-    let body = match (id * 7 + rng.below(20) / 19) % 23 {
+    let now = world.now;
+    let body = match (id * 7 + rng.below(20) / 19) % 31 {
+        23 => "@".into(),
+        24..=30 => format!("@{}", now + rng.below(40)),
         0 => "no".to_string(),
         1 => "done".into(),
         2 => "trap".into(),
@@ -165,7 +187,7 @@ fn mend_and_redrive(world: &mut World, rng: &mut Prng) -> Vec<u64> {
     let ends: Vec<u64> = (0..PARTITIONS)
         .map(|p| world.contents(CELL, p).requests.last().map_or(0, |r| r.offset + 1))
         .collect();
-    world.settle();
+    let_deadlines_pass(world);
     for number in 0..PARTITIONS {
         let partition = PartitionId { aggregate_type: CELL, number };
         for letter in world.open_dead_letters(partition) {
@@ -175,7 +197,7 @@ fn mend_and_redrive(world: &mut World, rng: &mut Prng) -> Vec<u64> {
             }
         }
     }
-    world.settle();
+    let_deadlines_pass(world);
     ends
 }
 
@@ -196,7 +218,9 @@ impl Loss {
     }
 }
 
-fn check(world: &mut World, mended_at: &[u64], losses: &[Loss]) {
+/// Returns what became of Wakes.
+fn check(world: &mut World, mended_at: &[u64], losses: &[Loss]) -> [u64; 3] {
+    let mut wakes = [0; 3];
     let mut mirrored: BTreeMap<String, u64> = BTreeMap::new();
     for number in 0..PARTITIONS {
         let contents = world.contents(CELL, number);
@@ -209,6 +233,10 @@ fn check(world: &mut World, mended_at: &[u64], losses: &[Loss]) {
             assert!(told || lost, "request {} of {partition:?} has no answer", request.offset);
         }
         check_events(&contents, &model);
+        assert_eq!(model.deadlines, BTreeMap::new(), "deadlines that passed and nobody woke");
+        for (sum, times) in wakes.iter_mut().zip(model.wakes) {
+            *sum += times;
+        }
         for (key, sum) in &model.sums {
             assert_eq!(world.sum(CELL, key), *sum, "sum of {key}");
         }
@@ -224,6 +252,7 @@ fn check(world: &mut World, mended_at: &[u64], losses: &[Loss]) {
         assert_eq!(world.sum(MIRROR, &key), expected, "mirror {key}");
     }
     check_channels(world);
+    wakes
 }
 
 fn check_answers(world: &World, partition: PartitionId, model: &Model) {

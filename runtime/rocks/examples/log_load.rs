@@ -251,6 +251,7 @@ fn turn(partition: PartitionId, turn: u64, input: InputPositions, to: PartitionI
         commands: vec![(to, (0..EVENTS_PER_TURN).map(command).collect())],
         outcome: (0..EVENTS_PER_TURN).flat_map(|i| unique(turn * 1_000 + i)).collect(),
         dead_letters: Vec::new(),
+        wakes: Vec::new(),
     }
 }
 
@@ -263,6 +264,7 @@ fn request(n: u64) -> Request {
         id: name.clone(),
         context: Arc::default(),
         redrive: None,
+        wake: None,
         body: body(&name, n),
     }
 }

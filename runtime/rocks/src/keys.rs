@@ -308,10 +308,14 @@ pub(crate) fn store_family(type_name: &str, partition: u32) -> String {
 
 /// Key of a partition's position in the store.
 pub(crate) const STORE_POSITION: &[u8] = &[0];
-/// The first byte of all other keys in the store.
+/// The first byte of the keys of records in the store.
 pub(crate) const STORE_DATA: u8 = 1;
+/// The first byte of the entries of the store's index of deadlines: above all records.
+pub(crate) const STORE_DEADLINES: u8 = 2;
 /// Above all keys in the store.
-pub(crate) const STORE_END: &[u8] = &[2];
+pub(crate) const STORE_END: &[u8] = &[3];
+/// Bytes of an index entry before the key.
+const STORE_DEADLINE_LEN: usize = 9;
 
 /// The key under which the store keeps `key`.
 pub(crate) fn store_key(key: &[u8]) -> Vec<u8> {
@@ -319,6 +323,22 @@ pub(crate) fn store_key(key: &[u8]) -> Vec<u8> {
     stored.push(STORE_DATA);
     stored.extend_from_slice(key);
     stored
+}
+
+/// The entry of the store's index of deadlines for `key`; its value is empty. Entries are in the
+/// order of (deadline, key).
+pub(crate) fn store_deadline(deadline: Time, key: &[u8]) -> Vec<u8> {
+    let mut stored = Vec::with_capacity(STORE_DEADLINE_LEN + key.len());
+    stored.push(STORE_DEADLINES);
+    stored.extend_from_slice(&deadline.0.to_be_bytes());
+    stored.extend_from_slice(key);
+    stored
+}
+
+/// The deadline of an index entry, and where its key begins.
+pub(crate) fn deadline_of_entry(stored: &[u8]) -> Option<(Time, usize)> {
+    let deadline = stored.get(1..STORE_DEADLINE_LEN)?;
+    Some((Time(u64::from_be_bytes(deadline.try_into().ok()?)), STORE_DEADLINE_LEN))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -380,7 +400,8 @@ mod tests {
         assert_eq!(hex(&seal_note(EPOCH, b"x")), "01d317b32f78");
         assert_eq!(store_family("accounts", 7), "accounts.7");
         assert_eq!(hex(&store_key(b"k")), "016b");
-        assert_eq!((STORE_POSITION, STORE_END), (&[0_u8][..], &[2_u8][..]));
+        assert_eq!(hex(&store_deadline(Time(258), b"k")), "0200000000000001026b");
+        assert_eq!(STORE_POSITION, [0]);
     }
 
     #[test]
@@ -398,6 +419,24 @@ mod tests {
         assert_eq!(segment_of_family(&segment_family(14)), Some(14));
         assert_eq!(segment_of_events_family(&events_family(15)), Some(15));
         assert_eq!(segment_of_family(&events_family(15)), None);
+        assert_eq!(deadline_of_entry(&store_deadline(Time(258), b"k")), Some((Time(258), 9)));
+        assert_eq!(deadline_of_entry(&[2, 0, 0]), None);
+    }
+
+    #[test]
+    fn deadlines_stand_above_all_records_in_their_order() {
+        let stored = [
+            STORE_POSITION.to_vec(),
+            store_key(b""),
+            store_key(&[0xff; 40]),
+            store_deadline(Time(0), b""),
+            store_deadline(Time(0), &[0xff]),
+            store_deadline(Time(255), b"b"),
+            store_deadline(Time(256), b"a"),
+            store_deadline(Time(u64::MAX), &[0xff; 40]),
+            STORE_END.to_vec(),
+        ];
+        assert!(stored.is_sorted(), "{stored:?}");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What the host demands of the columns that a guest returns. Guests lie; a lie is a fault, and it
 //! names the column.
 
-use super::columns::{ACCEPTED, Blobs, Decision, NOTHING, Outcomes, REFUSED, SentColumns, States};
+use super::columns::{
+    ACCEPTED, Blobs, Decision, NOTHING, Outcomes, REFUSED, SentColumns, States, WAKE,
+};
 use super::manifest::{Manifest, TypeKinds};
 use super::{Fault, FaultReason};
 
@@ -39,6 +41,26 @@ pub fn decision(decision: &Decision, slots: &[u32], types: &[u32], manifest: &Ma
         }
     }
     states(&decision.states, types.len(), manifest)
+}
+
+/// Checks that every Wake among commands of these kinds caused an event; the decision fits them. The
+/// fault names the first that did not.
+///
+/// # Errors
+/// Such a fault.
+pub fn wakes(decision: &Decision, kinds: &[u32]) -> Checked {
+    let answered = |i: u32| decision.events.cause.binary_search(&i).is_ok();
+    let wakes = kinds.iter().zip(0..).filter(|(kind, _)| **kind == WAKE);
+    let Some((_, i)) = wakes.into_iter().find(|(_, i)| !answered(*i)) else { return Ok(()) };
+    let outcomes = &decision.outcomes;
+    let text = |blobs: &Blobs| String::from_utf8_lossy(blobs.get(i as usize)).into_owned();
+    let what = match outcomes.code[i as usize] {
+        REFUSED => format!("refused with {}: {}", text(&outcomes.reasons), text(&outcomes.details)),
+        ACCEPTED => "accepted without an event".into(),
+        _ => "answered with nothing to do".into(),
+    };
+    let message = format!("the Wake of a state that has a deadline was {what}");
+    Err(Fault { culprit: Some(i), reason: FaultReason::WakeUnanswered, message })
 }
 
 /// Checks states: one per slot, of a schema that the manifest has.

@@ -3,6 +3,8 @@
 
 /// `wake-at` of an aggregate that wants no Wake.
 pub const NEVER: u64 = u64::MAX;
+/// `kind` of a command that is a Wake: the deadline of its aggregate's state has come.
+pub const WAKE: u32 = u32::MAX;
 
 /// Byte strings of different lengths, packed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,7 +92,7 @@ pub struct Aggregates {
 pub struct CommandColumns {
     /// Which aggregate.
     pub slot: Vec<u32>,
-    /// Index into the manifest's kinds.
+    /// Index into the manifest's kinds, or [`WAKE`], which has no body.
     pub kind: Vec<u32>,
     /// Milliseconds since 1970.
     pub time: Vec<u64>,

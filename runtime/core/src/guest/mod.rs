@@ -92,6 +92,8 @@ pub enum FaultReason {
     Output,
     /// Returned columns contradict each other or the manifest.
     BadOutput,
+    /// A Wake caused no event.
+    WakeUnanswered,
     /// The guest itself said that it cannot work on the batch.
     Returned,
     /// The instance could not be made.
@@ -118,6 +120,7 @@ impl FaultReason {
             Self::Memory => "memory",
             Self::Output => "output",
             Self::BadOutput => "bad-output",
+            Self::WakeUnanswered => "wake-unanswered",
             Self::Returned => "returned",
             Self::Instantiate => "instantiate",
             Self::Host => "host",

@@ -27,6 +27,12 @@ pub trait Rules: Send {
     /// The toy broke at this item.
     fn react(&mut self, event: &Item<'_>) -> Result<Vec<Sent>, FaultReason>;
 
+    /// When a state wants to be woken; [`NEVER`] by default. A Wake comes as a command of kind
+    /// [`WAKE`](super::columns::WAKE).
+    fn wake_at(&self, _state: &[u8]) -> u64 {
+        NEVER
+    }
+
     /// A last word on what `decide` returns: the place for lies.
     fn distort(&mut self, _decision: &mut Decision) {}
 
@@ -41,6 +47,8 @@ pub struct Item<'a> {
     pub key: &'a [u8],
     /// Index of its kind.
     pub kind: u32,
+    /// Its time.
+    pub time: u64,
     /// Its body.
     pub body: &'a [u8],
 }
@@ -88,6 +96,14 @@ impl<R: Rules> Native<R> {
         Fault { culprit, reason, message: "the toy broke".into() }
     }
 
+    fn all(&self, states: &[Vec<u8>]) -> States {
+        States {
+            schemas: vec![0; states.len()],
+            bytes: states.iter().map(Vec::as_slice).collect(),
+            wake_at: states.iter().map(|state| self.rules.wake_at(state)).collect(),
+        }
+    }
+
     fn evolve_slot(
         &mut self,
         item: usize,
@@ -111,6 +127,7 @@ impl<R: Rules> Guest for Native<R> {
             let command = Item {
                 key: aggregates.keys.get(slot),
                 kind: commands.kind[i],
+                time: commands.time[i],
                 body: commands.bodies.get(i),
             };
             let answer = self
@@ -127,12 +144,12 @@ impl<R: Rules> Guest for Native<R> {
             decision.outcomes.details.push(b"");
             decision.outcomes.replies.push(&reply);
             for (kind, body) in events {
-                let event = Item { key: command.key, kind, body: &body };
+                let event = Item { kind, body: &body, ..command };
                 self.evolve_slot(i, &mut states[slot], &event)?;
                 push_event(&mut decision.events, i, kind, &body);
             }
         }
-        decision.states = all(&states);
+        decision.states = self.all(&states);
         self.rules.distort(&mut decision);
         Ok(decision)
     }
@@ -142,17 +159,22 @@ impl<R: Rules> Guest for Native<R> {
         for i in 0..events.slot.len() {
             let slot = events.slot[i] as usize;
             let key = aggregates.keys.get(slot);
-            let event = Item { key, kind: events.kind[i], body: events.bodies.get(i) };
+            let (kind, time) = (events.kind[i], events.time[i]);
+            let event = Item { key, kind, time, body: events.bodies.get(i) };
             self.evolve_slot(i, &mut states[slot], &event)?;
         }
-        Ok(all(&states))
+        Ok(self.all(&states))
     }
 
     fn react(&mut self, events: &EventColumns) -> Result<SentColumns, Fault> {
         let mut sent = SentColumns::default();
         for i in 0..events.kind.len() {
-            let event =
-                Item { key: events.keys.get(i), kind: events.kind[i], body: events.bodies.get(i) };
+            let event = Item {
+                key: events.keys.get(i),
+                kind: events.kind[i],
+                time: events.time[i],
+                body: events.bodies.get(i),
+            };
             let commands = self.rules.react(&event).map_err(|reason| self.fault(i, reason))?;
             for Sent { aggregate_type, key, kind, body } in commands {
                 sent.cause.push(i as u32);
@@ -180,12 +202,4 @@ fn push_event(events: &mut DecidedEvents, cause: usize, kind: u32, body: &[u8]) 
     events.cause.push(cause as u32);
     events.kind.push(kind);
     events.bodies.push(body);
-}
-
-fn all(states: &[Vec<u8>]) -> States {
-    States {
-        schemas: vec![0; states.len()],
-        bytes: states.iter().map(Vec::as_slice).collect(),
-        wake_at: vec![NEVER; states.len()],
-    }
 }

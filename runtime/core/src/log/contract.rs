@@ -130,6 +130,7 @@ macro_rules! log_contract {
             a_commit_of_two_partitions_happens_as_a_whole
             a_turn_without_input_or_output_leaves_its_record
             a_turn_may_send_to_its_own_partition
+            wakes_stand_behind_the_requests_of_their_partition
             partitions_do_not_mix
             a_big_commit_is_one_commit
             what_was_durable_is_found_after_a_restart
@@ -149,6 +150,7 @@ macro_rules! log_contract {
             durable_commits_survive_the_loss_of_power
             the_loss_of_power_leaves_a_prefix_of_whole_commits_at_every_point
             a_cause_survives_with_its_consequence_across_shards
+            wakes_survive_with_their_commit_and_not_without
             an_answered_append_survives_the_loss_of_power
             the_log_goes_on_after_the_loss_of_power
         }
@@ -173,6 +175,7 @@ macro_rules! log_contract {
             a_doubtful_commit_that_happened_is_there_once_resolved
             a_doubtful_commit_that_did_not_happen_never_will
             of_doubtful_commits_a_prefix_happened
+            an_aborted_commit_leaves_no_wakes
             nothing_is_taken_between_unknown_and_resolve
             the_shard_goes_on_after_resolving
         }

@@ -61,6 +61,8 @@ pub struct TurnWrite {
     pub outcome: Bytes,
     /// Encoded dead letters, numbered without a gap.
     pub dead_letters: Vec<(DeadLetterNumber, Bytes)>,
+    /// Wakes for aggregates of this partition.
+    pub wakes: Vec<Request>,
 }
 
 /// Where a partition stands in its two inputs: the next offsets to take.
@@ -107,6 +109,10 @@ pub struct LowWater {
 /// order of their ids; what one commit holds becomes visible at once.
 ///
 /// **Atomicity.** A commit happens as a whole or not at all, over every crash.
+///
+/// **Wakes.** Those of a turn are appended to the partition's own `requests` by the commit itself,
+/// in their order and behind all that stands there, with the log's append time, and are taken from
+/// there like any other request.
 ///
 /// **Written and durable.** Written records can be taken by shards of this process; only durable
 /// ones can be read ([`ShardLog::read_events`] and its siblings), and a restart finds all durable

@@ -31,6 +31,9 @@ pub struct PartitionView {
     pub ends: InputPositions,
     /// How many dead letters are open.
     pub dead_letters: u64,
+    /// How many deadlines are in memory: those that are not in the store yet, and those whose Wakes
+    /// are on their way. All others cost nothing but space in the store.
+    pub deadlines: u64,
 }
 
 /// What a read can fail with.
@@ -110,6 +113,7 @@ impl Shard {
                 position: p.durable.input,
                 ends: log.input_ends(p.id),
                 dead_letters: p.durable.dead_letters_open.len() as u64,
+                deadlines: p.deadlines.in_memory() as u64,
             })
             .collect()
     }

@@ -55,6 +55,10 @@ macro_rules! store_contract {
             keys_are_any_bytes_and_scans_are_in_their_order
             a_scan_goes_on_after_a_key_whether_or_not_it_is_there
             a_scan_gives_no_more_than_its_limit
+            deadlines_come_in_the_order_of_time_and_key
+            deadlines_are_given_within_their_bounds_and_limit
+            deadlines_are_no_records_and_records_no_deadlines
+            a_deadline_that_is_done_and_put_in_one_write_is_there
             partitions_are_independent
             clearing_removes_all_of_one_partition
             a_cleared_partition_can_be_filled_again
@@ -70,6 +74,7 @@ macro_rules! store_contract {
             a_write_survives_whole_or_not_at_all
             a_crash_never_brings_half_of_a_cleared_partition_back
             a_synced_write_survives_every_crash
+            deadlines_survive_with_the_records_of_their_write
             syncing_one_partition_is_enough_for_that_partition
             syncing_again_and_syncing_nothing_are_no_errors
         }
@@ -95,6 +100,7 @@ fn write(puts: &[(&str, &str)], deletes: &[&str], position: &str) -> Write {
         puts: puts.iter().map(|(key, value)| (bytes(key), bytes(value))).collect(),
         deletes: deletes.iter().map(|key| bytes(key)).collect(),
         position: (!position.is_empty()).then(|| bytes(position)),
+        ..Write::default()
     }
 }
 

@@ -5,7 +5,7 @@
 //! All handles of one [`MemoryStore`] are one process's view of one store; a crash leaves them
 //! usable, as if opened again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use super::{Store, Write};
 use crate::error::EngineError;
-use crate::model::PartitionId;
+use crate::model::{PartitionId, Time};
 use crate::prng::Prng;
 
 /// The store. Clones are the same one.
@@ -25,6 +25,7 @@ pub struct MemoryStore {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Contents {
     records: BTreeMap<Bytes, Bytes>,
+    deadlines: BTreeSet<(Time, Bytes)>,
     position: Option<Bytes>,
 }
 
@@ -37,7 +38,12 @@ struct Partition {
 
 /// What was there before.
 enum Undo {
-    Write { records: Vec<(Bytes, Option<Bytes>)>, position: Option<Bytes> },
+    Write {
+        records: Vec<(Bytes, Option<Bytes>)>,
+        /// Entries of the index, and whether they were there.
+        deadlines: Vec<((Time, Bytes), bool)>,
+        position: Option<Bytes>,
+    },
     Clear(Contents),
 }
 
@@ -79,6 +85,14 @@ impl MemoryStore {
         let records = partitions.get(&partition).map(|p| &p.contents.records);
         let pairs = records.into_iter().flatten();
         pairs.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// All deadlines of a partition, in their order, for comparing.
+    #[must_use]
+    pub fn all_deadlines(&self, partition: PartitionId) -> Vec<(Time, Bytes)> {
+        let partitions = self.lock();
+        let deadlines = partitions.get(&partition).map(|p| &p.contents.deadlines);
+        deadlines.into_iter().flatten().cloned().collect()
     }
 
     /// Every change of a partition is made in one piece: what a panic elsewhere leaves is whole.
@@ -129,6 +143,20 @@ impl Store for MemoryStore {
         }))
     }
 
+    fn deadlines(
+        &mut self,
+        partition: PartitionId,
+        from: (Time, &[u8]),
+        until: Time,
+        limit: usize,
+    ) -> Result<Vec<(Time, Bytes)>, EngineError> {
+        let from = (from.0, Bytes::copy_from_slice(from.1));
+        Ok(self.with(partition, |p| {
+            let entries = p.contents.deadlines.range(from..);
+            entries.take_while(|(deadline, _)| *deadline <= until).take(limit).cloned().collect()
+        }))
+    }
+
     fn clear(&mut self, partition: PartitionId) -> Result<(), EngineError> {
         self.with(partition, |p| {
             let before = std::mem::take(&mut p.contents);
@@ -149,8 +177,13 @@ impl Partition {
             let before = self.contents.records.remove(key);
             undo.push((key.clone(), before));
         }
+        let deadlines = &mut self.contents.deadlines;
+        let gone = write.deadlines_done.iter().map(|d| (d.clone(), deadlines.remove(d)));
+        let mut undo_deadlines: Vec<_> = gone.collect();
+        let put = write.deadlines.iter().map(|d| (d.clone(), !deadlines.insert(d.clone())));
+        undo_deadlines.extend(put);
         let position = self.contents.position.clone();
-        self.journal.push(Undo::Write { records: undo, position });
+        self.journal.push(Undo::Write { records: undo, deadlines: undo_deadlines, position });
         if write.position.is_some() {
             self.contents.position.clone_from(&write.position);
         }
@@ -159,7 +192,10 @@ impl Partition {
     fn crash(&mut self, kept: usize) {
         while self.journal.len() > kept {
             match self.journal.pop() {
-                Some(Undo::Write { records, position }) => self.undo(records, position),
+                Some(Undo::Write { records, deadlines, position }) => {
+                    self.undo(records, position);
+                    self.undo_deadlines(deadlines);
+                }
                 Some(Undo::Clear(before)) => self.contents = before,
                 None => {}
             }
@@ -175,6 +211,16 @@ impl Partition {
             };
         }
         self.contents.position = position;
+    }
+
+    fn undo_deadlines(&mut self, deadlines: Vec<((Time, Bytes), bool)>) {
+        for (entry, was_there) in deadlines.into_iter().rev() {
+            if was_there {
+                self.contents.deadlines.insert(entry);
+            } else {
+                self.contents.deadlines.remove(&entry);
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ pub mod memory;
 use bytes::Bytes;
 
 use crate::error::EngineError;
-use crate::model::PartitionId;
+use crate::model::{PartitionId, Time};
 
 /// The records of one partition and its position, as one shard uses them.
 ///
@@ -60,7 +60,20 @@ pub trait Store: Send {
         limit: usize,
     ) -> Result<Vec<(Bytes, Bytes)>, EngineError>;
 
-    /// Removes all of a partition, position included.
+    /// Up to `limit` entries of the index of deadlines, in the order of (deadline, key), none before
+    /// `from` and none later than `until`.
+    ///
+    /// # Errors
+    /// As the engine has them.
+    fn deadlines(
+        &mut self,
+        partition: PartitionId,
+        from: (Time, &[u8]),
+        until: Time,
+        limit: usize,
+    ) -> Result<Vec<(Time, Bytes)>, EngineError>;
+
+    /// Removes all of a partition, deadlines and position included.
     ///
     /// # Errors
     /// As the engine has them.
@@ -74,6 +87,10 @@ pub struct Write {
     pub puts: Vec<(Bytes, Bytes)>,
     /// Keys to remove.
     pub deletes: Vec<Bytes>,
+    /// Entries to remove from the index of deadlines, before others are put.
+    pub deadlines_done: Vec<(Time, Bytes)>,
+    /// Entries to put into the index of deadlines: when, and the key of which aggregate.
+    pub deadlines: Vec<(Time, Bytes)>,
     /// The new position.
     pub position: Option<Bytes>,
 }

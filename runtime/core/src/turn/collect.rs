@@ -15,7 +15,7 @@ use crate::channels::Channels;
 use crate::dead_letters;
 use crate::failpoints;
 use crate::log::{InputPositions, TurnWrite};
-use crate::model::{ChannelStamp, Command, DeadLetterNumber, PartitionId, Time};
+use crate::model::{ChannelStamp, Command, DeadLetterNumber, PartitionId, Request, Time};
 use crate::outcomes::{Standing, encode_record, roll};
 use crate::proto::{self, BatchRecord, dead_letter::Subject as DeadSubject};
 use crate::topology::{BoundHandler, Topology};
@@ -53,6 +53,8 @@ pub struct Turn<'a> {
     pub reactions: &'a [(usize, Option<Arc<str>>)],
     /// What came of that.
     pub reacted: Reacted,
+    /// Wakes for aggregates of the partition.
+    pub wakes: Vec<Request>,
 }
 
 /// The reactions of a turn: all decided events, and redriven ones, in the order of their items.
@@ -117,6 +119,7 @@ pub fn collect(turn: Turn<'_>) -> Collected {
         commands,
         outcome: Bytes::new(),
         dead_letters: written,
+        wakes: turn.wakes,
     };
     standing.hash = roll(&turn.before.hash, &write, &record);
     standing.write_to(turn.before, &mut record, &turn.topology.types);
@@ -297,6 +300,7 @@ fn request_outcome(
             details: "this source has used this id for another command".into(),
         }),
         Verdict::Dropped(reason) => What::Dropped(proto::Dropped { reason: reason.clone() }),
+        Verdict::Unwanted(why) => What::Dropped(proto::Dropped { reason: (*why).into() }),
         Verdict::Reacted => match letter {
             Some(dead_letter) => What::Fault(proto::Fault { dead_letter }),
             None => What::Nothing(proto::Nothing::default()),
@@ -316,11 +320,15 @@ fn request_outcome(
     if let Task::Decide(ask) = &item.task {
         entry.key = ask.key.clone();
         entry.principal = ask.context.principal.clone();
-        if let Sender::External { source, id, content } = &ask.sender {
-            entry.source = source.clone();
-            entry.id = id.clone();
-            entry.content = Bytes::copy_from_slice(content);
-            entry.unwindowed = verdict.outcome().is_none();
+        match &ask.sender {
+            Sender::External { source, id, content } => {
+                entry.source = source.clone();
+                entry.id = id.clone();
+                entry.content = Bytes::copy_from_slice(content);
+                entry.unwindowed = verdict.outcome().is_none();
+            }
+            Sender::Wake(wake) => entry.wake = Some(wake.sequence),
+            Sender::Choreographed { .. } => {}
         }
     }
     entry

@@ -63,7 +63,8 @@ impl Decider<'_> {
         while let Some(part) = work.pop() {
             let facts =
                 Facts { topology: self.topology, partition: self.partition, working: self.working };
-            let plan = Plan::of(items, part, &facts);
+            let (plan, rest) = Plan::of(items, part, &facts);
+            work.extend(rest);
             match self.ask(&plan) {
                 Ok(decision) => self.settle(&plan, &decision, items, &mut decided)?,
                 Err(fault) => match after_fault(&plan.part, &plan.asked, &fault) {
@@ -93,7 +94,8 @@ impl Decider<'_> {
         let decision = self.guest.decide(&plan.aggregates, &commands)?;
         let manifest = &self.owner().spec.manifest;
         let types = &plan.aggregates.aggregate_type;
-        let checked = check::decision(&decision, &commands.slot, types, manifest);
+        let checked = check::decision(&decision, &commands.slot, types, manifest)
+            .and_then(|()| check::wakes(&decision, &commands.kind));
         if checked.is_err() {
             // The call itself succeeded: the guest does not know that it lied.
             self.guest.renew();
@@ -110,6 +112,11 @@ impl Decider<'_> {
                 Sender::External { source, id, .. } => {
                     columns.sources.push(source);
                     columns.ids.push(id);
+                }
+                Sender::Wake(_) => {
+                    columns.sources.push(HOST_SOURCE.as_bytes());
+                    // It is its own correlation.
+                    columns.ids.push(&ask.context.correlation);
                 }
                 Sender::Choreographed { event, handler, index, .. } => {
                     columns.sources.push(HOST_SOURCE.as_bytes());
@@ -202,6 +209,7 @@ impl Decider<'_> {
             (Kind::clone(&owner.spec.manifest.kinds[kind as usize]), Arc::clone(&owner.spec.name));
         let aggregate = self.change(&ask.key);
         aggregate.sequence += 1;
+        aggregate.wake_given_up = None;
         let previous = aggregate.last_event.replace(number);
         Event {
             number,
@@ -319,6 +327,9 @@ impl Decider<'_> {
         }
         let failure = Failure::of(fault);
         decided.verdicts.push(Verdict::Fault(failure.clone()));
+        if let Sender::Wake(wake) = plan.asks[0].sender {
+            self.change(&plan.asks[0].key).wake_given_up = Some(wake.sequence);
+        }
         self.count_fault(faulty, &plan.asks[0].key, &failure, decided);
     }
 
@@ -381,6 +392,7 @@ fn cause(place: Place, sender: &Sender) -> Cause {
         Sender::External { source, id, .. } => {
             Cause::Request { offset: place.offset(), source: source.clone(), id: id.clone() }
         }
+        Sender::Wake(wake) => Cause::Wake { offset: place.offset(), deadline: wake.deadline },
         Sender::Choreographed { offset, event, handler, index } => Cause::Command {
             offset: *offset,
             event: event.clone(),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Ask, Failure, Item, Place, Sender, Taken, Task, Verdict};
+use super::{Ask, Failure, Item, Place, Sender, Taken, Task, Verdict, wake_id};
 use crate::channels::{Arrival, Channels};
-use crate::dead_letters::{context_of_command, context_of_request, kind_of};
+use crate::dead_letters::{context_of_command, context_of_request, kind_of, wake_of_request};
+use crate::guest::columns::WAKE;
 use crate::model::{
-    Command, DeadLetterNumber, Event, EventRef, HOST_SOURCE, Kind, PartitionId, Request, Stored,
-    Time,
+    Command, Context, DeadLetterNumber, Event, EventRef, HOST_SOURCE, Kind, PartitionId, Request,
+    Stored, Time, Wake,
 };
 use crate::outcomes::content_hash;
 use crate::proto::{self, dead_letter::Subject as DeadSubject};
@@ -154,10 +155,11 @@ fn request(stored: &Stored<Request>, known: &Known<'_>) -> Item {
     if let Some(number) = record.redrive {
         return Item { place, time, redrives: Some(number), task: redrive(number, known) };
     }
-    let task = match (unfit(record, known), known.kind(&record.kind)) {
-        (Some(failure), _) => Task::Settled(Verdict::Fault(failure)),
-        (None, None) => untaken(&record.key, &record.kind),
-        (None, Some(kind)) => Task::Decide(Ask {
+    let task = match (unfit(record, known), record.wake, known.kind(&record.kind)) {
+        (Some(failure), ..) => Task::Settled(Verdict::Fault(failure)),
+        (None, Some(wake), _) => woken(&record.key, wake, time, known),
+        (None, None, None) => untaken(&record.key, &record.kind),
+        (None, None, Some(kind)) => Task::Decide(Ask {
             key: record.key.clone(),
             kind,
             time,
@@ -172,13 +174,16 @@ fn request(stored: &Stored<Request>, known: &Known<'_>) -> Item {
 /// What makes a request unfit to be decided here, whatever its kind.
 fn unfit(record: &Request, known: &Known<'_>) -> Option<Failure> {
     let failure = |reason, message| Some(Failure { reason, message });
-    if record.source == HOST_SOURCE {
-        let why = "it marks choreographed commands";
+    let wake = record.wake.is_some();
+    if record.source == HOST_SOURCE && !wake {
+        let why = "it marks the host's own commands";
         let message = format!("a client may not use the source `{HOST_SOURCE}`: {why}");
         return failure("reserved-source", message);
     }
     let fields = [("no-key", &record.key), ("no-source", &record.source), ("no-id", &record.id)];
-    if let Some((reason, _)) = fields.into_iter().find(|(_, field)| field.is_empty()) {
+    // A Wake is what its key and its `wake` say, whoever sent it.
+    let needed = if wake { 1 } else { fields.len() };
+    if let Some((reason, _)) = fields.into_iter().take(needed).find(|(_, f)| f.is_empty()) {
         return failure(reason, format!("the record has {}", reason.replace('-', " ")));
     }
     known.elsewhere(&record.key).and_then(|message| failure(WRONG_PARTITION, message))
@@ -186,6 +191,24 @@ fn unfit(record: &Request, known: &Known<'_>) -> Option<Failure> {
 
 fn untaken(key: &Bytes, kind: &Kind) -> Task {
     Task::Untaken { key: key.clone(), kind: Kind::clone(kind) }
+}
+
+/// Nothing of the record counts but what it is checked by, so that a forged Wake is an honest one.
+fn woken(key: &Bytes, wake: Wake, time: Time, known: &Known<'_>) -> Task {
+    let name = &known.topology.settings(known.partition.aggregate_type).name;
+    let context = Context {
+        correlation: wake_id(name, key, wake.sequence),
+        principal: Bytes::from_static(HOST_SOURCE.as_bytes()),
+        trace_parent: Bytes::new(),
+    };
+    Task::Decide(Ask {
+        key: key.clone(),
+        kind: WAKE,
+        time,
+        sender: Sender::Wake(wake),
+        context: Arc::new(context),
+        body: Bytes::new(),
+    })
 }
 
 fn external(source: &Bytes, id: &Bytes, kind: &str, body: &Bytes) -> Sender {
@@ -212,6 +235,9 @@ fn redrive(number: DeadLetterNumber, known: &Known<'_>) -> Task {
 }
 
 fn redrive_request(dead: &proto::DeadRequest, time: Time, known: &Known<'_>) -> Task {
+    if let Some(wake) = wake_of_request(dead).filter(|_| !dead.key.is_empty()) {
+        return woken(&dead.key, wake, time, known);
+    }
     let kind = kind_of(dead.kind.as_ref());
     let whole = !(dead.key.is_empty() || dead.source.is_empty() || dead.id.is_empty())
         && dead.source != HOST_SOURCE;

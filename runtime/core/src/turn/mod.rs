@@ -18,8 +18,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::model::{
-    Command, Context, DeadLetterNumber, Event, EventRef, Kind, Offset, Request, Sequence, Stored,
-    Time,
+    Command, Context, DeadLetterNumber, Event, EventRef, HOST_SOURCE, Kind, Offset, Request,
+    Sequence, Stored, Time, Wake,
 };
 use crate::proto;
 use crate::window::ContentHash;
@@ -94,7 +94,7 @@ pub enum Task {
 pub struct Ask {
     /// Key of the aggregate.
     pub key: Bytes,
-    /// Index of the kind in the owner's manifest.
+    /// Index of the kind in the owner's manifest, or that of a Wake.
     pub kind: u32,
     /// Its time, which its events get: the item's, or that of the record that is redriven.
     pub time: Time,
@@ -118,6 +118,8 @@ pub enum Sender {
         /// What it said, hashed.
         content: ContentHash,
     },
+    /// The aggregate's own deadline, if it is still that.
+    Wake(Wake),
     /// An event handler.
     Choreographed {
         /// Where the command stood in `commands`.
@@ -172,6 +174,8 @@ pub enum Verdict {
     Reacted,
     /// A redrive of what is not open.
     Dropped(String),
+    /// A Wake that its aggregate does not want: why not.
+    Unwanted(&'static str),
 }
 
 impl Verdict {
@@ -295,6 +299,32 @@ pub fn write_event_id(id: &mut Vec<u8>, type_name: &str, event: &EventRef) {
     id.extend_from_slice(&event.key);
     id.push(b'/');
     id.extend_from_slice(event.sequence.to_string().as_bytes());
+}
+
+/// The id of a Wake, as text: `type/key/sequence/wake`.
+#[must_use]
+pub fn wake_id(type_name: &str, key: &[u8], sequence: Sequence) -> Bytes {
+    let mut id = Vec::with_capacity(type_name.len() + key.len() + 27);
+    id.extend_from_slice(type_name.as_bytes());
+    id.push(b'/');
+    id.extend_from_slice(key);
+    id.extend_from_slice(format!("/{sequence}/wake").as_bytes());
+    id.into()
+}
+
+/// The record of a Wake. Its context is made when it is decoded.
+#[must_use]
+pub fn wake_request(type_name: &str, key: Bytes, wake: Wake) -> Request {
+    Request {
+        id: wake_id(type_name, &key, wake.sequence),
+        key,
+        kind: Kind::default(),
+        source: Bytes::from_static(HOST_SOURCE.as_bytes()),
+        context: Arc::default(),
+        redrive: None,
+        wake: Some(wake),
+        body: Bytes::new(),
+    }
 }
 
 /// The id of a choreographed command, as text: `event id/handler/index`.

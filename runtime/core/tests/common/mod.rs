@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use zamu_core::log::Limit;
 use zamu_core::log::simulated::Faults;
-use zamu_core::model::{Context, PartitionId, Request, Time, TypeId, partition_of};
+use zamu_core::model::{Context, PartitionId, Request, Stored, Time, TypeId, Wake, partition_of};
 use zamu_core::prng::Prng;
 use zamu_core::settings::Settings;
 use zamu_core::simulation::{Process, Program};
@@ -98,6 +98,12 @@ impl World {
         self.process.replace(program(&self.layout, self.deployment));
     }
 
+    /// Time passes until then.
+    pub fn advance_to(&mut self, time: u64) {
+        let ms = time.saturating_sub(self.now);
+        self.advance(ms);
+    }
+
     /// A client sends a command to a cell.
     pub fn send(&mut self, key: &str, id: &str, body: &str) {
         self.send_kind(key, id, "Add", body);
@@ -130,6 +136,7 @@ impl World {
                 id: Bytes::copy_from_slice(id.as_bytes()),
                 context: Arc::new(Context::default()),
                 redrive: None,
+                wake: None,
                 body: Bytes::copy_from_slice(body.as_bytes()),
             },
         );
@@ -139,6 +146,20 @@ impl World {
     pub fn set_time(&mut self, now: u64) {
         self.process.now = now;
         self.process.log.tick(Time(now));
+    }
+
+    /// Somebody appends a Wake for a cell.
+    pub fn send_wake(&mut self, key: &str, sequence: u64, deadline: u64) {
+        let partition = self.cell_partition(key);
+        let key = Bytes::copy_from_slice(key.as_bytes());
+        let wake = Wake { sequence, deadline: Time(deadline) };
+        self.append(partition, zamu_core::turn::wake_request("cell", key, wake));
+    }
+
+    /// The Wakes that stand in the requests of a partition of cells.
+    pub fn wakes(&self, number: u32) -> Vec<Stored<Request>> {
+        let requests = self.contents(CELL, number).requests;
+        requests.into_iter().filter(|stored| stored.record.wake.is_some()).collect()
     }
 
     pub fn cell_partition(&self, key: &str) -> PartitionId {

@@ -12,11 +12,23 @@
 //! | `trap` | breaks, until the handler is mended: then as 1000 |
 //! | `lie` | this call and all later ones of the instance return contradicting columns, until mended: then as 2000 |
 //! | 13 | added, but the event handler breaks at the event until it is mended |
+//! | `@t` | event `Added` `@t`: the cell wants to be woken at `t` (`@` alone: no longer) |
+//!
+//! A state is the sum, and `@t` behind it if the cell has a deadline. What a Wake does depends on
+//! the last digit of `t`:
+//!
+//! | t | outcome |
+//! |---|---|
+//! | ..1 | refused until mended |
+//! | ..2 | nothing to do until mended |
+//! | ..3 | breaks until mended |
+//! | ..4 | event `Added` 500, and woken again 4 later |
+//! | any other, and once mended | event `Added` 500, and no deadline any more |
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use zamu_core::guest::columns::Decision;
+use zamu_core::guest::columns::{Decision, NEVER, WAKE};
 use zamu_core::guest::manifest::{HandlerSpec, Manifest, OwnedType, TypeKinds};
 use zamu_core::guest::native::{Answer, Item, Native, Rules, Sent};
 use zamu_core::guest::{FaultReason, Guest};
@@ -43,8 +55,27 @@ pub fn mirror_of(key: &[u8]) -> String {
     format!("m{}", sum % MIRRORS)
 }
 
+/// The number that a body adds, or the sum of a state.
 pub fn number(state: &[u8]) -> u64 {
-    std::str::from_utf8(state).ok().and_then(|s| s.parse().ok()).unwrap_or(0)
+    let text = std::str::from_utf8(state).unwrap_or_default();
+    text.split('@').next().and_then(|s| s.parse().ok()).unwrap_or(0)
+}
+
+/// The deadline that a body sets (or takes away), or that of a state.
+pub fn deadline(text: &[u8]) -> Option<Option<u64>> {
+    let text = std::str::from_utf8(text).unwrap_or_default();
+    text.split_once('@').map(|(_, at)| at.parse().ok())
+}
+
+/// The body of the event that a Wake at this deadline causes once the handlers are mended, and what
+/// it does until then.
+pub fn woken(at: u64, mended: bool) -> Result<String, FaultReason> {
+    match at % 10 {
+        1 | 2 if !mended => Err(FaultReason::WakeUnanswered),
+        3 if !mended => Err(FaultReason::Trap),
+        4 => Ok(format!("500@{}", at + 4)),
+        _ => Ok("500@".into()),
+    }
 }
 
 /// How the toy behaves.
@@ -101,6 +132,16 @@ impl Rules for Cells {
         if self.behaviour.broken {
             return Err(FaultReason::Trap);
         }
+        if command.kind == WAKE {
+            let at = deadline(state).flatten().ok_or(FaultReason::BadOutput)?;
+            assert!(command.time >= at, "woken at {} for {at}", command.time);
+            return match woken(at, self.behaviour.mended()) {
+                Ok(body) => Ok(Answer::Accept(vec![(ADDED, body.into_bytes())], Vec::new())),
+                Err(FaultReason::WakeUnanswered) if at % 10 == 1 => Ok(Answer::Refuse("no")),
+                Err(FaultReason::WakeUnanswered) => Ok(Answer::Nothing(Vec::new())),
+                Err(reason) => Err(reason),
+            };
+        }
         let add = |n: u64, times: usize| {
             let reply = (number(state) + n * times as u64).to_string();
             Ok(Answer::Accept(vec![(ADDED, n.to_string().into_bytes()); times], reply.into()))
@@ -120,11 +161,18 @@ impl Rules for Cells {
                 cap if number(state) >= cap => Ok(Answer::Refuse("full")),
                 _ => add(1, 1),
             },
+            _ if text.starts_with('@') => {
+                Ok(Answer::Accept(vec![(ADDED, command.body.to_vec())], Vec::new()))
+            }
             _ => match text.strip_prefix("twice ") {
                 Some(n) => add(number(n.as_bytes()), 2),
                 None => add(number(command.body), 1),
             },
         }
+    }
+
+    fn wake_at(&self, state: &[u8]) -> u64 {
+        deadline(state).flatten().unwrap_or(NEVER)
     }
 
     fn evolve(&mut self, state: &mut Vec<u8>, event: &Item<'_>) -> Result<(), FaultReason> {
@@ -137,7 +185,12 @@ impl Rules for Cells {
             return Ok(());
         }
         let wrong = u64::from(self.behaviour.lawless && state.is_empty());
-        *state = (number(state) + number(event.body) + wrong).to_string().into_bytes();
+        let sum = number(state) + number(event.body) + wrong;
+        let at = deadline(event.body).unwrap_or_else(|| deadline(state).flatten());
+        *state = sum.to_string().into_bytes();
+        if let Some(at) = at {
+            state.extend_from_slice(format!("@{at}").as_bytes());
+        }
         Ok(())
     }
 

@@ -77,6 +77,9 @@ fn encode_cause(
                 id: id.clone(),
             })
         }
+        Cause::Wake { offset, deadline } => {
+            proto::event::Cause::Wake(proto::CausedByWake { offset: *offset, deadline: deadline.0 })
+        }
         Cause::Command { offset, event, handler, index } => {
             proto::event::Cause::Command(proto::CausedByCommand {
                 offset: *offset,
@@ -144,6 +147,9 @@ fn decode_cause(
         proto::event::Cause::Request(request) => {
             Cause::Request { offset: request.offset, source: request.source, id: request.id }
         }
+        proto::event::Cause::Wake(wake) => {
+            Cause::Wake { offset: wake.offset, deadline: Time(wake.deadline) }
+        }
         proto::event::Cause::Command(command) => Cause::Command {
             offset: command.offset,
             event: EventRef {
@@ -204,5 +210,16 @@ mod tests {
              32180a016b100142027b7d4a0d080412066472697665721a0131\
              321d0a016b1002180138d00f42027b7d520d080810011a0361636320093001"
         );
+    }
+
+    /// Frozen, too, since there are Wakes.
+    #[test]
+    fn the_cause_of_an_event_at_a_deadline_is_frozen_byte_for_byte() {
+        let types = samples::types();
+        let payload = payload(&samples::events()[3..], &types);
+        let stored = proto::Events::decode(payload).unwrap();
+        let cause = stored.records[0].clone();
+        let hex: String = cause.encode_to_vec().iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(hex, "0a016b100442027b7d5a05080910cf0f");
     }
 }

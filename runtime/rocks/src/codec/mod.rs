@@ -32,7 +32,7 @@ pub(crate) mod samples {
     use bytes::Bytes;
     use zamu_core::model::{
         Cause, ChannelStamp, Command, Context, Event, EventRef, Kind, KindName, PartitionId,
-        Request, Time, TypeId,
+        Request, Time, TypeId, Wake,
     };
 
     use crate::types::{TypeEntry, TypeTable};
@@ -66,7 +66,18 @@ pub(crate) mod samples {
             id: Bytes::new(),
             context: Arc::default(),
             redrive: None,
+            wake: None,
             body: Bytes::new(),
+        }
+    }
+
+    pub(crate) fn wake() -> Request {
+        Request {
+            key: "k".into(),
+            source: "zamu".into(),
+            id: "acc/k/3/wake".into(),
+            wake: Some(Wake { sequence: 3, deadline: Time(1_700_000_000_000) }),
+            ..bare_request()
         }
     }
 
@@ -78,6 +89,7 @@ pub(crate) mod samples {
             id: "1".into(),
             context: context(),
             redrive: Some(0),
+            wake: None,
             body: "{}".into(),
         };
         let other = Request { kind: kind("Close"), redrive: None, ..full.clone() };
@@ -136,6 +148,8 @@ pub(crate) mod samples {
             ..first.clone()
         };
         let third = Event { number: 102, sequence: 3, previous: Some(7), ..second.clone() };
-        vec![first, second, third]
+        let cause = Cause::Wake { offset: 9, deadline: Time(1_999) };
+        let fourth = Event { number: 103, sequence: 4, cause, ..first.clone() };
+        vec![first, second, third, fourth]
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prost::Message as _;
 use zamu_core::error::EngineError;
-use zamu_core::model::Request;
+use zamu_core::model::{Request, Time, Wake};
 
 use super::tables::{Shared, Tables};
 use super::{Names, damaged, proto};
@@ -27,6 +27,9 @@ fn encode(request: &Request, shared: &mut Shared) -> proto::Request {
         id: request.id.clone(),
         redrive: request.redrive,
         body: request.body.clone(),
+        wake: request
+            .wake
+            .map(|wake| proto::Wake { sequence: wake.sequence, deadline: wake.deadline.0 }),
     }
 }
 
@@ -45,6 +48,9 @@ fn decode(record: proto::Request, tables: &Tables) -> Result<Request, EngineErro
         id: record.id,
         context: tables.context(record.context)?,
         redrive: record.redrive,
+        wake: record
+            .wake
+            .map(|wake| Wake { sequence: wake.sequence, deadline: Time(wake.deadline) }),
         body: record.body,
     })
 }
@@ -57,7 +63,7 @@ mod tests {
     use super::*;
 
     fn payload(records: &[Request]) -> Bytes {
-        let value = pack(records.iter()).unwrap().seal(b"", 1, zamu_core::model::Time(1));
+        let value = pack(records.iter()).unwrap().seal(b"", 1, Time(1));
         let header = crate::keys::FrameHeader::open(b"", &value).unwrap();
         crate::frame::payload(&header, &value).unwrap()
     }
@@ -119,5 +125,19 @@ mod tests {
              1a140a016b22066472697665722a01313000\
              3a027b7d"
         );
+    }
+
+    /// Frozen, too, since there are Wakes.
+    #[test]
+    fn the_payload_of_a_wake_is_frozen_byte_for_byte() {
+        let wakes = [samples::wake()];
+        let hex: String = payload(&wakes).iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(
+            hex,
+            "0a001200\
+             1a220a016b22047a616d752a0c6163632f6b2f332f77616b65\
+             420908031080d095ffbc31"
+        );
+        assert_eq!(unpack(payload(&wakes), &mut Names::default()).unwrap(), wakes);
     }
 }

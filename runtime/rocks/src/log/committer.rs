@@ -184,8 +184,10 @@ impl Committer {
             return Ok(());
         }
         let mut commands: Vec<(usize, Vec<Command>)> = Vec::new();
+        let mut wakes: Vec<(usize, Vec<Request>)> = Vec::new();
         for turn in commit.turns {
             let index = self.shared.view.index(turn.partition)?;
+            wakes.push((index, turn.wakes));
             group.last_outcomes.push((index, turn.turn, turn.outcome));
             for (target, records) in turn.commands {
                 commands.push((self.shared.view.index(target)?, records));
@@ -205,6 +207,9 @@ impl Committer {
         for (index, records) in commands {
             group.published(index).commands.extend(records);
         }
+        for (index, records) in wakes {
+            group.published(index).requests.extend(records);
+        }
         group.commits.push((side, commit.id));
         Ok(())
     }
@@ -220,7 +225,7 @@ impl Committer {
                 let appended = Appended { first: first + before as u64, time: group.time };
                 group.appended.push((appended, done));
             }
-            group.published(index).requests = append.requests;
+            group.published(index).requests.extend(append.requests);
         }
         Ok(())
     }

@@ -190,6 +190,11 @@ impl EmbeddedShard {
             bytes += packed.len();
             frames.push(CommitFrame { index, topic: Topic::Commands, first: None, packed });
         }
+        if !turn.wakes.is_empty() {
+            let packed = codec::requests::pack(turn.wakes.iter())?;
+            bytes += packed.len();
+            frames.push(CommitFrame { index, topic: Topic::Requests, first: None, packed });
+        }
         let packed = codec::blobs::pack(vec![turn.outcome.clone()])?;
         frames.push(own(Topic::Outcomes, turn.turn, packed));
         if let Some((first, _)) = turn.dead_letters.first() {

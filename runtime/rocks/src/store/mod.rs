@@ -1,7 +1,7 @@
 //! The store: what the log has made of each aggregate, in one RocksDB.
 //!
-//! One column family per partition holds its records and its position, so one write batch is always
-//! consistent. The write-ahead log is on and never synced: a killed process loses nothing, a power
+//! One column family per partition holds its records, its index of deadlines and its position, so one
+//! write batch is always consistent. The write-ahead log is on and never synced: a killed process loses nothing, a power
 //! failure loses the newest writes, and the log makes up for them. All partitions share one block
 //! cache and one bound on memory for writes.
 
@@ -16,7 +16,7 @@ use rocksdb::{
     ReadOptions, WriteBatch,
 };
 use zamu_core::error::EngineError;
-use zamu_core::model::{PartitionId, TypeId};
+use zamu_core::model::{PartitionId, Time, TypeId};
 use zamu_core::store::{Store, Write};
 
 use crate::error::{OpenError, engine_error};
@@ -180,6 +180,12 @@ impl Store for StoreHandle {
         for key in &write.deletes {
             batch.delete_cf(&family, keys::store_key(key));
         }
+        for (deadline, key) in &write.deadlines_done {
+            batch.delete_cf(&family, keys::store_deadline(*deadline, key));
+        }
+        for (deadline, key) in &write.deadlines {
+            batch.put_cf(&family, keys::store_deadline(*deadline, key), b"");
+        }
         if let Some(position) = &write.position {
             batch.put_cf(&family, keys::STORE_POSITION, position);
         }
@@ -205,13 +211,39 @@ impl Store for StoreHandle {
         };
         let mut options = ReadOptions::default();
         options.set_iterate_lower_bound(first);
-        options.set_iterate_upper_bound(keys::STORE_END);
+        options.set_iterate_upper_bound([keys::STORE_DEADLINES]);
         let pairs = self.inner.rocks.iterator_cf_opt(&family, options, IteratorMode::Start);
         pairs
             .take(limit)
             .map(|pair| {
                 let (key, value) = pair.map_err(|e| engine_error("scanning the store", &e))?;
                 Ok((Bytes::from(key).slice(1..), Bytes::from(value)))
+            })
+            .collect()
+    }
+
+    fn deadlines(
+        &mut self,
+        partition: PartitionId,
+        from: (Time, &[u8]),
+        until: Time,
+        limit: usize,
+    ) -> Result<Vec<(Time, Bytes)>, EngineError> {
+        let Some(family) = self.family(partition)? else { return Ok(Vec::new()) };
+        let end = until.0.checked_add(1);
+        let end = end.map_or(keys::STORE_END.to_vec(), |end| keys::store_deadline(Time(end), b""));
+        let mut options = ReadOptions::default();
+        options.set_iterate_lower_bound(keys::store_deadline(from.0, from.1));
+        options.set_iterate_upper_bound(end);
+        let entries = self.inner.rocks.iterator_cf_opt(&family, options, IteratorMode::Start);
+        entries
+            .take(limit)
+            .map(|entry| {
+                let (entry, _) = entry.map_err(|e| engine_error("reading deadlines", &e))?;
+                let (deadline, key) = keys::deadline_of_entry(&entry).ok_or_else(|| {
+                    EngineError::Damaged("an entry of the store's deadlines is too short".into())
+                })?;
+                Ok((deadline, Bytes::from(entry).slice(key..)))
             })
             .collect()
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use tempfile::TempDir;
 use zamu_core::error::EngineError;
-use zamu_core::model::PartitionId;
+use zamu_core::model::{PartitionId, Time};
 use zamu_core::store::contract::{Crashes, StoreUnderTest, TYPES};
 use zamu_core::store::{Store, Write};
 
@@ -121,6 +121,16 @@ impl Store for Watched {
         limit: usize,
     ) -> Result<Vec<(Bytes, Bytes)>, EngineError> {
         self.handle.scan(partition, after, limit)
+    }
+
+    fn deadlines(
+        &mut self,
+        partition: PartitionId,
+        from: (Time, &[u8]),
+        until: Time,
+        limit: usize,
+    ) -> Result<Vec<(Time, Bytes)>, EngineError> {
+        self.handle.deadlines(partition, from, until, limit)
     }
 
     fn clear(&mut self, partition: PartitionId) -> Result<(), EngineError> {

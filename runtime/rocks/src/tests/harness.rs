@@ -288,6 +288,7 @@ impl Owner {
             commands: to.into_iter().map(commands).collect(),
             outcome: self.turn.to_be_bytes().to_vec().into(),
             dead_letters: vec![(self.turn, format!("letter {}", self.turn).into())],
+            wakes: Vec::new(),
         };
         self.events += events;
         Commit { id: self.commit, turns: vec![turn] }

@@ -17,7 +17,7 @@ fn open(folder: &tempfile::TempDir) -> Result<RocksStore, OpenError> {
 fn write(n: u64) -> Write {
     let value = Bytes::from(format!("{n:0200}"));
     let puts = (0..20).map(|key| (Bytes::from(format!("key-{key}")), value.clone())).collect();
-    Write { puts, deletes: vec![], position: Some(value) }
+    Write { puts, position: Some(value), ..Write::default() }
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn memory_for_writes_is_bounded_for_all_partitions_together() {
         let partition = [LEFT_0, LEFT_1, RIGHT_0][n as usize % 3];
         let value = Bytes::from(vec![n as u8; 1_000]);
         let puts = vec![(Bytes::from(format!("key-{n}")), value)];
-        handle.write(partition, &Write { puts, deletes: vec![], position: None }).unwrap();
+        handle.write(partition, &Write { puts, ..Write::default() }).unwrap();
     }
     let (files, memory) = store.sizes();
     assert!(memory < 6 << 20, "{memory} bytes in memory");

@@ -157,6 +157,8 @@ fn assert_told(letter: &DeadLetter, poison: &str, reason: &str, says: &str, spec
         principal: sent.context.principal.clone(),
         trace_parent: sent.context.trace_parent.clone(),
         body: sent.body,
+        wake_sequence: None,
+        wake_deadline: None,
     };
     assert_eq!(letter.subject, Some(Subject::Request(record)), "{poison}");
 }

@@ -164,6 +164,7 @@ pub(crate) fn request(key: &str, id: &str, body: &str) -> Request {
             trace_parent: bytes("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         }),
         redrive: None,
+        wake: None,
         body: bytes(body),
     }
 }

@@ -155,6 +155,7 @@ impl Config {
             commit_records: self.shards.commit_records,
             commits_in_flight: self.shards.commits_in_flight,
             flush_every_ms: self.store.flush_every_ms,
+            wake_retry_ms: Settings::default().wake_retry_ms,
             release_every_ms: self.store.release_every_ms,
             changed_bytes_max: self.store.changed_bytes_max / shards.max(1),
             cache_bytes: self.store.cache_bytes / (partitions as usize).max(1),

@@ -186,6 +186,7 @@ fn request(letter: &DeadLetter) -> Request {
         id: letter.number.to_string().into(),
         context: Arc::new(Context::default()),
         redrive: Some(letter.number),
+        wake: None,
         body: Bytes::new(),
     };
     let (key, kind, context) = match &letter.subject {

@@ -175,6 +175,7 @@ fn request(command: &Checked<'_>, arena: &mut Bytes) -> Request {
             trace_parent: take(said.trace_parent.len()),
         }),
         redrive: None,
+        wake: None,
         body: take(said.body.len()),
     }
 }

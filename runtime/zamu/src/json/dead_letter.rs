@@ -40,6 +40,9 @@ enum SubjectJson<'a> {
         #[serde(flatten)]
         data: Data<'a>,
     },
+    /// A Wake: the aggregate's own deadline, in milliseconds since 1970, and the sequence of the
+    /// state that had it.
+    Wake { offset: u64, key: Cow<'a, str>, sequence: u64, deadline: u64 },
     Command {
         offset: u64,
         key: Cow<'a, str>,
@@ -91,6 +94,12 @@ pub fn dead_letter<'a>(
 
 fn subject(subject: &Subject) -> SubjectJson<'_> {
     match subject {
+        Subject::Request(request) if request.wake_deadline.is_some() => SubjectJson::Wake {
+            offset: request.offset,
+            key: text(&request.key),
+            sequence: request.wake_sequence.unwrap_or_default(),
+            deadline: request.wake_deadline.unwrap_or_default(),
+        },
         Subject::Request(request) => {
             let (kind, schema, content_type) = kind(request.kind.as_ref());
             SubjectJson::Request {
@@ -147,6 +156,25 @@ mod tests {
     use zamu_core::model::TypeId;
 
     use super::*;
+
+    #[test]
+    fn a_deadline_that_was_given_up_shows_what_was_wanted() {
+        let letter = proto::DeadLetter {
+            subject: Some(Subject::Request(proto::DeadRequest {
+                offset: 9,
+                key: "k".into(),
+                wake_sequence: Some(3),
+                wake_deadline: Some(77),
+                ..Default::default()
+            })),
+            ..Default::default()
+        };
+        let here = PartitionId { aggregate_type: TypeId(0), number: 1 };
+        let terms = Terms { types: vec!["t".into()], ..Terms::default() };
+        let shown = serde_json::to_value(dead_letter(&letter, true, here, &terms)).unwrap();
+        let wake = serde_json::json!({ "offset": 9, "key": "k", "sequence": 3, "deadline": 77 });
+        assert_eq!(shown["subject"], serde_json::json!({ "wake": wake }));
+    }
 
     #[test]
     fn a_dead_letter_shows_the_whole_record_even_if_it_is_not_json() {

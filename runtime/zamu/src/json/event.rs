@@ -1,4 +1,7 @@
 //! An event with its provenance.
+//!
+//! What made its aggregate decide it stands under `cause`: `request` (a client's command), `command`
+//! (another aggregate's, by an event handler) or `wake` (its own deadline), each with its offset.
 
 use std::borrow::Cow;
 
@@ -36,8 +39,20 @@ pub struct Event<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum CauseJson<'a> {
-    Request { offset: u64, source: Cow<'a, str>, id: Cow<'a, str> },
-    Command { offset: u64, id: String },
+    Request {
+        offset: u64,
+        source: Cow<'a, str>,
+        id: Cow<'a, str>,
+    },
+    /// The aggregate's own deadline, in milliseconds since 1970.
+    Wake {
+        offset: u64,
+        deadline: u64,
+    },
+    Command {
+        offset: u64,
+        id: String,
+    },
 }
 
 /// The handler that decided; version and digest are `null` for a deployment that is not known here.
@@ -85,6 +100,9 @@ fn cause<'a>(cause: &'a Cause, terms: &Terms) -> CauseJson<'a> {
         Cause::Request { offset, source, id } => {
             CauseJson::Request { offset: *offset, source: text(source), id: text(id) }
         }
+        Cause::Wake { offset, deadline } => {
+            CauseJson::Wake { offset: *offset, deadline: deadline.0 }
+        }
         Cause::Command { offset, event, handler, index } => CauseJson::Command {
             offset: *offset,
             id: format!("{}/{handler}/{index}", event_id(event, terms)),
@@ -107,6 +125,13 @@ mod tests {
     use zamu_core::model::{Context, KindName, Time, TypeId};
 
     use super::*;
+
+    #[test]
+    fn an_event_at_a_deadline_tells_which() {
+        let cause = cause(&Cause::Wake { offset: 5, deadline: Time(77) }, &Terms::default())
+            .serialize(serde_json::value::Serializer);
+        assert_eq!(cause.unwrap(), serde_json::json!({ "wake": { "offset": 5, "deadline": 77 } }));
+    }
 
     #[test]
     fn an_event_tells_who_decided_it_and_why() {

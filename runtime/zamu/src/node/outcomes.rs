@@ -129,6 +129,7 @@ mod tests {
                 commands: Vec::new(),
                 outcome: encode_record(&record),
                 dead_letters: Vec::new(),
+                wakes: Vec::new(),
             };
             self.shard.submit(Commit { id: self.turn, turns: vec![write] }).unwrap();
             while self.shard.poll() != Some(Progress::Durable(self.turn)) {

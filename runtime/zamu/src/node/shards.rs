@@ -230,13 +230,13 @@ impl Drive<'_> {
     /// Until the shard is fenced, or told to stop and quiet.
     fn run(&self, shard: &mut Shard) {
         let mut since = Instant::now();
-        // Runs ahead while stopping, so that what would be flushed later is flushed at once.
+        // Grows while stopping, so that what would be flushed later is flushed at once.
         let mut ahead_ms = 0;
         // The first step takes over the partitions; nobody must see the shard without them.
         shard.step((self.outside.clock)());
         loop {
             self.serve(shard);
-            let now = (self.outside.clock)().plus_ms(ahead_ms);
+            let now = (self.outside.clock)();
             let step = shard.step(now);
             self.tell(shard);
             let stopping = self.stopping.load(Ordering::Acquire);
@@ -244,7 +244,10 @@ impl Drive<'_> {
                 Step::Fenced => return,
                 Step::Again => {}
                 Step::Wait(_) if stopping && shard.is_quiet() => return,
-                Step::Wait(_) if stopping && ahead_ms < AHEAD_MS_MAX => ahead_ms += AHEAD_MS,
+                Step::Wait(_) if stopping && ahead_ms < AHEAD_MS_MAX => {
+                    ahead_ms += AHEAD_MS;
+                    shard.wind_down(ahead_ms);
+                }
                 Step::Wait(until) => {
                     self.busy.inc_by(since.elapsed().as_secs_f64());
                     self.park(until, now);
@@ -280,7 +283,7 @@ impl Drive<'_> {
     }
 }
 
-/// By how much the clock runs ahead at each step that found nothing to do while stopping, and at
+/// By how much the clock of flushes runs ahead at each step that found nothing to do while stopping, and at
 /// most.
 const AHEAD_MS: u64 = 60_000;
 const AHEAD_MS_MAX: u64 = 100 * AHEAD_MS;

@@ -45,6 +45,9 @@ pub struct Metrics {
     pub(crate) faults: Family<TypeLabels, Counter>,
     pub(crate) dead_letters: Family<TypeLabels, Counter>,
     pub(crate) commands_refused: Family<TypeLabels, Counter>,
+    pub(crate) wakes: Family<TypeLabels, Counter>,
+    pub(crate) wakes_unwanted: Family<TypeLabels, Counter>,
+    pub(crate) deadlines_given_up: Family<TypeLabels, Counter>,
     pub(crate) flushed: Family<TypeLabels, Counter>,
     pub(crate) restored_turns: Family<TypeLabels, Counter>,
     pub(crate) restored_events: Family<TypeLabels, Counter>,
@@ -55,6 +58,7 @@ pub struct Metrics {
     pub(crate) lag: Family<InputLabels, Gauge>,
     pub(crate) running: Family<PartitionLabels, Gauge>,
     pub(crate) dead_letters_open: Family<PartitionLabels, Gauge>,
+    pub(crate) deadlines_in_memory: Family<PartitionLabels, Gauge>,
     pub(crate) handler: HandlerMetrics,
     pub(crate) log: LogMetrics,
     pub(crate) shard_busy_seconds: Family<ShardLabels, Seconds>,
@@ -139,6 +143,9 @@ impl Metrics {
             faults: Family::default(),
             dead_letters: Family::default(),
             commands_refused: Family::default(),
+            wakes: Family::default(),
+            wakes_unwanted: Family::default(),
+            deadlines_given_up: Family::default(),
             flushed: Family::default(),
             restored_turns: Family::default(),
             restored_events: Family::default(),
@@ -149,6 +156,7 @@ impl Metrics {
             lag: Family::default(),
             running: Family::default(),
             dead_letters_open: Family::default(),
+            deadlines_in_memory: Family::default(),
             handler: HandlerMetrics::default(),
             log: LogMetrics::default(),
             shard_busy_seconds: Family::default(),
@@ -214,6 +222,17 @@ impl Metrics {
             "Choreographed commands that were refused: a defect of handlers",
             self.commands_refused.clone(),
         );
+        r.register("wakes", "Deadlines that came", self.wakes.clone());
+        r.register(
+            "wakes_unwanted",
+            "Deadlines whose aggregates had moved on when they were told",
+            self.wakes_unwanted.clone(),
+        );
+        r.register(
+            "deadlines_given_up",
+            "Deadlines that a handler did not answer with an event",
+            self.deadlines_given_up.clone(),
+        );
         r.register("flushed", "Aggregates written to the store", self.flushed.clone());
         r.register("restored_turns", "Turns folded at the start", self.restored_turns.clone());
         r.register("restored_events", "Events folded at the start", self.restored_events.clone());
@@ -246,6 +265,11 @@ impl Metrics {
         r.register("lag", "Records of an input that are not durably processed", self.lag.clone());
         r.register("partition_running", "1 if the partition takes turns", self.running.clone());
         r.register("dead_letters_open", "Dead letters open", self.dead_letters_open.clone());
+        r.register(
+            "deadlines_in_memory",
+            "Deadlines that are not in the store yet, or are being told",
+            self.deadlines_in_memory.clone(),
+        );
     }
 
     fn register_handlers(&mut self) {

@@ -32,6 +32,9 @@ struct TypeCounters {
     faults: Counter,
     dead_letters: Counter,
     commands_refused: Counter,
+    wakes: Counter,
+    wakes_unwanted: Counter,
+    deadlines_given_up: Counter,
     flushed: Counter,
     restored_turns: Counter,
     restored_events: Counter,
@@ -51,6 +54,9 @@ impl TypeCounters {
             faults: metrics.faults.get_or_create_owned(&labels),
             dead_letters: metrics.dead_letters.get_or_create_owned(&labels),
             commands_refused: metrics.commands_refused.get_or_create_owned(&labels),
+            wakes: metrics.wakes.get_or_create_owned(&labels),
+            wakes_unwanted: metrics.wakes_unwanted.get_or_create_owned(&labels),
+            deadlines_given_up: metrics.deadlines_given_up.get_or_create_owned(&labels),
             flushed: metrics.flushed.get_or_create_owned(&labels),
             restored_turns: metrics.restored_turns.get_or_create_owned(&labels),
             restored_events: metrics.restored_events.get_or_create_owned(&labels),
@@ -98,6 +104,8 @@ impl Observer for ShardObserver {
         of.refusals.inc_by(report.refused);
         of.duplicates.inc_by(report.duplicates);
         of.faults.inc_by(report.faults);
+        of.wakes.inc_by(report.wakes_sent);
+        of.wakes_unwanted.inc_by(report.wakes_unwanted);
         self.turn_records.observe((report.commands + report.requests) as f64);
         for (seconds, ns) in self.steps.iter().zip(report.step_ns) {
             seconds.inc_by(ns as f64 / 1e9);
@@ -126,6 +134,15 @@ impl Observer for ShardObserver {
                     partition = self.name(partition),
                     count,
                     "a handler refused what another asked of it: a defect of the handlers, which may leave something half done; see `zamu events` of the partition"
+                );
+            }
+            Alarm::DeadlinesGivenUp { partition, count } => {
+                self.of(partition.aggregate_type).deadlines_given_up.inc_by(count);
+                tracing::warn!(
+                    partition = self.name(partition),
+                    count,
+                    "deadlines that a handler did not answer: they come again once something else \
+                     happens to their aggregates, or by `zamu dead-letters redrive`"
                 );
             }
             Alarm::DeadLetters { partition, count } => {

@@ -82,6 +82,7 @@ fn partition(metrics: &Metrics, topology: &Topology, view: &PartitionView) {
     let labels = PartitionLabels { r#type, partition };
     metrics.running.get_or_create(&labels).set(i64::from(view.status == Status::Running));
     metrics.dead_letters_open.get_or_create(&labels).set(signed(view.dead_letters));
+    metrics.deadlines_in_memory.get_or_create(&labels).set(signed(view.deadlines));
 }
 
 fn handler(metrics: &HandlerMetrics, of: &HandlerCounters) {

@@ -10,7 +10,7 @@ use prost::Message;
 use crate::log::{InputPositions, TurnWrite};
 use crate::model::{
     Cause, ChannelStamp, Command, Context, Event, EventRef, Kind, KindName, PartitionId, Request,
-    Sequence, Stored, Time,
+    Sequence, Stored, Time, Wake,
 };
 use crate::proto;
 
@@ -167,6 +167,7 @@ impl Author {
             events,
             commands,
             dead_letters,
+            wakes: Vec::new(),
         }
     }
 
@@ -227,7 +228,27 @@ pub(in crate::log) fn request(n: u32) -> Request {
         id: Bytes::from(format!("id-{n}")),
         context: context(n),
         redrive: None,
+        wake: None,
         body: Bytes::from(format!("{{\"n\":{n}}}")),
+    }
+}
+
+/// A turn with so many Wakes, `n` of which tells them from others.
+pub(in crate::log) fn with_wakes(turn: TurnWrite, wakes: std::ops::Range<u32>) -> TurnWrite {
+    TurnWrite { wakes: wakes.map(wake).collect(), ..turn }
+}
+
+/// A Wake; `n` tells it from others.
+pub(in crate::log) fn wake(n: u32) -> Request {
+    Request {
+        key: Bytes::from(format!("key-{}", n % 3)),
+        kind: Arc::default(),
+        source: Bytes::from_static(b"zamu"),
+        id: Bytes::from(format!("left/key-{}/{n}/wake", n % 3)),
+        context: Arc::default(),
+        redrive: None,
+        wake: Some(Wake { sequence: u64::from(n), deadline: Time(1_000 + u64::from(n)) }),
+        body: Bytes::new(),
     }
 }
 
@@ -240,6 +261,7 @@ pub(in crate::log) fn odd_requests() -> Vec<Request> {
         id: Bytes::new(),
         context: Arc::new(Context::default()),
         redrive: None,
+        wake: None,
         body: Bytes::new(),
     };
     let everything = Bytes::from((0..=255).collect::<Vec<u8>>());
@@ -266,6 +288,8 @@ pub(in crate::log) fn odd_requests() -> Vec<Request> {
         Request { kind: Arc::new(kind), ..request(1) },
         Request { redrive: Some(7), ..nothing.clone() },
         Request { redrive: Some(u64::MAX), ..request(2) },
+        wake(5),
+        Request { wake: Some(Wake { sequence: 0, deadline: Time(u64::MAX) }), ..request(6) },
         Request { body: Bytes::from(vec![0xab; 300_000]), ..request(3) },
         Request { key: Bytes::from(vec![b'k'; 5_000]), ..request(4) },
         nothing,

@@ -1,7 +1,7 @@
 //! Written against durable, and what the loss of power leaves.
 
 use super::LosesPower;
-use super::author::{Author, request};
+use super::author::{Author, request, with_wakes};
 use super::fixture::{
     ALL, Answers, LEFT_0, LEFT_1, RIGHT_0, RIGHT_2, Shard, append, owner, plain, sent_to,
 };
@@ -154,6 +154,34 @@ pub fn a_cause_survives_with_its_consequence_across_shards(log: &mut impl LosesP
         assert_eq!(plain(&shard.commands(RIGHT_0)), sent_to(RIGHT_0, &lefts));
         shard.assert_holds(LEFT_0, &lefts);
         shard.assert_holds(RIGHT_0, &rights);
+    }
+}
+
+/// As many as the turns that are found have, cut after any part of what was written.
+pub fn wakes_survive_with_their_commit_and_not_without(log: &mut impl LosesPower) {
+    let mut author = Author::new(LEFT_0);
+    let mut turns: Vec<TurnWrite> = Vec::new();
+    for kept in KEPT {
+        let mut shard = Shard::open(log, &[LEFT_0]);
+        let next = |turns: &[TurnWrite]| 10 * turns.len() as u32;
+        turns.push(with_wakes(author.turn(1, &[], 0), next(&turns)..next(&turns) + 2));
+        shard.write(log, vec![turns[turns.len() - 1].clone()]);
+        log.hold_durable(true);
+        for _ in 0..5 {
+            turns.push(with_wakes(author.turn(1, &[], 0), next(&turns)..next(&turns) + 3));
+            shard.submit(vec![turns[turns.len() - 1].clone()]);
+        }
+        shard.await_news(log, |news| *news == Progress::Written(6));
+        let written: Vec<_> = turns.iter().flat_map(|t| t.wakes.clone()).collect();
+        assert_eq!(plain(&shard.requests(LEFT_0)), written, "taken before they are durable");
+        drop(shard);
+        log.power_loss(kept);
+
+        let mut shard = Shard::open(log, &[LEFT_0]);
+        turns.truncate(shard.last_turn(LEFT_0) as usize);
+        author = Author::after(LEFT_0, &turns);
+        let found: Vec<_> = turns.iter().flat_map(|t| t.wakes.clone()).collect();
+        assert_eq!(plain(&shard.requests(LEFT_0)), found, "{kept} kept");
     }
 }
 

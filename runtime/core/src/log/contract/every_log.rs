@@ -1,7 +1,7 @@
 //! What every log promises while nothing worse happens than a `kill -9`.
 
 use super::LogUnderTest;
-use super::author::{Author, odd_requests, request};
+use super::author::{Author, odd_requests, request, wake, with_wakes};
 use super::fixture::{
     ALL, Answers, LEFT_0, LEFT_1, RIGHT_0, RIGHT_2, Shard, append, owner, plain, sent_to,
 };
@@ -288,6 +288,36 @@ pub fn a_turn_may_send_to_its_own_partition(log: &mut impl LogUnderTest) {
     let second = author.turn(2, &[], 0);
     shard.write(log, vec![second.clone()]);
     shard.assert_holds(LEFT_0, &[first, second]);
+}
+
+/// By the turn's own commit, in their order, with append times like any other; other partitions get
+/// none.
+pub fn wakes_stand_behind_the_requests_of_their_partition(log: &mut impl LogUnderTest) {
+    let mut shard = Shard::open(log, &[LEFT_0, RIGHT_0]);
+    let (mut left, mut right) = (Author::new(LEFT_0), Author::new(RIGHT_0));
+    append(log, LEFT_0, &[request(1), request(2)]);
+    let first = with_wakes(left.turn(2, &[RIGHT_0], 1), 10..13);
+    shard.write(log, vec![first.clone(), with_wakes(right.turn(1, &[], 0), 20..21)]);
+    append(log, LEFT_0, &[request(3)]);
+    // A turn of nothing but Wakes.
+    let second = with_wakes(left.turn(0, &[], 0), 13..14);
+    shard.write(log, vec![second.clone()]);
+    let stored = shard.requests(LEFT_0);
+    let expected = [request(1), request(2), wake(10), wake(11), wake(12), request(3), wake(13)];
+    assert_eq!(plain(&stored), expected);
+    for pair in stored.windows(2) {
+        assert!(pair[0].offset < pair[1].offset && pair[0].appended <= pair[1].appended);
+    }
+    assert_eq!(plain(&shard.requests(RIGHT_0)), [wake(20)]);
+    let end = stored.last().expect("a Wake").offset + 1;
+    assert_eq!(shard.log.input_ends(LEFT_0).requests, end);
+    shard.assert_holds(LEFT_0, &[first, second]);
+    drop(shard);
+    log.restart();
+    let mut shard = Shard::open(log, &[LEFT_0]);
+    assert_eq!(shard.requests(LEFT_0), stored);
+    let appended = append(log, LEFT_0, &[request(4)]);
+    assert!(appended.first >= end, "{appended:?}");
 }
 
 /// The same numbers in two partitions of a type, and in two types.

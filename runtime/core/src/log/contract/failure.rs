@@ -1,6 +1,6 @@
 //! Commits that fail, surely or perhaps, in a log that goes on.
 
-use super::author::Author;
+use super::author::{Author, wake, with_wakes};
 use super::fixture::{LEFT_0, RIGHT_0, Shard, owner, plain, sent_to};
 use super::{Fails, Fate};
 use crate::error::EngineError;
@@ -40,6 +40,19 @@ pub fn an_aborted_commit_never_happens_and_takes_later_ones_with_it(log: &mut im
         shard.assert_holds(partition, &[]);
         assert_eq!(shard.commands(partition), []);
     }
+}
+
+/// Neither now nor after the commit was made again without them.
+pub fn an_aborted_commit_leaves_no_wakes(log: &mut impl Fails) {
+    let (mut shard, mut author) = owner(log, LEFT_0);
+    let turn = author.turn(1, &[], 0);
+    log.next(Fate::Aborted);
+    shard.submit(vec![with_wakes(turn.clone(), 0..3)]);
+    shard.await_news(log, |news| *news == Progress::Aborted(1));
+    assert_eq!(shard.requests(LEFT_0), []);
+    shard.reuse_ids_from(1);
+    shard.write(log, vec![with_wakes(turn, 7..8)]);
+    assert_eq!(plain(&shard.requests(LEFT_0)), [wake(7)]);
 }
 
 /// With the same id and the same numbers.

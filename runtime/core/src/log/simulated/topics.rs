@@ -145,7 +145,10 @@ impl Topics {
     }
 
     /// A turn of this partition; its commands go to other partitions' topics.
-    pub(super) fn append_turn(&mut self, turn: &TurnWrite) {
+    pub(super) fn append_turn(&mut self, turn: &TurnWrite, now: Time) {
+        for wake in &turn.wakes {
+            self.requests.append(wake.clone(), now);
+        }
         self.events.extend(turn.events.iter().cloned());
         self.outcomes.insert(turn.turn, turn.outcome.clone());
         self.dead_letters.extend(turn.dead_letters.iter().cloned());

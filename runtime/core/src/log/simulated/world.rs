@@ -706,7 +706,7 @@ impl World {
         let touched = touched(commit);
         let before = self.ends_of(&touched);
         for turn in &commit.turns {
-            self.partitions.entry(turn.partition).or_default().append_turn(turn);
+            self.partitions.entry(turn.partition).or_default().append_turn(turn, self.now);
             for (target, commands) in &turn.commands {
                 let track = &mut self.partitions.entry(*target).or_default().commands;
                 for command in commands {

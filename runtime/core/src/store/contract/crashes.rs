@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::{Crashes, LEFT_0, RIGHT_2, bytes, write};
-use crate::model::PartitionId;
+use crate::model::{PartitionId, Time};
 use crate::prng::Prng;
 use crate::store::{Store, Write};
 
@@ -50,7 +50,7 @@ pub fn a_write_survives_whole_or_not_at_all(store: &mut impl Crashes) {
             let value = format!("{round}-{n:02}");
             let keys = (0..100).map(|key| (bytes(&format!("key-{key}")), bytes(&value)));
             let change =
-                Write { puts: keys.collect(), deletes: vec![], position: Some(bytes(&value)) };
+                Write { puts: keys.collect(), position: Some(bytes(&value)), ..Write::default() };
             handle.write(LEFT_0, &change).expect("write");
         }
         drop(handle);
@@ -115,6 +115,30 @@ pub fn a_synced_write_survives_every_crash(store: &mut impl Crashes) {
             assert_eq!(found_position, position);
         }
         assert_eq!(found, synced);
+    }
+}
+
+/// A record and its one deadline, changed together a hundred times.
+pub fn deadlines_survive_with_the_records_of_their_write(store: &mut impl Crashes) {
+    for kept in KEPT {
+        let mut handle = store.store();
+        handle.clear(LEFT_0).expect("clear");
+        for n in 0..100_u64 {
+            let change = Write {
+                deadlines_done: vec![(Time(n), bytes("a"))],
+                deadlines: vec![(Time(n + 1), bytes("a"))],
+                ..write(&[("a", &(n + 1).to_string())], &[], "")
+            };
+            handle.write(LEFT_0, &change).expect("write");
+        }
+        drop(handle);
+        store.crash(kept);
+        let mut handle = store.store();
+        let record = handle.get(LEFT_0, &[bytes("a")]).expect("record").remove(0);
+        let found = handle.deadlines(LEFT_0, (Time(0), b""), Time(u64::MAX), 9).expect("deadlines");
+        let shown: Vec<_> =
+            found.iter().map(|(deadline, _)| bytes(&deadline.0.to_string())).collect();
+        assert_eq!(shown, record.into_iter().collect::<Vec<_>>(), "{kept} kept");
     }
 }
 

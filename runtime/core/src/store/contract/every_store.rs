@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use super::{LEFT_0, LEFT_1, RIGHT_0, RIGHT_2, StoreUnderTest, bytes, write};
-use crate::model::PartitionId;
+use crate::model::{PartitionId, Time};
 use crate::store::{Store, Write};
 
 /// And asking is no error.
@@ -134,6 +134,87 @@ pub fn a_scan_gives_no_more_than_its_limit(store: &mut impl StoreUnderTest) {
     assert_eq!(found, keys);
 }
 
+/// Times as numbers, keys as bytes; the same key at several times, and several keys at one.
+pub fn deadlines_come_in_the_order_of_time_and_key(store: &mut impl StoreUnderTest) {
+    let mut store = store.store();
+    let sorted = [
+        (Time(0), bytes("")),
+        (Time(0), bytes("b")),
+        (Time(9), bytes("a")),
+        (Time(10), Bytes::from_static(&[0])),
+        (Time(10), bytes("a")),
+        (Time(10), bytes("aa")),
+        (Time(10), Bytes::from_static(&[0xff; 30])),
+        (Time(256), bytes("a")),
+        (Time(1 << 40), bytes("a")),
+        (Time(u64::MAX), Bytes::from_static(&[0xff])),
+    ];
+    for deadline in sorted.iter().rev() {
+        put(&mut store, LEFT_0, &deadlines(&[], std::slice::from_ref(deadline)));
+    }
+    // Again is no error, and one entry.
+    put(&mut store, LEFT_0, &deadlines(&[], &sorted));
+    assert_eq!(all_deadlines(&mut store, LEFT_0), sorted);
+    put(&mut store, LEFT_0, &deadlines(&[sorted[3].clone(), (Time(3), bytes("x"))], &[]));
+    let left: Vec<_> = sorted.iter().filter(|d| **d != sorted[3]).cloned().collect();
+    assert_eq!(all_deadlines(&mut store, LEFT_0), left);
+}
+
+/// Both bounds belong to them; page by page they give all.
+pub fn deadlines_are_given_within_their_bounds_and_limit(store: &mut impl StoreUnderTest) {
+    let mut store = store.store();
+    let all: Vec<_> = (0..100_u64).map(|n| (Time(n / 3), bytes(&format!("key-{n:03}")))).collect();
+    put(&mut store, LEFT_0, &deadlines(&[], &all));
+    let mut given = |from: (Time, &[u8]), until, limit| {
+        store.deadlines(LEFT_0, from, until, limit).expect("deadlines")
+    };
+    assert_eq!(given((Time(0), b""), Time(0), 9), all[..3]);
+    assert_eq!(given((Time(1), b""), Time(2), 99), all[3..9]);
+    assert_eq!(given((Time(1), b"key-004"), Time(2), 99), all[4..9]);
+    assert_eq!(given((Time(1), b"key-004\0"), Time(1), 99), all[5..6]);
+    assert_eq!(given((Time(40), b""), Time(u64::MAX), 99), []);
+    assert_eq!(given((Time(2), b""), Time(1), 99), []);
+    assert_eq!(given((Time(0), b""), Time(99), 0), []);
+    let mut found: Vec<(Time, Bytes)> = Vec::new();
+    loop {
+        let from = found.last().map_or((Time(0), Bytes::new()), |(deadline, key)| {
+            (*deadline, [key, &[0][..]].concat().into())
+        });
+        let page = given((from.0, &from.1), Time(u64::MAX), 7);
+        assert!(page.len() <= 7);
+        if page.is_empty() {
+            break;
+        }
+        found.extend(page);
+    }
+    assert_eq!(found, all);
+}
+
+/// Neither scans nor gets show them, clearing removes them, and partitions have their own.
+pub fn deadlines_are_no_records_and_records_no_deadlines(store: &mut impl StoreUnderTest) {
+    let mut store = store.store();
+    let mine = [(Time(1), bytes("a")), (Time(2), Bytes::from_static(&[0xff; 20]))];
+    let change = Write { deadlines: mine.to_vec(), ..write(&[("a", "1"), ("b", "2")], &[], "p") };
+    put(&mut store, LEFT_0, &change);
+    put(&mut store, LEFT_1, &change);
+    put(&mut store, LEFT_0, &write(&[], &["a"], ""));
+    assert_eq!(scan(&mut store, None, 10), ["b"]);
+    assert_eq!(all_deadlines(&mut store, LEFT_0), mine);
+    assert_eq!(all_deadlines(&mut store, RIGHT_0), []);
+    store.clear(LEFT_0).expect("clear");
+    assert_eq!(all_deadlines(&mut store, LEFT_0), []);
+    assert_eq!(all_deadlines(&mut store, LEFT_1), mine);
+}
+
+/// Done ones go first.
+pub fn a_deadline_that_is_done_and_put_in_one_write_is_there(store: &mut impl StoreUnderTest) {
+    let mut store = store.store();
+    let deadline = [(Time(7), bytes("a"))];
+    put(&mut store, LEFT_0, &deadlines(&deadline, &deadline));
+    put(&mut store, LEFT_0, &deadlines(&deadline, &deadline));
+    assert_eq!(all_deadlines(&mut store, LEFT_0), deadline);
+}
+
 /// The same keys in two partitions of a type and in two types.
 pub fn partitions_are_independent(store: &mut impl StoreUnderTest) {
     let mut store = store.store();
@@ -194,7 +275,7 @@ pub fn big_writes_are_whole(store: &mut impl StoreUnderTest) {
         .map(|n| (bytes(&format!("key-{n:05}")), bytes(&format!("value {n}"))))
         .chain([(bytes("z"), Bytes::from(vec![7; 1 << 20]))])
         .collect();
-    let all = Write { puts: puts.clone(), deletes: vec![], position: Some(bytes("p")) };
+    let all = Write { puts: puts.clone(), position: Some(bytes("p")), ..Write::default() };
     put(&mut store, LEFT_0, &all);
     assert_eq!(store.scan(LEFT_0, None, usize::MAX), Ok(puts));
 }
@@ -205,10 +286,13 @@ pub fn what_was_written_is_there_after_a_restart(store: &mut impl StoreUnderTest
     put(&mut handle, LEFT_0, &write(&[("a", "1"), ("b", "2")], &[], "p1"));
     put(&mut handle, RIGHT_2, &write(&[("a", "3")], &[], ""));
     put(&mut handle, LEFT_0, &write(&[], &["b"], "p2"));
+    put(&mut handle, LEFT_0, &deadlines(&[], &[(Time(1), bytes("a")), (Time(2), bytes("b"))]));
+    put(&mut handle, LEFT_0, &deadlines(&[(Time(1), bytes("a"))], &[]));
     drop(handle);
     store.restart();
     let mut handle = store.store();
     assert_eq!(get(&mut handle, LEFT_0, &["a", "b"]), ["1", "-"]);
+    assert_eq!(all_deadlines(&mut handle, LEFT_0), [(Time(2), bytes("b"))]);
     assert_eq!(handle.position(LEFT_0), Ok(Some(bytes("p2"))));
     assert_eq!(get(&mut handle, RIGHT_2, &["a"]), ["3"]);
     assert_eq!(handle.position(RIGHT_2), Ok(None));
@@ -228,6 +312,16 @@ pub fn a_cleared_partition_is_empty_after_a_restart(store: &mut impl StoreUnderT
 
 fn put(store: &mut Box<dyn Store>, partition: PartitionId, write: &Write) {
     store.write(partition, write).expect("write");
+}
+
+/// A write of deadlines alone.
+fn deadlines(done: &[(Time, Bytes)], put: &[(Time, Bytes)]) -> Write {
+    Write { deadlines_done: done.to_vec(), deadlines: put.to_vec(), ..Write::default() }
+}
+
+fn all_deadlines(store: &mut Box<dyn Store>, partition: PartitionId) -> Vec<(Time, Bytes)> {
+    let from = (Time(0), &[][..]);
+    store.deadlines(partition, from, Time(u64::MAX), usize::MAX).expect("deadlines")
 }
 
 /// Values as text; `-` for an absent one.

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
+use crate::aggregate::Aggregate;
 use crate::failpoints;
 use crate::guest::columns::Aggregates;
 use crate::guest::isolation::Part;
-use crate::model::{Event, Offset, PartitionId};
+use crate::model::{Event, Offset, PartitionId, Time, Wake};
 use crate::proto;
 use crate::topology::Topology;
 use crate::turn::{Ask, Failure, Item, Sender, Task, Verdict};
@@ -45,8 +46,10 @@ pub(super) struct Facts<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// Plans a part of a batch.
-    pub(super) fn of(items: &'a [Item], part: Part, facts: &Facts<'_>) -> Self {
+    /// Plans a part of a batch. It ends before a Wake whose aggregate is asked something before it:
+    /// whether the Wake is still wanted depends on the answer. The rest is then given back, to be
+    /// planned afterwards.
+    pub(super) fn of(items: &'a [Item], part: Part, facts: &Facts<'_>) -> (Self, Option<Part>) {
         let mut plan = Self {
             part,
             asked: Vec::new(),
@@ -60,14 +63,27 @@ impl<'a> Plan<'a> {
         let mut windows = Windows { facts, by_key: HashMap::new() };
         for index in plan.part.items.clone() {
             let Task::Decide(ask) = &items[index].task else { continue };
-            match windows.enter(index, &items[index], ask) {
+            let early = match ask.sender {
+                Sender::Wake(_) if plan.slots.contains_key(&ask.key) => {
+                    let rest = Part { items: index..plan.part.items.end, ..plan.part };
+                    plan.part.items.end = index;
+                    return (plan, Some(rest));
+                }
+                Sender::Wake(wake) => {
+                    let redriven = items[index].redrives.is_some();
+                    let aggregate = &facts.working[&ask.key].aggregate;
+                    unwanted(wake, ask.time, redriven, aggregate).map(Early::Unwanted)
+                }
+                _ => windows.enter(index, &items[index], ask),
+            };
+            match early {
                 Some(early) => {
                     plan.early.insert(index, early);
                 }
                 None => plan.add(index, ask, facts),
             }
         }
-        plan
+        (plan, None)
     }
 
     fn add(&mut self, index: usize, ask: &'a Ask, facts: &Facts<'_>) {
@@ -115,6 +131,19 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// Why an aggregate does not want a Wake that came at this time, if so. One that it has given up
+/// comes again by a redrive only.
+fn unwanted(wake: Wake, time: Time, redriven: bool, aggregate: &Aggregate) -> Option<&'static str> {
+    if aggregate.sequence != wake.sequence || aggregate.wake_at != Some(wake.deadline) {
+        return Some("the aggregate does not wait for this deadline");
+    }
+    if time < wake.deadline {
+        return Some("the Wake came before its deadline");
+    }
+    let given_up = aggregate.deadline().is_none() && !redriven;
+    given_up.then_some("the aggregate's handler failed to answer this deadline before")
+}
+
 /// The windows of ids as they will be when the items so far have been answered.
 struct Windows<'a> {
     facts: &'a Facts<'a>,
@@ -156,6 +185,8 @@ enum Early {
     SameAs(usize),
     /// The id was used for something else.
     Reused,
+    /// A Wake, and why its aggregate does not want it.
+    Unwanted(&'static str),
 }
 
 impl Early {
@@ -171,6 +202,7 @@ impl Early {
     fn verdict(&self, items: &[Item], verdicts: &[Verdict]) -> Verdict {
         let (first, outcome) = match self {
             Self::Reused => return Verdict::Reused,
+            Self::Unwanted(why) => return Verdict::Unwanted(why),
             Self::Known { first, outcome } => (*first, outcome.clone()),
             Self::SameAs(index) => {
                 (items[*index].place.offset(), verdicts[*index].outcome().unwrap_or_default())
