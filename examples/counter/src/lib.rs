@@ -1,4 +1,5 @@
-//! The smallest handler: counters that count up to a limit, and a counter of all counters.
+//! The smallest handler: counters that count up to a limit and forget when they are left alone, and
+//! a counter of all counters.
 //!
 //! The runtime's own tests run it, too. Its tests are in `tests/`.
 
@@ -6,7 +7,7 @@ mod messages;
 mod total;
 
 use serde::{Deserialize, Serialize};
-use zamu_guest::{Aggregate, Context, Decision};
+use zamu_guest::{Aggregate, Context, Decision, Time};
 
 pub use messages::{CounterCommand, CounterEvent, Increment, Incremented, Reset, WasReset};
 pub use total::{Heard, Sent, TOTAL, Total};
@@ -30,6 +31,9 @@ pub struct State {
     pub value: u64,
     /// How often it was reset.
     pub resets: u64,
+    /// When it begins again at 0 by itself, if nobody counts before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgets_at: Option<Time>,
 }
 
 /// What the operator can configure.
@@ -38,11 +42,13 @@ pub struct State {
 pub struct Configuration {
     /// The highest value that a counter reaches.
     pub limit: u64,
+    /// A counter that nobody counts up for so many milliseconds begins again at 0.
+    pub idle_ms: Option<u64>,
 }
 
 impl Default for Configuration {
     fn default() -> Self {
-        Self { limit: u64::MAX }
+        Self { limit: u64::MAX, idle_ms: None }
     }
 }
 
@@ -59,9 +65,7 @@ impl Aggregate for Counter {
         context: &Context<'_, Configuration>,
     ) -> Decision<CounterEvent> {
         match command {
-            CounterCommand::Increment(Increment { by }) => {
-                increment(state, by, context.configuration.limit)
-            }
+            CounterCommand::Increment(Increment { by }) => increment(state, by, context),
             CounterCommand::Reset(Reset {}) if state.value == 0 => Decision::nothing(),
             CounterCommand::Reset(Reset {}) => Decision::accept(WasReset { from: state.value }),
         }
@@ -69,18 +73,39 @@ impl Aggregate for Counter {
 
     fn evolve(state: State, event: &CounterEvent) -> State {
         match event {
-            CounterEvent::Incremented(event) => State { value: event.value, ..state },
-            CounterEvent::WasReset(_) => State { value: 0, resets: state.resets.saturating_add(1) },
+            CounterEvent::Incremented(event) => {
+                State { value: event.value, forgets_at: event.forgets_at, ..state }
+            }
+            CounterEvent::WasReset(_) => {
+                State { value: 0, resets: state.resets.saturating_add(1), forgets_at: None }
+            }
         }
+    }
+
+    fn wake_at(state: &State) -> Option<Time> {
+        state.forgets_at
+    }
+
+    fn wake(state: &State, _: &Context<'_, Configuration>) -> Decision<CounterEvent> {
+        Decision::accept(WasReset { from: state.value })
     }
 }
 
-fn increment(state: &State, by: u64, limit: u64) -> Decision<CounterEvent> {
+fn increment(
+    state: &State,
+    by: u64,
+    context: &Context<'_, Configuration>,
+) -> Decision<CounterEvent> {
     if by == 0 {
         return Decision::nothing().reply(&state.value);
     }
+    // A deadline is a fact like any other: what is configured later does not move it.
+    let Configuration { limit, idle_ms } = *context.configuration;
+    let forgets_at = idle_ms.map(|idle_ms| context.time.plus_ms(idle_ms));
     match state.value.checked_add(by) {
-        Some(value) if value <= limit => Decision::accept(Incremented { by, value }).reply(&value),
+        Some(value) if value <= limit => {
+            Decision::accept(Incremented { by, value, forgets_at }).reply(&value)
+        }
         _ => Decision::refuse(
             "over-limit",
             format!("{} and {by} more would pass the limit of {limit}", state.value),

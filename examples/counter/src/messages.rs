@@ -1,6 +1,7 @@
 //! What a counter can be asked, and what can happen to it.
 
 use serde::{Deserialize, Serialize};
+use zamu_guest::Time;
 
 zamu_guest::messages! {
     /// What a counter can be asked.
@@ -38,6 +39,9 @@ pub struct Incremented {
     pub by: u64,
     /// What it stands at now.
     pub value: u64,
+    /// When it begins again at 0, if nobody counts before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgets_at: Option<Time>,
 }
 
 /// The counter was set back to 0.

@@ -138,6 +138,58 @@ async fn a_killed_node_answers_as_before() {
     assert_eq!(after.len(), 399);
 }
 
+/// All events of a counter, as (kind, time, cause).
+async fn events(url: &str, key: &str) -> Vec<(String, u64, Value)> {
+    let path = format!("{url}/aggregates/counter/{key}/events");
+    let page: Value =
+        serde_json::from_str(&reqwest::get(path).await.unwrap().text().await.unwrap()).unwrap();
+    let event = |event: &Value| {
+        let kind = event["kind"].as_str().unwrap().to_owned();
+        (kind, event["time"].as_u64().unwrap(), event["cause"].clone())
+    };
+    page["events"].as_array().unwrap().iter().map(event).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_is_answered_once_however_often_the_node_is_killed_before_and_after() {
+    const IDLE_MS: u64 = 2_000;
+    let folder = folder();
+    let file = folder.path().join("zamu.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}configuration = {{ idle_ms = {IDLE_MS} }}\n")).unwrap();
+    let mut process = Process::start(folder.path());
+    let url = process.ready(folder.path()).await;
+    count(&url, 1..60).await;
+    // At once, and again as soon as it can be asked.
+    for _ in 0..2 {
+        process.signal("-KILL");
+        drop(process);
+        process = Process::start(folder.path());
+        process.ready(folder.path()).await;
+    }
+    let keys: Vec<String> = (0..7).map(|n| format!("k{n}")).chain(["total".into()]).collect();
+    let url = process.ready(folder.path()).await;
+    let end = Instant::now() + PATIENCE;
+    for key in &keys {
+        while events(&url, key).await.last().is_none_or(|(kind, ..)| kind != "WasReset") {
+            assert!(Instant::now() < end, "{key} is not told its deadline");
+            tokio::task::yield_now().await;
+        }
+    }
+    process.signal("-KILL");
+    drop(process);
+    let mut process = Process::start(folder.path());
+    let url = process.ready(folder.path()).await;
+    for key in &keys {
+        let events = events(&url, key).await;
+        let resets = events.iter().filter(|(kind, ..)| kind == "WasReset").count();
+        assert_eq!(resets, 1, "{key}: {events:?}");
+        let [.., (_, counted, _), (_, reset, cause)] = &events[..] else { panic!("{events:?}") };
+        assert_eq!(cause["wake"]["deadline"], json!(counted + IDLE_MS), "{key}");
+        assert!(*reset >= counted + IDLE_MS, "{key} was told too early: {events:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_data_directory_has_one_node_at_a_time() {
     let folder = folder();
