@@ -29,7 +29,7 @@ use crate::turn::decide::{Decider, Undecided};
 use crate::turn::decode::{Known, OpenLetter};
 use crate::turn::{self, Decided, Item, Place, Reacted, Reaction, Sender, Taken, Task, Verdict};
 use crate::turn::{collect, decode, load, react};
-use crate::working::{Working, read};
+use crate::working::{Cached, Working, read};
 
 /// What a partition needs of its shard to do anything.
 pub struct Tools<'a> {
@@ -287,8 +287,12 @@ impl Partition {
             return Ok(found);
         }
         for (i, record) in missing.into_iter().zip(tools.store.get(self.id, &keys)?) {
-            let read = |record| read(&hints[i].1, &record).map(Arc::new);
-            found[i] = record.map(read).transpose()?;
+            let Some(record) = record else { continue };
+            let key = &hints[i].1;
+            let aggregate = Arc::new(read(key, &record)?);
+            // The turn that takes its Wake finds it here.
+            self.memory.keep(key, &aggregate);
+            found[i] = Some(aggregate);
         }
         Ok(found)
     }
