@@ -16,6 +16,9 @@ const PREPARED: &str = "types=transfer&kinds=TransferPrepared";
 /// Requests under way at once.
 const SENDERS: usize = 16;
 
+/// A transfer that was prepared, and who may fulfil it.
+type Told = (String, String);
+
 /// Plays the payee, for ever; at most `batch` fulfilments in one request.
 ///
 /// # Errors
@@ -35,7 +38,7 @@ pub(crate) async fn play(client: Client, batch: usize) -> Result<()> {
     }
 }
 
-async fn listen(client: Client, told: mpsc::UnboundedSender<String>) -> Result<()> {
+async fn listen(client: Client, told: mpsc::UnboundedSender<Told>) -> Result<()> {
     #[derive(Deserialize)]
     struct Prepared<'a> {
         key: &'a str,
@@ -44,6 +47,7 @@ async fn listen(client: Client, told: mpsc::UnboundedSender<String>) -> Result<(
     }
     #[derive(Deserialize)]
     struct Terms<'a> {
+        payee: &'a str,
         condition: &'a str,
     }
     let mut stream = Stream::new(client, PREPARED);
@@ -56,7 +60,7 @@ async fn listen(client: Client, told: mpsc::UnboundedSender<String>) -> Result<(
                     fulfilment.fulfils(&data.condition.parse()?),
                     "transfer {key} has a condition that is not the payee's"
                 );
-                told.send(key.to_owned()).context("nobody fulfils")
+                told.send((key.to_owned(), data.payee.to_owned())).context("nobody fulfils")
             })
             .await?;
     }
@@ -64,22 +68,22 @@ async fn listen(client: Client, told: mpsc::UnboundedSender<String>) -> Result<(
 
 async fn fulfil(
     client: Client,
-    prepared: Arc<Mutex<mpsc::UnboundedReceiver<String>>>,
+    prepared: Arc<Mutex<mpsc::UnboundedReceiver<Told>>>,
     batch: usize,
 ) -> Result<()> {
-    let mut ids = Vec::with_capacity(batch);
+    let mut told = Vec::with_capacity(batch);
     loop {
-        ids.clear();
-        if prepared.lock().await.recv_many(&mut ids, batch).await == 0 {
+        told.clear();
+        if prepared.lock().await.recv_many(&mut told, batch).await == 0 {
             return Ok(());
         }
-        client.deliver(commands(&ids)?.into()).await?;
+        client.deliver(commands(&told)?.into()).await?;
     }
 }
 
-fn commands(ids: &[String]) -> Result<Vec<u8>> {
-    let commands = ids.iter().map(|id| {
-        let data = Fulfil { fulfilment: transfer::fulfilment(id)? };
+fn commands(told: &[Told]) -> Result<Vec<u8>> {
+    let commands = told.iter().map(|(id, payee)| {
+        let data = Fulfil { fsp: payee.clone(), fulfilment: transfer::fulfilment(id)? };
         Ok(Command::new(SOURCE, "FulfilTransfer", scheme::TRANSFER, id, data))
     });
     let commands: Vec<Command<'_, Fulfil>> = commands.collect::<Result<_>>()?;

@@ -56,6 +56,8 @@ pub struct Prepare<'a> {
 /// What the payee answers.
 #[derive(Debug, Serialize)]
 pub struct Fulfil {
+    /// Who answers.
+    pub fsp: String,
     /// The preimage of the condition.
     pub fulfilment: Fulfilment,
 }
@@ -187,7 +189,8 @@ mod tests {
 
     #[test]
     fn a_command_is_a_cloud_event_of_a_batch() {
-        let data = Fulfil { fulfilment: fulfilment("T1").unwrap() };
+        let fsp = participant(1);
+        let data = Fulfil { fsp, fulfilment: fulfilment("T1").unwrap() };
         let command = Command::new("payee", "FulfilTransfer", "transfer", "T1", data);
         let json = serde_json::to_value(&command).unwrap();
         assert_eq!(json["specversion"], "1.0");
@@ -196,6 +199,7 @@ mod tests {
         assert_eq!(json["type"], "FulfilTransfer");
         assert_eq!(json["aggregatetype"], "transfer");
         assert_eq!(json["subject"], "T1");
+        assert_eq!(json["data"]["fsp"], "simfsp02");
         assert_eq!(json["data"]["fulfilment"].as_str().unwrap().len(), 43);
     }
 }

@@ -1,17 +1,30 @@
-//! Position accounts: one per participant and currency, under a net debit cap.
+//! Position accounts: one per participant and currency, under a net debit cap and, where the
+//! participant has a settlement account, under the cover of the funds that are there.
 //!
 //! An account knows figures, not transfers: which transfer may move money, and how often, is left
-//! to the transfer. Liquidity cover, alarms and settlement are not here.
+//! to the transfer. Settlement itself, which brings positions back to nothing, is not here.
 
 mod decide;
 mod evolve;
 pub mod messages;
 pub mod react;
+pub mod settlement;
 mod state;
 
+use serde::Deserialize;
 use zamu_guest::{Aggregate, Context, Decision, EventContext, EventHandler, Outbox};
 
+pub use settlement::SettlementAccount;
 pub use state::State;
+
+/// What the operator decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Configuration {
+    /// Whether a participant needs cover to pay. If not, one without a settlement account is limited
+    /// by its net debit cap alone.
+    pub cover_required: bool,
+}
 
 /// The aggregate of one account. Its key is a [`scheme::AccountKey`].
 #[derive(Clone, Copy, Debug)]
@@ -22,12 +35,12 @@ impl Aggregate for Account {
     type State = State;
     type Command = messages::Command;
     type Event = messages::Event;
-    type Configuration = ();
+    type Configuration = Configuration;
 
     fn decide(
         state: &State,
         command: messages::Command,
-        context: &Context<'_>,
+        context: &Context<'_, Configuration>,
     ) -> Decision<messages::Event> {
         decide::decide(state, command, context)
     }
@@ -42,18 +55,38 @@ impl Aggregate for Account {
 pub struct OnTransfers;
 
 impl EventHandler for OnTransfers {
-    type Event = react::Heard;
-    type Command = react::Sent;
+    type Event = react::transfers::Heard;
+    type Command = react::transfers::Sent;
     type Configuration = ();
 
-    fn react(event: &react::Heard, context: &EventContext<'_>) -> Outbox<react::Sent> {
-        react::react(event, context)
+    fn react(
+        event: &react::transfers::Heard,
+        context: &EventContext<'_>,
+    ) -> Outbox<react::transfers::Sent> {
+        react::transfers::react(event, context)
+    }
+}
+
+/// Keeps the cover of position accounts at what settlement accounts hold.
+#[derive(Clone, Copy, Debug)]
+pub struct OnFunds;
+
+impl EventHandler for OnFunds {
+    type Event = react::funds::Heard;
+    type Command = react::funds::Sent;
+    type Configuration = ();
+
+    fn react(
+        event: &react::funds::Heard,
+        context: &EventContext<'_>,
+    ) -> Outbox<react::funds::Sent> {
+        react::funds::react(event, context)
     }
 }
 
 zamu_guest::handler! {
     name: "accounts",
-    fold: 1,
-    aggregates: [Account],
-    event_handlers: [OnTransfers],
+    fold: 2,
+    aggregates: [Account, SettlementAccount],
+    event_handlers: [OnTransfers, OnFunds],
 }

@@ -1,22 +1,55 @@
 //! What an account can be asked, and what can happen to it. Its key is `participant/currency`.
 //!
-//! Only [`OpenAccount`] is for clients; all else is asked by this crate's own event handler. The
-//! events that transfers react to are shared, in [`scheme::account_events`].
+//! Clients open, limit, close and reopen accounts; whatever moves a figure is asked by this crate's
+//! own event handlers. The events that transfers react to are shared, in [`scheme::account_events`].
 
 use scheme::account_events::{
     PayeeFundsCommitted, PayerFundsCommitted, PayerFundsRejected, PayerFundsReserved,
     PayerFundsReversed,
 };
-use scheme::{Amount, Money};
+use scheme::{Amount, Money, Percentage};
 use serde::{Deserialize, Serialize};
 
 /// A client asks to open an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenAccount {
-    /// The net debit cap: how far reservations and position together may go. Not negative.
-    pub cap: Money,
+    /// The net debit cap: how far reservations and position together may go. Not negative. Without
+    /// one, nothing is reserved until there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<Money>,
+    /// An alarm above this part of the cap, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarm: Option<Percentage>,
+    /// The position that the account brings along from where it was kept before; added to what it
+    /// has already been credited with. The openings of a currency are to sum to nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Money>,
 }
+
+/// A client asks for other limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeLimits {
+    /// The net debit cap from now on, not negative; if left out there is none, and nothing is
+    /// reserved. It may be below what is owed: then nothing is reserved until less is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<Money>,
+    /// An alarm above this part of the cap from now on; none if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarm: Option<Percentage>,
+}
+
+/// A client asks that nothing be reserved any more, whatever the figures are: what is under way goes
+/// on to its end, and credits are taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CloseAccount {}
+
+/// A client asks to go on with a closed account, as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReopenAccount {}
 
 /// Reserve the amount of a transfer, if the cap allows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,11 +91,108 @@ pub struct ReversePayerFunds {
     pub amount: Amount,
 }
 
+/// The participant has more funds with the scheme.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RaiseCover {
+    /// How much more.
+    pub amount: Money,
+}
+
+/// The participant wants funds back, if what is owed stays covered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LowerCover {
+    /// The client's name for it.
+    pub reference: String,
+    /// How much.
+    pub amount: Amount,
+}
+
 /// The account takes part from now on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountOpened {
     /// The net debit cap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<Money>,
+    /// The part of the cap above which there is an alarm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarm: Option<Percentage>,
+    /// What the account brought along, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<Opening>,
+}
+
+/// The position that an account brought along.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    /// What it brought along.
+    pub amount: Money,
+    /// Committed after this event: with what the account had been credited with before.
+    pub position: Money,
+}
+
+/// Other limits hold from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitsChanged {
+    /// The net debit cap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<Money>,
+    /// The part of the cap above which there is an alarm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarm: Option<Percentage>,
+}
+
+/// What the account owes has come above the threshold: its participant and the operator are to be
+/// told. Happens once each time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ThresholdExceeded {
+    /// The part of the cap that is the threshold.
+    pub alarm: Percentage,
+    /// The net debit cap.
     pub cap: Money,
+    /// Reserved and committed together: above the threshold.
+    pub current_position: Money,
+}
+
+/// Nothing is reserved any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountClosed {}
+
+/// The account goes on as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountReopened {}
+
+/// The participant has more cover.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoverRaised {
+    /// How much more.
+    pub amount: Money,
+    /// Cover after this event.
+    pub cover: Money,
+}
+
+/// The participant has less cover: so much may leave the settlement account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoverLowered {
+    /// The client's name for it.
+    pub reference: String,
+    /// How much less.
+    pub amount: Amount,
+    /// Cover after this event.
+    pub cover: Money,
+}
+
+/// The cover is needed for what is owed: nothing may leave. No figure changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoverHeld {
+    /// The client's name for it.
+    pub reference: String,
+    /// How much was to leave.
+    pub amount: Amount,
+    /// Why, for programs.
+    pub code: String,
+    /// Why, for people.
+    pub reason: String,
 }
 
 zamu_guest::messages! {
@@ -73,6 +203,11 @@ zamu_guest::messages! {
         CommitPayerFunds,
         CommitPayeeFunds,
         ReversePayerFunds,
+        ChangeLimits,
+        CloseAccount,
+        ReopenAccount,
+        RaiseCover,
+        LowerCover,
     }
 }
 
@@ -85,5 +220,12 @@ zamu_guest::messages! {
         PayerFundsCommitted,
         PayeeFundsCommitted,
         PayerFundsReversed,
+        LimitsChanged,
+        ThresholdExceeded,
+        AccountClosed,
+        AccountReopened,
+        CoverRaised,
+        CoverLowered,
+        CoverHeld,
     }
 }

@@ -2,16 +2,22 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use accounts::State;
 use accounts::messages::{
-    AccountOpened, Command, CommitPayeeFunds, CommitPayerFunds, Event, OpenAccount,
-    ReservePayerFunds, ReversePayerFunds,
+    AccountClosed, AccountOpened, AccountReopened, ChangeLimits, CloseAccount, Command,
+    CommitPayeeFunds, CommitPayerFunds, CoverHeld, CoverLowered, CoverRaised, Event, LimitsChanged,
+    LowerCover, OpenAccount, Opening, RaiseCover, ReopenAccount, ReservePayerFunds,
+    ReversePayerFunds, ThresholdExceeded,
 };
+use accounts::settlement::messages::{
+    CommitFundsOut, FundIn, FundOut, FundsIn, FundsOutCommitted, FundsOutPrepared,
+    FundsOutRejected, OpenSettlementAccount, RejectFundsOut, SettlementAccountOpened,
+};
+use accounts::{State, settlement};
 use scheme::account_events::{
     PayeeFundsCommitted, PayerFundsCommitted, PayerFundsRejected, PayerFundsReserved,
     PayerFundsReversed,
 };
-use scheme::{Amount, Money};
+use scheme::{Amount, Money, Percentage};
 use zamu_guest::Messages;
 
 const ID: &str = "b51ec534-ee48-4575-b6a9-ead2955b8069";
@@ -22,6 +28,14 @@ fn money(text: &str) -> Money {
 
 fn amount() -> Amount {
     "1.11".parse().unwrap()
+}
+
+fn eighty() -> Percentage {
+    80.try_into().unwrap()
+}
+
+fn reference() -> String {
+    "wire 7".to_owned()
 }
 
 fn id() -> String {
@@ -48,7 +62,36 @@ fn commands_keep_their_bytes() {
     let move_body = r#"{"transferId":"ID","amount":"1.11"}"#;
     let (transfer_id, amount) = (id(), amount());
     frozen::<Command>(&[
-        (OpenAccount { cap: money("10000000") }.into(), "OpenAccount", r#"{"cap":"10000000"}"#),
+        (
+            OpenAccount { cap: Some(money("10000000")), alarm: None, position: None }.into(),
+            "OpenAccount",
+            r#"{"cap":"10000000"}"#,
+        ),
+        (
+            OpenAccount {
+                cap: Some(money("1")),
+                alarm: Some(eighty()),
+                position: Some(money("-5")),
+            }
+            .into(),
+            "OpenAccount",
+            r#"{"cap":"1","alarm":80,"position":"-5"}"#,
+        ),
+        (OpenAccount { cap: None, alarm: None, position: None }.into(), "OpenAccount", "{}"),
+        (
+            ChangeLimits { cap: Some(money("1")), alarm: Some(eighty()) }.into(),
+            "ChangeLimits",
+            r#"{"cap":"1","alarm":80}"#,
+        ),
+        (ChangeLimits { cap: None, alarm: None }.into(), "ChangeLimits", "{}"),
+        (CloseAccount {}.into(), "CloseAccount", "{}"),
+        (ReopenAccount {}.into(), "ReopenAccount", "{}"),
+        (RaiseCover { amount: money("60") }.into(), "RaiseCover", r#"{"amount":"60"}"#),
+        (
+            LowerCover { reference: reference(), amount: self::amount() }.into(),
+            "LowerCover",
+            r#"{"reference":"wire 7","amount":"1.11"}"#,
+        ),
         (
             ReservePayerFunds { transfer_id: transfer_id.clone(), amount }.into(),
             "ReservePayerFunds",
@@ -73,7 +116,55 @@ fn events_keep_their_bytes() {
     let (amount, reserved, position) = (amount(), money("1.11"), money("-90"));
     let moved = r#"{"transferId":"ID","amount":"1.11","reserved":"1.11","position":"-90"}"#;
     frozen::<Event>(&[
-        (AccountOpened { cap: money("10000000") }.into(), "AccountOpened", r#"{"cap":"10000000"}"#),
+        (
+            AccountOpened { cap: Some(money("10000000")), alarm: None, opening: None }.into(),
+            "AccountOpened",
+            r#"{"cap":"10000000"}"#,
+        ),
+        (
+            AccountOpened {
+                cap: None,
+                alarm: Some(eighty()),
+                opening: Some(Opening { amount: money("-5"), position: money("-7") }),
+            }
+            .into(),
+            "AccountOpened",
+            r#"{"alarm":80,"opening":{"amount":"-5","position":"-7"}}"#,
+        ),
+        (
+            LimitsChanged { cap: Some(money("1")), alarm: Some(eighty()) }.into(),
+            "LimitsChanged",
+            r#"{"cap":"1","alarm":80}"#,
+        ),
+        (
+            ThresholdExceeded { alarm: eighty(), cap: money("100"), current_position: money("85") }
+                .into(),
+            "ThresholdExceeded",
+            r#"{"alarm":80,"cap":"100","currentPosition":"85"}"#,
+        ),
+        (AccountClosed {}.into(), "AccountClosed", "{}"),
+        (AccountReopened {}.into(), "AccountReopened", "{}"),
+        (
+            CoverRaised { amount: money("60"), cover: money("61") }.into(),
+            "CoverRaised",
+            r#"{"amount":"60","cover":"61"}"#,
+        ),
+        (
+            CoverLowered { reference: reference(), amount, cover: money("61") }.into(),
+            "CoverLowered",
+            r#"{"reference":"wire 7","amount":"1.11","cover":"61"}"#,
+        ),
+        (
+            CoverHeld {
+                reference: reference(),
+                amount,
+                code: "4001".to_owned(),
+                reason: "needed".to_owned(),
+            }
+            .into(),
+            "CoverHeld",
+            r#"{"reference":"wire 7","amount":"1.11","code":"4001","reason":"needed"}"#,
+        ),
         (
             PayerFundsReserved { transfer_id: id(), amount, reserved, position }.into(),
             "PayerFundsReserved",
@@ -116,14 +207,81 @@ fn events_keep_their_bytes() {
 }
 
 #[test]
+fn messages_of_settlement_accounts_keep_their_bytes() {
+    let (amount, funds, leaving) = (amount(), money("60"), money("1.11"));
+    let (code, reason) = ("4001".to_owned(), "needed".to_owned());
+    let moved = r#"{"reference":"wire 7","amount":"1.11"}"#;
+    frozen::<settlement::messages::Command>(&[
+        (
+            OpenSettlementAccount { funds: Some(funds) }.into(),
+            "OpenSettlementAccount",
+            r#"{"funds":"60"}"#,
+        ),
+        (OpenSettlementAccount { funds: None }.into(), "OpenSettlementAccount", "{}"),
+        (FundIn { reference: reference(), amount }.into(), "FundIn", moved),
+        (FundOut { reference: reference(), amount }.into(), "FundOut", moved),
+        (CommitFundsOut { reference: reference(), amount }.into(), "CommitFundsOut", moved),
+        (
+            RejectFundsOut {
+                reference: reference(),
+                amount,
+                code: code.clone(),
+                reason: reason.clone(),
+            }
+            .into(),
+            "RejectFundsOut",
+            r#"{"reference":"wire 7","amount":"1.11","code":"4001","reason":"needed"}"#,
+        ),
+    ]);
+    frozen::<settlement::messages::Event>(&[
+        (SettlementAccountOpened { funds }.into(), "SettlementAccountOpened", r#"{"funds":"60"}"#),
+        (
+            FundsIn { reference: reference(), amount, funds }.into(),
+            "FundsIn",
+            r#"{"reference":"wire 7","amount":"1.11","funds":"60"}"#,
+        ),
+        (
+            FundsOutPrepared { reference: reference(), amount, leaving }.into(),
+            "FundsOutPrepared",
+            r#"{"reference":"wire 7","amount":"1.11","leaving":"1.11"}"#,
+        ),
+        (
+            FundsOutCommitted { reference: reference(), amount, funds, leaving }.into(),
+            "FundsOutCommitted",
+            r#"{"reference":"wire 7","amount":"1.11","funds":"60","leaving":"1.11"}"#,
+        ),
+        (
+            FundsOutRejected { reference: reference(), amount, leaving, code, reason }.into(),
+            "FundsOutRejected",
+            r#"{"reference":"wire 7","amount":"1.11","leaving":"1.11","code":"4001","reason":"needed"}"#,
+        ),
+    ]);
+    let state = settlement::State { opened: true, funds, leaving };
+    let json = r#"{"opened":true,"funds":"60","leaving":"1.11"}"#;
+    assert_eq!(serde_json::to_string(&state).unwrap(), json);
+    assert_eq!(serde_json::from_str::<settlement::State>(json).unwrap(), state);
+}
+
+#[test]
 fn a_state_keeps_its_bytes() {
     let state = State {
         opened: true,
-        cap: money("10000000"),
+        cap: Some(money("10000000")),
         reserved: money("1.11"),
         position: money("-90"),
+        ..State::default()
     };
-    let json = r#"{"opened":true,"cap":"10000000","reserved":"1.11","position":"-90"}"#;
-    assert_eq!(serde_json::to_string(&state).unwrap(), json);
-    assert_eq!(serde_json::from_str::<State>(json).unwrap(), state);
+    let mut full = state.clone();
+    (full.closed, full.alarm, full.cover) = (true, Some(eighty()), Some(money("60")));
+    for (state, json) in [
+        (state, r#"{"opened":true,"cap":"10000000","reserved":"1.11","position":"-90"}"#),
+        (
+            full,
+            r#"{"opened":true,"closed":true,"cap":"10000000","alarm":80,"cover":"60","reserved":"1.11","position":"-90"}"#,
+        ),
+        (State::default(), r#"{"opened":false,"reserved":"0","position":"0"}"#),
+    ] {
+        assert_eq!(serde_json::to_string(&state).unwrap(), json);
+        assert_eq!(serde_json::from_str::<State>(json).unwrap(), state);
+    }
 }

@@ -4,8 +4,8 @@ use scheme::{FspId, codes};
 use zamu_guest::{Context, Decision};
 
 use crate::messages::{
-    ActivateParticipant, Command, CreateParticipant, Event, ParticipantActivated,
-    ParticipantCreated,
+    ActivateParticipant, Command, CreateParticipant, DeactivateParticipant, Event,
+    ParticipantActivated, ParticipantCreated, ParticipantDeactivated,
 };
 use crate::state::State;
 
@@ -15,6 +15,7 @@ pub(crate) fn decide(state: &State, command: Command, context: &Context<'_>) -> 
     match command {
         Command::CreateParticipant(create) => decide_create(state, create, context.key),
         Command::ActivateParticipant(ActivateParticipant {}) => decide_activate(state),
+        Command::DeactivateParticipant(DeactivateParticipant {}) => decide_deactivate(state),
     }
 }
 
@@ -43,11 +44,21 @@ fn check_new(key: &str, create: &CreateParticipant) -> Result<(), String> {
 
 fn decide_activate(state: &State) -> Decision<Event> {
     match state {
-        State { name: None, .. } => Decision::refuse(
-            codes::ID_NOT_FOUND,
-            "no such participant: send CreateParticipant first",
-        ),
+        State { name: None, .. } => nobody(),
         State { active: true, .. } => Decision::nothing(),
         State { active: false, .. } => Decision::accept(ParticipantActivated {}),
     }
+}
+
+/// What is under way goes on to its end: accounts commit and release whoever is active.
+fn decide_deactivate(state: &State) -> Decision<Event> {
+    match state {
+        State { name: None, .. } => nobody(),
+        State { active: false, .. } => Decision::nothing(),
+        State { active: true, .. } => Decision::accept(ParticipantDeactivated {}),
+    }
+}
+
+fn nobody() -> Decision<Event> {
+    Decision::refuse(codes::ID_NOT_FOUND, "no such participant: send CreateParticipant first")
 }

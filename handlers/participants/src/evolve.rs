@@ -1,6 +1,6 @@
 //! What events make of a participant.
 
-use crate::messages::{Event, ParticipantActivated, ParticipantCreated};
+use crate::messages::{Event, ParticipantActivated, ParticipantCreated, ParticipantDeactivated};
 use crate::state::State;
 
 pub(crate) fn evolve(state: State, event: &Event) -> State {
@@ -9,5 +9,8 @@ pub(crate) fn evolve(state: State, event: &Event) -> State {
             State { name: Some(name.clone()), active: false }
         }
         Event::ParticipantActivated(ParticipantActivated {}) => State { active: true, ..state },
+        Event::ParticipantDeactivated(ParticipantDeactivated {}) => {
+            State { active: false, ..state }
+        }
     }
 }

@@ -1,15 +1,18 @@
-//! Participants of the scheme: taken up, then activated.
+//! Participants of the scheme: taken up, activated, deactivated; and where each is to be reached.
 //!
-//! Money is left to accounts, transfers to their own crate. No event handler: nothing that happens
-//! elsewhere changes a participant.
+//! Endpoints are an aggregate of their own, so that whoever changes them does not meet what concerns
+//! the participant itself. Money is left to accounts, transfers to their own crate. No event
+//! handler: nothing that happens elsewhere changes a participant.
 
 mod decide;
+pub mod endpoints;
 mod evolve;
 pub mod messages;
 mod state;
 
 use zamu_guest::{Aggregate, Context, Decision};
 
+pub use endpoints::Endpoints;
 pub use state::State;
 
 /// The aggregate of one participant. Its key is a [`scheme::FspId`].
@@ -38,6 +41,6 @@ impl Aggregate for Participant {
 
 zamu_guest::handler! {
     name: "participants",
-    fold: 1,
-    aggregates: [Participant],
+    fold: 2,
+    aggregates: [Participant, Endpoints],
 }

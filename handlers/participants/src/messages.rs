@@ -15,6 +15,11 @@ pub struct CreateParticipant {
 #[serde(deny_unknown_fields)]
 pub struct ActivateParticipant {}
 
+/// A client asks to let a participant take no part any more, until it is activated again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeactivateParticipant {}
+
 /// A participant was taken up; it takes no part yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParticipantCreated {
@@ -26,12 +31,16 @@ pub struct ParticipantCreated {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParticipantActivated {}
 
+/// The participant takes no part any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParticipantDeactivated {}
+
 zamu_guest::messages! {
     /// What a participant can be asked.
-    pub enum Command { CreateParticipant, ActivateParticipant }
+    pub enum Command { CreateParticipant, ActivateParticipant, DeactivateParticipant }
 }
 
 zamu_guest::messages! {
     /// What can happen to a participant.
-    pub enum Event { ParticipantCreated, ParticipantActivated }
+    pub enum Event { ParticipantCreated, ParticipantActivated, ParticipantDeactivated }
 }

@@ -2,7 +2,8 @@
 
 use participants::Participant;
 use participants::messages::{
-    ActivateParticipant, CreateParticipant, ParticipantActivated, ParticipantCreated,
+    ActivateParticipant, CreateParticipant, DeactivateParticipant, ParticipantActivated,
+    ParticipantCreated, ParticipantDeactivated,
 };
 use scheme::codes;
 use zamu_guest::testing::Scenario;
@@ -57,6 +58,26 @@ fn a_participant_is_activated_once_and_only_if_it_exists() {
 }
 
 #[test]
+fn a_participant_is_deactivated_and_activated_again() {
+    let _ = nobody()
+        .when(DeactivateParticipant {})
+        .then_refused(codes::ID_NOT_FOUND)
+        .given([created("Bank One")])
+        .when(DeactivateParticipant {})
+        .then_nothing()
+        .when(ActivateParticipant {})
+        .then_events([ParticipantActivated {}])
+        .when(DeactivateParticipant {})
+        .then_events([ParticipantDeactivated {}])
+        .then_state(|state| assert_eq!((state.active, state.name.is_some()), (false, true)))
+        .when(DeactivateParticipant {})
+        .then_nothing()
+        .when(ActivateParticipant {})
+        .then_events([ParticipantActivated {}])
+        .then_state(|state| assert!(state.active));
+}
+
+#[test]
 fn a_name_has_1_to_128_characters() {
     for (name, taken) in [
         (String::new(), false),
@@ -91,6 +112,7 @@ fn a_body_that_cannot_be_read_is_refused_with_the_field_named() {
         ("CreateParticipant", "{}", "name"),
         ("CreateParticipant", r#"{"name":"Bank One","active":true}"#, "active"),
         ("ActivateParticipant", r#"{"now":true}"#, "now"),
+        ("DeactivateParticipant", r#"{"now":true}"#, "now"),
     ] {
         let _ = nobody().when_body(kind, body).then_refused("malformed").then_details(field);
     }

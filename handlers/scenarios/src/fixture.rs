@@ -10,3 +10,5 @@ pub const CURRENCY: &str = "USD";
 pub const EXPIRES_AFTER_MS: i64 = 5 * 60_000;
 /// When every switch under test begins, in milliseconds since 1970.
 pub const START_MS: u64 = 1_795_425_157_000;
+/// Who answers for a transfer that nobody asked for.
+pub const PAYEE: &str = "simfsp02";

@@ -57,6 +57,13 @@ pub fn check<S: Switch + ?Sized>(switch: &mut S, touched: &Touched) -> anyhow::R
         let account = books.fold_account(key, &events).with_context(|| format!("account {key}"))?;
         let state = switch.state(scheme::ACCOUNT, key)?;
         account.agrees_with(state.as_ref()).with_context(|| format!("account {key}"))?;
+        let events = switch.events(scheme::SETTLEMENT_ACCOUNT, key)?;
+        let settlement =
+            Settlement::fold(&events).with_context(|| format!("settlement account {key}"))?;
+        let state = switch.state(scheme::SETTLEMENT_ACCOUNT, key)?;
+        settlement
+            .agrees_with(state.as_ref(), &account)
+            .with_context(|| format!("settlement account {key}"))?;
         books.accounts.insert(key.clone(), account);
     }
     books.balance()
@@ -80,10 +87,23 @@ struct TransferTerms {
 /// What the events of an account say.
 #[derive(Clone, Debug, Default)]
 struct Account {
+    closed: bool,
     cap: Option<Money>,
+    alarm: Option<i128>,
+    cover: Option<Money>,
+    /// What it brought along.
+    opening: Money,
     reserved: Money,
     position: Money,
     any: bool,
+}
+
+/// What the events of a settlement account say.
+#[derive(Clone, Debug, Default)]
+struct Settlement {
+    opened: bool,
+    funds: Money,
+    leaving: Money,
 }
 
 /// How a transfer has moved money: which accounts did what for it.
@@ -125,20 +145,39 @@ impl Transfer {
 
 /// The state that an event leads to.
 fn next(state: Option<&'static str>, event: &Event) -> anyhow::Result<&'static str> {
-    Ok(match (state, &*event.kind) {
-        (None, "TransferPrepareAccepted") => "RECEIVED_PREPARE",
-        (None, "InvalidTransfer") => "INVALID",
-        (Some("RECEIVED_PREPARE"), "TransferPrepared") => "RESERVED",
-        (Some("RECEIVED_PREPARE"), "TransferRejected") => "ABORTED_REJECTED",
-        (Some("RESERVED"), "TransferFulfilAccepted") => "RECEIVED_FULFIL",
-        (Some("RESERVED"), "TransferFulfilInvalid") => "RECEIVED_ERROR",
-        (Some("RECEIVED_FULFIL"), "TransferFulfilled") => "COMMITTED",
-        (Some("RECEIVED_ERROR"), "TransferReleased") => "ABORTED_ERROR",
-        (Some("INVALID" | "ABORTED_REJECTED" | "COMMITTED" | "ABORTED_ERROR"), kind) => {
-            bail!("I8: {kind} after the final state {state:?}")
+    let says = event.body["state"].as_str().unwrap_or_default();
+    Ok(match (state, &*event.kind, says) {
+        (None, "TransferPrepareAccepted", _) => "RECEIVED_PREPARE",
+        (None, "InvalidTransfer", _) => "INVALID",
+        (Some("RECEIVED_PREPARE"), "TransferPrepared", _) => "RESERVED",
+        (Some("RECEIVED_PREPARE"), "TransferRejected", "ABORTED_REJECTED") => "ABORTED_REJECTED",
+        (Some("RECEIVED_PREPARE"), "TransferTimedOut", "PREPARE_TIMEOUT") => "PREPARE_TIMEOUT",
+        (Some("PREPARE_TIMEOUT"), "TransferRejected", "EXPIRED_PREPARED") => "EXPIRED_PREPARED",
+        (Some("PREPARE_TIMEOUT" | "RESERVED"), "TransferTimedOut", "RESERVED_TIMEOUT") => {
+            "RESERVED_TIMEOUT"
         }
-        (_, kind) => bail!("I4: {kind} in the state {state:?}"),
+        (Some("RESERVED_TIMEOUT"), "TransferReleased", "EXPIRED_RESERVED") => "EXPIRED_RESERVED",
+        (Some("RESERVED"), "TransferFulfilAccepted", _) => "RECEIVED_FULFIL",
+        (Some("RESERVED"), "TransferFulfilInvalid" | "TransferAborted", _) => "RECEIVED_ERROR",
+        (Some("RECEIVED_FULFIL"), "TransferFulfilled", _) => "COMMITTED",
+        (Some("RECEIVED_ERROR"), "TransferReleased", "ABORTED_ERROR") => "ABORTED_ERROR",
+        (Some(state), kind, _) if is_final(state) => {
+            bail!("I8: {kind} after the final state {state}")
+        }
+        (_, kind, says) => bail!("I4: {kind} {says} in the state {state:?}"),
     })
+}
+
+fn is_final(state: &str) -> bool {
+    matches!(
+        state,
+        "INVALID"
+            | "ABORTED_REJECTED"
+            | "ABORTED_ERROR"
+            | "EXPIRED_PREPARED"
+            | "EXPIRED_RESERVED"
+            | "COMMITTED"
+    )
 }
 
 impl TransferTerms {
@@ -167,22 +206,157 @@ impl Account {
             seen.0,
             seen.1
         );
+        let seen = (optional_money(state, "cap")?, optional_money(state, "cover")?);
+        ensure!(
+            seen == (self.cap, self.cover),
+            "I7: events lead to the limits {:?} and {:?}, the state has {seen:?}",
+            self.cap,
+            self.cover
+        );
+        Ok(())
+    }
+
+    fn current_position(&self) -> anyhow::Result<Money> {
+        Ok(self.reserved.plus(self.position)?)
+    }
+
+    /// Whether more is owed than the alarm's part of the cap.
+    fn is_above_threshold(&self) -> anyhow::Result<bool> {
+        let (Some(alarm), Some(cap)) = (self.alarm, self.cap) else { return Ok(false) };
+        let hundredfold = |sum: Money, by: i128| sum.units().checked_mul(by).context("too much");
+        Ok(hundredfold(self.current_position()?, 100)? > hundredfold(cap, alarm)?)
+    }
+
+    /// Follows what is not about a transfer. Tells whether it was.
+    fn fold_limits(&mut self, event: &Event) -> anyhow::Result<bool> {
+        let body = &event.body;
+        match &*event.kind {
+            "AccountOpened" => {
+                self.set_limits(body)?;
+                if let Some(opening) = body.get("opening") {
+                    self.opening = money(opening, "amount")?;
+                    self.position = self.position.plus(self.opening)?;
+                    ensure!(
+                        self.position == money(opening, "position")?,
+                        "I7: the opening leads to {}, not to {opening}",
+                        self.position
+                    );
+                }
+            }
+            "LimitsChanged" => self.set_limits(body)?,
+            "AccountClosed" => self.closed = true,
+            "AccountReopened" => self.closed = false,
+            "ThresholdExceeded" => {
+                ensure!(
+                    money(body, "currentPosition")? == self.current_position()?,
+                    "I7: the alarm says {body}, not {}",
+                    self.current_position()?
+                );
+            }
+            "CoverRaised" => {
+                let cover = self.cover.unwrap_or_default().plus(money(body, "amount")?)?;
+                self.set_cover(cover, body)?;
+            }
+            "CoverLowered" => {
+                let cover = self.cover.unwrap_or_default().minus(money(body, "amount")?)?;
+                self.set_cover(cover, body)?;
+                let owed = self.current_position()?.max(Money::ZERO);
+                ensure!(cover >= owed, "I2: {owed} is owed, and the cover is lowered to {cover}");
+            }
+            "CoverHeld" => {}
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn set_limits(&mut self, body: &Value) -> anyhow::Result<()> {
+        self.cap = optional_money(body, "cap")?;
+        self.alarm = body["alarm"].as_i64().map(i128::from);
+        Ok(())
+    }
+
+    fn set_cover(&mut self, cover: Money, body: &Value) -> anyhow::Result<()> {
+        ensure!(cover == money(body, "cover")?, "I7: a cover of {cover}, not as in {body}");
+        self.cover = Some(cover);
+        Ok(())
+    }
+}
+
+impl Settlement {
+    fn fold(events: &[Event]) -> anyhow::Result<Self> {
+        let mut account = Self::default();
+        for event in events {
+            let (body, kind) = (&event.body, &*event.kind);
+            let amount = || money(body, "amount");
+            match kind {
+                "SettlementAccountOpened" => {
+                    account = Self { opened: true, funds: money(body, "funds")?, ..account };
+                }
+                "FundsIn" => account.funds = account.funds.plus(amount()?)?,
+                "FundsOutPrepared" => account.leaving = account.leaving.plus(amount()?)?,
+                "FundsOutRejected" => account.leaving = account.leaving.minus(amount()?)?,
+                "FundsOutCommitted" => {
+                    account.leaving = account.leaving.minus(amount()?)?;
+                    account.funds = account.funds.minus(amount()?)?;
+                }
+                other => bail!("an event that nobody knows: {other}"),
+            }
+            let told = (optional_money(body, "funds")?, optional_money(body, "leaving")?);
+            ensure!(
+                told.0.is_none_or(|funds| funds == account.funds)
+                    && told.1.is_none_or(|leaving| leaving == account.leaving),
+                "I7: {kind} says {body}, but what went before leads to {account:?}"
+            );
+            ensure!(
+                !account.leaving.is_negative() && account.leaving <= account.funds,
+                "I2: more leaves than there is after {kind}: {account:?}"
+            );
+        }
+        Ok(account)
+    }
+
+    /// At rest nothing is on its way, and the position account has what is here as its cover.
+    fn agrees_with(&self, state: Option<&Value>, account: &Account) -> anyhow::Result<()> {
+        let seen = match state {
+            None => (Money::ZERO, Money::ZERO),
+            Some(state) => (money(state, "funds")?, money(state, "leaving")?),
+        };
+        ensure!(
+            seen == (self.funds, self.leaving),
+            "I7: events lead to {self:?}, the state has {seen:?}"
+        );
+        ensure!(self.leaving == Money::ZERO, "at rest {} is still leaving", self.leaving);
+        ensure!(
+            account.cover == self.opened.then_some(self.funds),
+            "I1: a cover of {:?} for {self:?}",
+            account.cover
+        );
         Ok(())
     }
 }
 
 impl Books {
-    /// Follows an account's events: each figure is what the one before and the amount make it.
+    /// Follows an account's events: each figure is what the one before and the amount make it, and
+    /// there is an alarm wherever the threshold is passed upward, and nowhere else.
     fn fold_account(&mut self, key: &str, events: &[Event]) -> anyhow::Result<Account> {
         let mut account = Account::default();
+        let mut was_above = false;
+        let mut alarm_due = false;
         for event in events {
             account.any = true;
-            if event.kind == "AccountOpened" {
-                account.cap = Some(money(&event.body, "cap")?);
-                continue;
+            ensure!(
+                (event.kind == "ThresholdExceeded") == alarm_due,
+                "an alarm is due: {alarm_due}, and there is {}",
+                event.kind
+            );
+            if !account.fold_limits(event)? {
+                self.fold_move(key, &mut account, event)?;
             }
-            self.fold_move(key, &mut account, event)?;
+            let is_above = account.is_above_threshold()?;
+            alarm_due = is_above && !was_above;
+            was_above = is_above;
         }
+        ensure!(!alarm_due, "an alarm is due at the end");
         Ok(account)
     }
 
@@ -206,10 +380,13 @@ impl Books {
                 moves.reserved.push(key.to_owned());
                 let sum = account.reserved.plus(account.position)?;
                 ensure!(
-                    account.cap.is_some_and(|cap| sum <= cap),
-                    "I2: {sum} after a reservation, under a cap of {:?}",
-                    account.cap
+                    account.cap.is_some_and(|cap| sum <= cap)
+                        && account.cover.is_none_or(|cover| sum <= cover),
+                    "I2: {sum} after a reservation, under a cap of {:?} and a cover of {:?}",
+                    account.cap,
+                    account.cover
                 );
+                ensure!(!account.closed, "I2: a closed account reserves");
             }
             "PayerFundsCommitted" => {
                 account.reserved = account.reserved.minus(amount)?;
@@ -253,15 +430,17 @@ impl Books {
         let mut positions: BTreeMap<&str, Money> = BTreeMap::new();
         for (key, account) in &self.accounts {
             let currency = key.rsplit('/').next().unwrap_or_default();
-            for (sums, figure) in
-                [(&mut reserved, account.reserved), (&mut positions, account.position)]
-            {
+            let moved = account.position.minus(account.opening)?;
+            for (sums, figure) in [(&mut reserved, account.reserved), (&mut positions, moved)] {
                 let sum = sums.entry(currency).or_default();
                 *sum = sum.plus(figure)?;
             }
         }
         for (currency, sum) in positions {
-            ensure!(sum == Money::ZERO, "I1: positions in {currency} sum to {sum}, not to nothing");
+            ensure!(
+                sum == Money::ZERO,
+                "I1: positions in {currency} moved by {sum}, not by nothing"
+            );
         }
         for (currency, sum) in reserved {
             let expected = under_way.get(currency).copied().unwrap_or_default();
@@ -282,10 +461,10 @@ impl Moves {
             self.reversed.len(),
         );
         let expected = match state {
-            None | Some("INVALID" | "ABORTED_REJECTED") => (0, 0, 0, 0),
+            None | Some("INVALID" | "ABORTED_REJECTED" | "EXPIRED_PREPARED") => (0, 0, 0, 0),
             Some("RESERVED") => (1, 0, 0, 0),
             Some("COMMITTED") => (1, 1, 1, 0),
-            Some("ABORTED_ERROR") => (1, 0, 0, 1),
+            Some("ABORTED_ERROR" | "EXPIRED_RESERVED") => (1, 0, 0, 1),
             Some(other) => bail!("at rest a transfer is not {other}"),
         };
         ensure!(
@@ -299,6 +478,10 @@ impl Moves {
 
 fn text<'v>(body: &'v Value, field: &str) -> anyhow::Result<&'v str> {
     body[field].as_str().with_context(|| format!("no text {field} in {body}"))
+}
+
+fn optional_money(body: &Value, field: &str) -> anyhow::Result<Option<Money>> {
+    body.get(field).map(|_| money(body, field)).transpose()
 }
 
 fn money(body: &Value, field: &str) -> anyhow::Result<Money> {

@@ -41,7 +41,7 @@
 //! | `when activate participant` | `participant`, `outcome` |
 //! | `when open account` | `account`, `cap`, `outcome` |
 //! | `when prepare` | `transfer`, `payer`, `payee`, `amount`, `outcome`, (`currency`: USD), (`expiration`: `in 5 min`, `5 min ago` or a time), (`condition`), (`reply`) |
-//! | `when fulfil` | `transfer`, `outcome`, (`fulfilment`: the right one), (`reply`) |
+//! | `when fulfil` | `transfer`, `outcome`, (`by`: the payee), (`fulfilment`: the right one), (`reply`) |
 //! | `when send` | `type`, `key`, `command`, `body` (as it is, JSON or not), `outcome` |
 //! | `then transfers` | `transfer`, `state`, (`code`) |
 //! | `then accounts` | `account`, `reserved`, `position`, (`cap`), (`opened`) |

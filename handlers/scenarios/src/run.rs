@@ -1,14 +1,16 @@
 //! Plays a scenario on a switch and holds the switch to it.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, bail, ensure};
 use scheme::Timestamp;
 use serde_json::{Value, json};
 
-use crate::laws;
 use crate::scenario::{
     Action, Expectation, ExpectedEvent, ExpectedOutcome, Expiration, Scenario, Sending, Step,
 };
 use crate::switch::{Command, Event, Outcome, Switch};
+use crate::{fixture, laws};
 
 /// How names in the text become names in the switch. With a prefix, many scenarios can be played on
 /// one switch without meeting.
@@ -49,6 +51,7 @@ pub fn run_together<S: Switch + ?Sized>(
         names: names.clone(),
         start_ms,
         touched: laws::Touched::default(),
+        payees: BTreeMap::new(),
     };
     let mut runs: Vec<Run> = scenarios.iter().map(begin).collect();
     let steps = scenarios.iter().map(|(scenario, _)| scenario.steps.len()).max().unwrap_or(0);
@@ -68,6 +71,8 @@ struct Run {
     names: Names,
     start_ms: u64,
     touched: laws::Touched,
+    /// The payee of each transfer when it was first asked for.
+    payees: BTreeMap<String, String>,
 }
 
 impl Run {
@@ -116,6 +121,7 @@ impl Run {
                 (scheme::ACCOUNT, account, "OpenAccount", json!({ "cap": cap }))
             }
             Action::Prepare { transfer, payer, payee, amount, currency, expiration, condition } => {
+                self.payees.entry(transfer.clone()).or_insert_with(|| payee.clone());
                 let (payer, payee) = (self.names.of(payer), self.names.of(payee));
                 self.touched.transfer(self.names.of(transfer));
                 self.touched.account(format!("{payer}/{currency}"));
@@ -130,9 +136,11 @@ impl Run {
                 });
                 (scheme::TRANSFER, transfer, "PrepareTransfer", body)
             }
-            Action::Fulfil { transfer, fulfilment } => {
+            Action::Fulfil { transfer, by, fulfilment } => {
                 self.touched.transfer(self.names.of(transfer));
-                (scheme::TRANSFER, transfer, "FulfilTransfer", json!({ "fulfilment": fulfilment }))
+                let fsp = self.names.of(self.sender(transfer, by.as_deref()));
+                let body = json!({ "fsp": fsp, "fulfilment": fulfilment });
+                (scheme::TRANSFER, transfer, "FulfilTransfer", body)
             }
             Action::Other { aggregate_type, key, kind, body } => {
                 let key = self.names.of(key);
@@ -151,6 +159,11 @@ impl Run {
             kind: kind.to_owned(),
             body: body.to_string(),
         })
+    }
+
+    /// Who answers for the payee: whom the text names, or the payee itself.
+    fn sender<'a>(&'a self, transfer: &str, by: Option<&'a str>) -> &'a str {
+        by.or_else(|| self.payees.get(transfer).map(|payee| &**payee)).unwrap_or(fixture::PAYEE)
     }
 
     fn expiration(&self, expiration: &Expiration) -> anyhow::Result<String> {

@@ -79,6 +79,8 @@ pub enum Action {
     Fulfil {
         /// Its id.
         transfer: String,
+        /// Who says so; the payee, if the text does not say.
+        by: Option<String>,
         /// The fulfilment.
         fulfilment: String,
     },

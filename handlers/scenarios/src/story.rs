@@ -24,6 +24,9 @@ const TRANSFERS: usize = 12;
 const CURRENCIES: [&str; 2] = ["USD", "JPY"];
 const EXPIRATION: &str = "9000-01-01T00:00:00.000Z";
 
+/// Of so many payees of a transfer all but [`PARTICIPANTS`] are the same one.
+const MOSTLY: usize = 5 * PARTICIPANTS;
+
 /// How often a story that fails is made smaller, at most.
 const SMALLER_MAX: usize = 400;
 
@@ -44,8 +47,8 @@ pub enum Next {
     Open { participant: usize, currency: usize, cap: u32 },
     /// A transfer is asked for.
     Prepare { transfer: usize, payer: usize, payee: usize, currency: usize, cents: u32 },
-    /// A transfer is fulfilled, rightly or wrongly.
-    Fulfil { transfer: usize, right: bool },
+    /// A transfer is fulfilled, rightly or wrongly, by someone.
+    Fulfil { transfer: usize, by: usize, right: bool },
     /// A client asks for what only the switch may ask.
     Trespass { transfer: usize, participant: usize, which: usize },
     /// The command so many before the last one is sent again, under the same id.
@@ -79,13 +82,16 @@ pub fn next() -> impl Strategy<Value = Next> {
     prop_oneof![
         8 => (participant.clone(), 0..2_usize, 0..3_000_u32)
             .prop_map(|(participant, currency, cap)| Next::Open { participant, currency, cap }),
-        32 => (transfer.clone(), participant.clone(), participant.clone(), 0..2_usize, 0..2_000_u32)
+        32 => (transfer.clone(), participant.clone(), 0..MOSTLY, 0..2_usize, 0..2_000_u32)
             .prop_map(|(transfer, payer, payee, currency, cents)| {
+                let payee = mostly_payee(transfer, payee);
                 // Few amounts, so that the same prepare comes again.
                 Next::Prepare { transfer, payer, payee, currency, cents: cents / 400 * 400 }
             }),
-        32 => (transfer.clone(), prop::bool::weighted(0.8))
-            .prop_map(|(transfer, right)| Next::Fulfil { transfer, right }),
+        32 => (transfer.clone(), 0..MOSTLY, prop::bool::weighted(0.8))
+            .prop_map(|(transfer, by, right)| {
+                Next::Fulfil { transfer, by: mostly_payee(transfer, by), right }
+            }),
         8 => (transfer, participant, 0..6_usize).prop_map(|(transfer, participant, which)| {
             Next::Trespass { transfer, participant, which }
         }),
@@ -96,6 +102,12 @@ pub fn next() -> impl Strategy<Value = Next> {
             .prop_map(Next::Restart),
         8 => Just(Next::Rest),
     ]
+}
+
+/// Who is paid by a transfer, and answers for it: mostly the same participant, so that it often is the
+/// payee who answers.
+fn mostly_payee(transfer: usize, drawn: usize) -> usize {
+    if drawn < PARTICIPANTS { drawn } else { transfer % PARTICIPANTS }
 }
 
 impl Next {
@@ -125,9 +137,9 @@ impl Next {
                 });
                 command(scheme::TRANSFER, format!("T{transfer}"), "PrepareTransfer", &body)
             }
-            Self::Fulfil { transfer, right } => {
+            Self::Fulfil { transfer, by, right } => {
                 let fulfilment = if *right { fixture::FULFILMENT } else { fixture::CONDITION };
-                let body = json!({ "fulfilment": fulfilment });
+                let body = json!({ "fsp": format!("fsp{by}"), "fulfilment": fulfilment });
                 command(scheme::TRANSFER, format!("T{transfer}"), "FulfilTransfer", &body)
             }
             Self::Trespass { transfer, participant, which } => {

@@ -214,7 +214,7 @@ fn sendings(block: &Block<'_>, what: &str) -> Result<Vec<Sending>, Wrong> {
             &["transfer", "payer", "payee", "amount", "outcome"],
             &["currency", "expiration", "condition", "reply"],
         ),
-        "fulfil" => (&["transfer", "outcome"], &["fulfilment", "reply"]),
+        "fulfil" => (&["transfer", "outcome"], &["by", "fulfilment", "reply"]),
         "send" => (&["type", "key", "command", "body", "outcome"], &[]),
         _ => return Err(Wrong::at(block.line, format!("not something to do: {what}"))),
     };
@@ -253,6 +253,7 @@ fn action(table: &Table<'_>, row: &Row<'_>, what: &str) -> Result<Action, Wrong>
         },
         "fulfil" => Action::Fulfil {
             transfer: cell("transfer"),
+            by: table.optional(row, "by").map(str::to_owned),
             fulfilment: or("fulfilment", fixture::FULFILMENT),
         },
         _ => Action::Other {

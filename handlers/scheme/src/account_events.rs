@@ -30,7 +30,8 @@ pub struct PayerFundsRejected {
     pub transfer_id: String,
     /// Its amount.
     pub amount: Amount,
-    /// Why, for programs: [`PAYER_LIMIT`](crate::codes::PAYER_LIMIT) or
+    /// Why, for programs: [`PAYER_LIQUIDITY`](crate::codes::PAYER_LIQUIDITY),
+    /// [`PAYER_LIMIT`](crate::codes::PAYER_LIMIT) or
     /// [`PAYER_NOT_FOUND`](crate::codes::PAYER_NOT_FOUND).
     pub code: String,
     /// Why, for people.

@@ -6,11 +6,15 @@ pub const INTERNAL: &str = "2001";
 pub const VALIDATION: &str = "3100";
 /// The same id again with other content.
 pub const MODIFIED_REQUEST: &str = "3106";
-/// No such participant or account.
+/// No such participant, account or endpoint.
 pub const ID_NOT_FOUND: &str = "3200";
-/// The payer, or its account, is unknown.
+/// The payer, its account or its net debit cap is unknown, or the account is closed.
 pub const PAYER_NOT_FOUND: &str = "3202";
 /// No such transfer.
 pub const TRANSFER_NOT_FOUND: &str = "3208";
+/// The transfer's time is over.
+pub const TRANSFER_EXPIRED: &str = "3303";
+/// The payer's liquidity cover, the funds it has with the scheme, would be exceeded.
+pub const PAYER_LIQUIDITY: &str = "4001";
 /// The payer's net debit cap would be exceeded.
 pub const PAYER_LIMIT: &str = "4200";

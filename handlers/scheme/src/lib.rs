@@ -12,6 +12,8 @@ mod content;
 mod currency;
 mod money;
 mod names;
+mod percentage;
+mod phase;
 mod text;
 mod timestamp;
 pub mod transfer_events;
@@ -20,15 +22,22 @@ pub use condition::{Condition, Fulfilment, PreimageError};
 pub use content::{ContentHash, ContentHasher};
 pub use currency::{Currency, CurrencyError};
 pub use money::{Amount, Money, MoneyError};
-pub use names::{AccountKey, FspId, NameError};
+pub use names::{AccountKey, ErrorCode, FspId, NameError};
+pub use percentage::{Percentage, PercentageError};
+pub use phase::Phase;
 pub use timestamp::{Timestamp, TimestampError};
 
 /// Aggregate type of transfers. Their key is the transfer's id.
 pub const TRANSFER: &str = "transfer";
 /// Aggregate type of position accounts. Their key is an [`AccountKey`], for example `simfsp01/USD`.
 pub const ACCOUNT: &str = "account";
+/// Aggregate type of settlement accounts, which hold what a participant has paid in. Their key is an
+/// [`AccountKey`] too.
+pub const SETTLEMENT_ACCOUNT: &str = "settlement-account";
 /// Aggregate type of participants. Their key is an [`FspId`].
 pub const PARTICIPANT: &str = "participant";
+/// Aggregate type of a participant's endpoints, all of them together. Their key is an [`FspId`].
+pub const ENDPOINTS: &str = "endpoints";
 
 /// Source of the commands that event handlers send: no client has it. What a command may do that
 /// only the switch itself asks for is guarded by it.

@@ -1,4 +1,4 @@
-//! Names: of participants, and of their accounts.
+//! Names: of participants, of their accounts, and of what goes wrong.
 
 use std::str::FromStr;
 
@@ -22,6 +22,10 @@ pub struct AccountKey {
     pub currency: Currency,
 }
 
+/// A code of FSPIOP for what went wrong: four digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ErrorCode([u8; 4]);
+
 /// Why a text is no such name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
@@ -34,6 +38,9 @@ pub enum NameError {
     /// An account in no currency.
     #[error(transparent)]
     Currency(#[from] CurrencyError),
+    /// No code.
+    #[error("not an error code: four digits, as in 5104")]
+    ErrorCode,
 }
 
 impl FspId {
@@ -92,6 +99,39 @@ impl std::fmt::Display for AccountKey {
     }
 }
 
+impl ErrorCode {
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    fn with_text<R>(self, use_text: impl FnOnce(&str) -> R) -> R {
+        use_text(self.as_str())
+    }
+}
+
+impl FromStr for ErrorCode {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let digits: [u8; 4] = text.as_bytes().try_into().map_err(|_| NameError::ErrorCode)?;
+        if digits.iter().all(u8::is_ascii_digit) {
+            Ok(Self(digits))
+        } else {
+            Err(NameError::ErrorCode)
+        }
+    }
+}
+
+serde_as_text!(ErrorCode, "an error code, such as \"5104\"");
+
+impl std::fmt::Debug for ErrorCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -122,6 +162,14 @@ mod tests {
             ("simfsp01/USD/", NameError::Currency(CurrencyError::Code)),
         ] {
             assert_eq!(text.parse::<AccountKey>(), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_error_code_is_four_digits() {
+        assert_eq!("5104".parse::<ErrorCode>().unwrap().as_str(), "5104");
+        for text in ["", "510", "51040", "510a", "-510", "٥١٠"] {
+            assert_eq!(text.parse::<ErrorCode>(), Err(NameError::ErrorCode), "{text}");
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::content::ContentHash;
 use crate::currency::Currency;
 use crate::money::Amount;
 use crate::names::FspId;
+use crate::phase::Phase;
 use crate::timestamp::Timestamp;
 
 /// A transfer was asked for and is well formed: the payer's funds are to be reserved.
@@ -43,7 +44,8 @@ pub struct TransferFulfilAccepted {
     pub fulfilment: Fulfilment,
 }
 
-/// The payee's fulfilment is none: the payer's funds are to be released.
+/// An answer that fulfils nothing: the payer's funds are to be released. Either the payee's
+/// fulfilment is none, or somebody else answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransferFulfilInvalid {
     /// Who pays.
@@ -58,4 +60,56 @@ pub struct TransferFulfilInvalid {
     pub code: String,
     /// Why, for people.
     pub reason: String,
+    /// Who answered what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
+}
+
+/// The payee does not want the transfer: the payer's funds are to be released.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferAborted {
+    /// Who pays.
+    pub payer: FspId,
+    /// Who would have been paid.
+    pub payee: FspId,
+    /// How much.
+    pub amount: Amount,
+    /// In which currency.
+    pub currency: Currency,
+    /// Why, for programs: the payee's code.
+    pub code: String,
+    /// Why, for people: the payee's words.
+    pub reason: String,
+    /// Who answered what.
+    pub answer: Answer,
+}
+
+/// The offer ended without the payee's answer. Where the payer's funds are reserved they are to be
+/// released; where they may yet be, this happens once more when they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferTimedOut {
+    /// Who pays.
+    pub payer: FspId,
+    /// Who would have been paid.
+    pub payee: FspId,
+    /// How much.
+    pub amount: Amount,
+    /// In which currency.
+    pub currency: Currency,
+    /// [`Phase::PrepareTimeout`] while the funds are being reserved, [`Phase::ReservedTimeout`] once
+    /// they are.
+    pub state: Phase,
+    /// Why, for programs.
+    pub code: String,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// An answer to a transfer that did not fulfil it, by which a repetition is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Who sent it.
+    pub fsp: FspId,
+    /// Fingerprint of what it said.
+    pub content: ContentHash,
 }

@@ -1,11 +1,13 @@
 //! What events make of a transfer.
 
+use scheme::Phase;
 use scheme::transfer_events::{
-    TransferFulfilAccepted, TransferFulfilInvalid, TransferPrepareAccepted,
+    TransferAborted, TransferFulfilAccepted, TransferFulfilInvalid, TransferPrepareAccepted,
+    TransferTimedOut,
 };
 
 use crate::messages::{Event, InvalidTransfer, TransferRejected, TransferReleased};
-use crate::state::{Failure, Phase, State, Terms, Transfer};
+use crate::state::{Failure, State, Terms, Transfer};
 
 pub(crate) fn evolve(state: State, event: &Event) -> State {
     match event {
@@ -30,7 +32,9 @@ fn prepared(accepted: &TransferPrepareAccepted) -> Transfer {
             condition: *condition,
         }),
         fulfilment: None,
+        answer: None,
         failure: None,
+        unannounced: false,
     }
 }
 
@@ -40,7 +44,9 @@ fn refused(invalid: &InvalidTransfer) -> Transfer {
         content: invalid.content,
         terms: None,
         fulfilment: None,
+        answer: None,
         failure: failure(&invalid.code, &invalid.reason),
+        unannounced: false,
     }
 }
 
@@ -49,14 +55,33 @@ fn advance(transfer: Transfer, event: &Event) -> Transfer {
         // A transfer begins once only.
         Event::TransferPrepareAccepted(_) | Event::InvalidTransfer(_) => transfer,
         Event::TransferPrepared(_) => Transfer { state: Phase::Reserved, ..transfer },
-        Event::TransferRejected(TransferRejected { code, reason, .. }) => {
-            Transfer { state: Phase::AbortedRejected, failure: failure(code, reason), ..transfer }
+        Event::TransferRejected(TransferRejected { state, code, reason, .. }) => {
+            Transfer { state: *state, failure: failure(code, reason), ..transfer }
         }
         Event::TransferFulfilAccepted(TransferFulfilAccepted { fulfilment, .. }) => {
             Transfer { state: Phase::ReceivedFulfil, fulfilment: Some(*fulfilment), ..transfer }
         }
-        Event::TransferFulfilInvalid(TransferFulfilInvalid { code, reason, .. }) => {
-            Transfer { state: Phase::ReceivedError, failure: failure(code, reason), ..transfer }
+        Event::TransferFulfilInvalid(TransferFulfilInvalid { code, reason, answer, .. }) => {
+            let answer = answer.clone();
+            Transfer {
+                state: Phase::ReceivedError,
+                failure: failure(code, reason),
+                answer,
+                ..transfer
+            }
+        }
+        Event::TransferAborted(TransferAborted { code, reason, answer, .. }) => {
+            let answer = Some(answer.clone());
+            Transfer {
+                state: Phase::ReceivedError,
+                failure: failure(code, reason),
+                answer,
+                ..transfer
+            }
+        }
+        Event::TransferTimedOut(TransferTimedOut { state, code, reason, .. }) => {
+            let unannounced = transfer.state == Phase::PrepareTimeout;
+            Transfer { state: *state, failure: failure(code, reason), unannounced, ..transfer }
         }
         Event::TransferFulfilled(_) => Transfer { state: Phase::Committed, ..transfer },
         Event::TransferReleased(TransferReleased { state, .. }) => {

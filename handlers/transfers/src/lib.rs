@@ -1,7 +1,8 @@
 //! Transfers: from the payer's prepare to the payee's fulfilment, both legs.
 //!
-//! A transfer keeps what must happen once (one reservation, one commit or one release); figures are
-//! left to accounts. Deadlines, the payee's abort and the check of the payee are not here yet.
+//! A transfer keeps what must happen once (one reservation, one commit or one release) and its
+//! deadline; figures are left to accounts. Whether payee and payer are active participants is not
+//! asked here yet.
 
 mod decide;
 mod evolve;
@@ -12,9 +13,10 @@ mod reply;
 mod state;
 
 use serde::Deserialize;
-use zamu_guest::{Aggregate, Context, Decision, EventContext, EventHandler, Outbox};
+use zamu_guest::{Aggregate, Context, Decision, EventContext, EventHandler, Outbox, Time};
 
-pub use state::{Failure, Phase, State, Terms, Transfer as TransferState};
+pub use scheme::Phase;
+pub use state::{Failure, State, Terms, Transfer as TransferState};
 
 /// What the operator decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -46,6 +48,14 @@ impl Aggregate for Transfer {
     fn evolve(state: State, event: &messages::Event) -> State {
         evolve::evolve(state, event)
     }
+
+    fn wake_at(state: &State) -> Option<Time> {
+        decide::deadline::wake_at(state)
+    }
+
+    fn wake(state: &State, _: &Context<'_, Configuration>) -> Decision<messages::Event> {
+        decide::deadline::wake(state)
+    }
 }
 
 /// Carries on with transfers as their accounts answer.
@@ -64,7 +74,7 @@ impl EventHandler for OnAccounts {
 
 zamu_guest::handler! {
     name: "transfers",
-    fold: 1,
+    fold: 2,
     aggregates: [Transfer],
     event_handlers: [OnAccounts],
 }

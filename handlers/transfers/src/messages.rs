@@ -1,15 +1,17 @@
 //! What a transfer can be asked, and what can happen to it. Its id is the key.
 //!
-//! [`PrepareTransfer`] and [`FulfilTransfer`] are for clients; all else is asked by this crate's own
-//! event handler. The events that accounts react to are shared, in [`scheme::transfer_events`].
+//! [`PrepareTransfer`], [`FulfilTransfer`] and [`AbortTransfer`] are for clients; all else is asked by
+//! this crate's own event handler. The events that accounts react to are shared, in
+//! [`scheme::transfer_events`].
 
 use scheme::transfer_events::{
-    TransferFulfilAccepted, TransferFulfilInvalid, TransferPrepareAccepted,
+    TransferAborted, TransferFulfilAccepted, TransferFulfilInvalid, TransferPrepareAccepted,
+    TransferTimedOut,
 };
-use scheme::{Amount, Condition, ContentHash, Currency, FspId, Fulfilment, Timestamp};
+use scheme::{
+    Amount, Condition, ContentHash, Currency, ErrorCode, FspId, Fulfilment, Phase, Timestamp,
+};
 use serde::{Deserialize, Serialize};
-
-use crate::state::Phase;
 
 /// The payer asks for a transfer. Fields are text as the payer wrote it: one that breaks a rule
 /// makes an invalid transfer, which is an event, not a malformed command.
@@ -47,8 +49,22 @@ pub struct RejectTransfer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FulfilTransfer {
+    /// Who sends this. If it is not the payee, the payer's funds are released.
+    pub fsp: FspId,
     /// A [`Fulfilment`], as the payee wrote it: one that is none releases the payer's funds.
     pub fulfilment: String,
+}
+
+/// The payee does not want the transfer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AbortTransfer {
+    /// Who sends this. The payer's funds are released in any case.
+    pub fsp: FspId,
+    /// Why, for programs.
+    pub code: ErrorCode,
+    /// Why, for people: at most 128 characters.
+    pub reason: String,
 }
 
 /// The payee's account has the money.
@@ -90,7 +106,7 @@ pub struct TransferPrepared {
     pub condition: Condition,
 }
 
-/// The payer's funds could not be reserved. Final: `ABORTED_REJECTED`.
+/// The payer's funds could not be reserved. Final, in the given state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransferRejected {
     /// Who would have paid.
@@ -101,6 +117,10 @@ pub struct TransferRejected {
     pub amount: Amount,
     /// In which currency.
     pub currency: Currency,
+    /// The final state: [`Phase::AbortedRejected`], or [`Phase::ExpiredPrepared`] if the offer had
+    /// ended before.
+    #[serde(default = "aborted_rejected")]
+    pub state: Phase,
     /// Why, for programs.
     pub code: String,
     /// Why, for people.
@@ -133,12 +153,20 @@ pub struct TransferReleased {
     pub amount: Amount,
     /// In which currency.
     pub currency: Currency,
-    /// The final state.
+    /// The final state: [`Phase::AbortedError`] or [`Phase::ExpiredReserved`].
     pub state: Phase,
     /// Why, for programs.
     pub code: String,
     /// Why, for people.
     pub reason: String,
+    /// Whether the payee was never told of the transfer, and need not be now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unannounced: bool,
+}
+
+/// What a rejection was before it could be another.
+fn aborted_rejected() -> Phase {
+    Phase::AbortedRejected
 }
 
 zamu_guest::messages! {
@@ -150,6 +178,7 @@ zamu_guest::messages! {
         FulfilTransfer,
         AckPayeeFundsCommitted,
         AckPayerFundsReversed,
+        AbortTransfer,
     }
 }
 
@@ -164,5 +193,7 @@ zamu_guest::messages! {
         TransferFulfilInvalid,
         TransferFulfilled,
         TransferReleased,
+        TransferAborted,
+        TransferTimedOut,
     }
 }

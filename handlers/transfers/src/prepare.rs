@@ -1,19 +1,25 @@
 //! Is what the payer asks for a transfer at all? One rule after another; the first that is broken
 //! is named.
 
-use scheme::{Amount, Condition, ContentHash, ContentHasher, Currency, FspId, Timestamp};
+use scheme::{Amount, Condition, ContentHash, ContentHasher, Currency, FspId, Timestamp, codes};
 
 use crate::messages::PrepareTransfer;
-use crate::state::Terms;
+use crate::state::{Failure, Terms};
 
-/// The terms, or the field and the rule that it breaks.
+/// The terms, or why they are none.
 ///
 /// `now_ms` is when the request arrived.
-pub(crate) fn terms(
+pub(crate) fn check(
     prepare: &PrepareTransfer,
     now_ms: u64,
     allow_on_us: bool,
-) -> Result<Terms, String> {
+) -> Result<Terms, Failure> {
+    terms(prepare, now_ms, allow_on_us)
+        .map_err(|reason| Failure { code: codes::VALIDATION.to_owned(), reason })
+}
+
+/// The terms, or the field and the rule that it breaks.
+fn terms(prepare: &PrepareTransfer, now_ms: u64, allow_on_us: bool) -> Result<Terms, String> {
     let payer: FspId = parse("payer", &prepare.payer)?;
     let payee: FspId = parse("payee", &prepare.payee)?;
     if payer == payee && !allow_on_us {

@@ -1,9 +1,9 @@
 //! What a client is told beside "accepted": how a transfer ended, or that it failed.
 
-use scheme::Fulfilment;
+use scheme::{Fulfilment, Phase};
 use serde::Serialize;
 
-use crate::state::{Phase, Transfer};
+use crate::state::Transfer;
 
 /// How far a transfer is, and what came of it.
 #[derive(Debug, Serialize)]

@@ -2,14 +2,20 @@
 //!
 //! ```text
 //! (none) --PrepareTransfer--> RECEIVED_PREPARE --AckPayerFundsReserved--> RESERVED
-//!    |                            '--RejectTransfer--> ABORTED_REJECTED *
+//!    |                            |'--RejectTransfer--> ABORTED_REJECTED *
+//!    |                            '--Wake--> PREPARE_TIMEOUT --RejectTransfer--> EXPIRED_PREPARED *
+//!    |                                             '--AckPayerFundsReserved--> RESERVED_TIMEOUT
 //!    '--PrepareTransfer, against a rule--> INVALID *
 //! RESERVED --FulfilTransfer--> RECEIVED_FULFIL --AckPayeeFundsCommitted--> COMMITTED *
-//!    '--FulfilTransfer, not the preimage--> RECEIVED_ERROR --AckPayerFundsReversed--> ABORTED_ERROR *
+//!    |'--FulfilTransfer, not the preimage, or not the payee's--> RECEIVED_ERROR
+//!    |'--AbortTransfer--> RECEIVED_ERROR --AckPayerFundsReversed--> ABORTED_ERROR *
+//!    '--Wake--> RESERVED_TIMEOUT --AckPayerFundsReversed--> EXPIRED_RESERVED *
 //! ```
-//! A state with a star is final.
+//! A state with a star is final. The payer's funds are released only from RECEIVED_ERROR and
+//! RESERVED_TIMEOUT, which are reached once at most, and only with funds reserved.
 
-use scheme::{Amount, Condition, ContentHash, Currency, FspId, Fulfilment, Timestamp};
+use scheme::transfer_events::Answer;
+use scheme::{Amount, Condition, ContentHash, Currency, FspId, Fulfilment, Phase, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A transfer, or none yet.
@@ -30,9 +36,15 @@ pub struct Transfer {
     /// The payee's proof, once it was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fulfilment: Option<Fulfilment>,
+    /// The answer that did not fulfil it, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
     /// What went wrong, if anything did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// Whether it timed out before the payee was told of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unannounced: bool,
 }
 
 /// What payer and payee agreed to. Never changes.
@@ -46,10 +58,17 @@ pub struct Terms {
     pub amount: Amount,
     /// In which currency.
     pub currency: Currency,
-    /// When the offer ends. Nothing happens then as yet.
+    /// When the offer ends: the deadline until the payee has answered.
     pub expiration: Timestamp,
     /// What the fulfilment must hash to.
     pub condition: Condition,
+}
+
+impl Transfer {
+    /// The terms, if it is in one of these states.
+    pub(crate) fn in_phase(&self, phases: &[Phase]) -> Option<&Terms> {
+        self.terms.as_ref().filter(|_| phases.contains(&self.state))
+    }
 }
 
 /// Why a transfer failed.
@@ -59,54 +78,4 @@ pub struct Failure {
     pub code: String,
     /// For people.
     pub reason: String,
-}
-
-/// How far a transfer is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Phase {
-    /// Well formed; the payer's funds are being reserved.
-    ReceivedPrepare,
-    /// The payer's funds are reserved; the payee may fulfil.
-    Reserved,
-    /// Fulfilled; the accounts are committing. Nothing stops it any more.
-    ReceivedFulfil,
-    /// Final: the payee has the money.
-    Committed,
-    /// Not fulfilled; the payer's funds are being released.
-    ReceivedError,
-    /// Final: released.
-    AbortedError,
-    /// Final: the payer's funds could not be reserved.
-    AbortedRejected,
-    /// Final: what was asked for breaks a rule.
-    Invalid,
-}
-
-impl Phase {
-    /// Whether nothing follows.
-    #[must_use]
-    pub const fn is_final(self) -> bool {
-        match self {
-            Self::Committed | Self::AbortedError | Self::AbortedRejected | Self::Invalid => true,
-            Self::ReceivedPrepare | Self::Reserved | Self::ReceivedFulfil | Self::ReceivedError => {
-                false
-            }
-        }
-    }
-
-    /// The name that stands in states and events.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ReceivedPrepare => "RECEIVED_PREPARE",
-            Self::Reserved => "RESERVED",
-            Self::ReceivedFulfil => "RECEIVED_FULFIL",
-            Self::Committed => "COMMITTED",
-            Self::ReceivedError => "RECEIVED_ERROR",
-            Self::AbortedError => "ABORTED_ERROR",
-            Self::AbortedRejected => "ABORTED_REJECTED",
-            Self::Invalid => "INVALID",
-        }
-    }
 }

@@ -5,9 +5,11 @@
 mod common;
 
 use common::{
-    CONDITION, EXPIRATION, FULFILMENT, accepted, expiration, fulfil, fulfil_accepted,
-    fulfil_invalid, fulfilled, invalid, payer, prepare, prepared, rejected, released,
+    CONDITION, ENDED, EXPIRATION, FULFILMENT, abort, abort_by, aborted, accepted, answer,
+    expiration, expired_prepared, expired_reserved, fulfil, fulfil_accepted, fulfil_by,
+    fulfil_invalid, fulfilled, invalid, payer, prepare, prepared, rejected, released, timed_out,
 };
+use scheme::transfer_events::TransferFulfilInvalid;
 use scheme::{ContentHasher, codes};
 use serde_json::json;
 use transfers::messages::{
@@ -33,7 +35,22 @@ fn reject() -> RejectTransfer {
 fn in_state(phase: Phase) -> Scenario<Transfer> {
     let past: Vec<Event> = match phase {
         Phase::ReceivedPrepare => vec![accepted().into()],
+        Phase::PrepareTimeout => vec![accepted().into(), timed_out(phase).into()],
+        Phase::ExpiredPrepared => vec![
+            accepted().into(),
+            timed_out(Phase::PrepareTimeout).into(),
+            expired_prepared().into(),
+        ],
         Phase::Reserved => vec![accepted().into(), prepared().into()],
+        Phase::ReservedTimeout => {
+            vec![accepted().into(), prepared().into(), timed_out(phase).into()]
+        }
+        Phase::ExpiredReserved => vec![
+            accepted().into(),
+            prepared().into(),
+            timed_out(Phase::ReservedTimeout).into(),
+            expired_reserved(false).into(),
+        ],
         Phase::ReceivedFulfil => {
             vec![accepted().into(), prepared().into(), fulfil_accepted().into()]
         }
@@ -41,13 +58,13 @@ fn in_state(phase: Phase) -> Scenario<Transfer> {
             vec![accepted().into(), prepared().into(), fulfil_accepted().into(), fulfilled().into()]
         }
         Phase::ReceivedError => {
-            vec![accepted().into(), prepared().into(), fulfil_invalid(WRONG).into()]
+            vec![accepted().into(), prepared().into(), fulfil_invalid(WRONG, ZEROES).into()]
         }
         Phase::AbortedError => vec![
             accepted().into(),
             prepared().into(),
-            fulfil_invalid(WRONG).into(),
-            released(WRONG).into(),
+            fulfil_invalid(WRONG, ZEROES).into(),
+            released("3100", WRONG).into(),
         ],
         Phase::AbortedRejected => vec![accepted().into(), rejected().into()],
         Phase::Invalid => {
@@ -69,17 +86,6 @@ impl Then for Scenario<Transfer> {
         })
     }
 }
-
-const PHASES: [Phase; 8] = [
-    Phase::ReceivedPrepare,
-    Phase::Reserved,
-    Phase::ReceivedFulfil,
-    Phase::Committed,
-    Phase::ReceivedError,
-    Phase::AbortedError,
-    Phase::AbortedRejected,
-    Phase::Invalid,
-];
 
 fn content(asked: &PrepareTransfer) -> scheme::ContentHash {
     [
@@ -139,12 +145,12 @@ fn a_fulfilment_that_is_none_leads_to_release() {
     ] {
         let state = in_state(Phase::Reserved)
             .when(fulfil(&text))
-            .then_events([fulfil_invalid(&reason)])
+            .then_events([fulfil_invalid(&reason, &text)])
             .then_phase(Phase::ReceivedError);
         let state = then_reply_is(state, "RECEIVED_ERROR", &reason);
         let _ = state
             .when(AckPayerFundsReversed {})
-            .then_events([released(&reason)])
+            .then_events([released("3100", &reason)])
             .then_phase(Phase::AbortedError);
     }
 }
@@ -154,6 +160,16 @@ struct Failed<'a> {
     state: &'a str,
     code: &'a str,
     reason: &'a str,
+}
+
+#[track_caller]
+fn then_committed(scenario: Scenario<Transfer>) -> Scenario<Transfer> {
+    #[derive(serde::Serialize)]
+    struct Committed {
+        state: &'static str,
+        fulfilment: &'static str,
+    }
+    scenario.then_reply(&Committed { state: "COMMITTED", fulfilment: FULFILMENT })
 }
 
 #[track_caller]
@@ -266,17 +282,10 @@ fn one_pays_oneself_only_where_the_operator_allows_it() {
 /// Golden scenarios 26 and 27.
 #[test]
 fn the_same_prepare_again_does_nothing_and_tells_the_result_once_there_is_one() {
-    for phase in PHASES {
+    for phase in Phase::ALL {
         let again = in_state(phase).when(prepare()).then_nothing();
         let _ = match phase {
-            Phase::Committed => {
-                #[derive(serde::Serialize)]
-                struct Committed {
-                    state: &'static str,
-                    fulfilment: &'static str,
-                }
-                again.then_reply(&Committed { state: "COMMITTED", fulfilment: FULFILMENT })
-            }
+            Phase::Committed => then_committed(again),
             Phase::AbortedError => then_reply_is(again, "ABORTED_ERROR", WRONG),
             Phase::Invalid => then_reply_is(again, "INVALID", "amount: more than nothing"),
             Phase::AbortedRejected => again.then_reply(&Failed {
@@ -284,8 +293,13 @@ fn the_same_prepare_again_does_nothing_and_tells_the_result_once_there_is_one() 
                 code: "4200",
                 reason: "too much",
             }),
+            Phase::ExpiredPrepared | Phase::ExpiredReserved => {
+                again.then_reply(&Failed { state: phase.as_str(), code: "3303", reason: ENDED })
+            }
             Phase::ReceivedPrepare
+            | Phase::PrepareTimeout
             | Phase::Reserved
+            | Phase::ReservedTimeout
             | Phase::ReceivedFulfil
             | Phase::ReceivedError => {
                 assert!(!phase.is_final());
@@ -310,7 +324,7 @@ fn a_prepare_with_any_other_field_is_refused_in_every_state() {
         |p| p.expiration = "2026-11-23T11:12:37.000+02:00".into(),
         |p| p.amount = "not even an amount".into(),
     ];
-    for phase in PHASES {
+    for phase in Phase::ALL {
         for change in changes {
             let mut asked = prepare();
             change(&mut asked);
@@ -320,37 +334,225 @@ fn a_prepare_with_any_other_field_is_refused_in_every_state() {
     }
 }
 
-/// Golden scenarios 29, 30, 36 and 38, and all others of their kind: the table of what each state
-/// takes. What it does not take is refused with both states named, and changes nothing.
+/// Golden scenarios 36 and 38, and all others of their kind: the table of what each state takes from
+/// accounts. What it does not take is refused with both states named, and changes nothing.
 #[test]
-fn each_state_takes_what_it_waits_for_and_nothing_else() {
-    let commands: [(Command, Phase, &str); 5] = [
-        (AckPayerFundsReserved {}.into(), Phase::ReceivedPrepare, "RECEIVED_PREPARE"),
-        (reject().into(), Phase::ReceivedPrepare, "RECEIVED_PREPARE"),
-        (fulfil(FULFILMENT).into(), Phase::Reserved, "RESERVED"),
-        (AckPayeeFundsCommitted {}.into(), Phase::ReceivedFulfil, "RECEIVED_FULFIL"),
-        (AckPayerFundsReversed {}.into(), Phase::ReceivedError, "RECEIVED_ERROR"),
+fn each_state_takes_what_it_waits_for_from_accounts_and_nothing_else() {
+    let commands: [(Command, &[Phase]); 4] = [
+        (AckPayerFundsReserved {}.into(), &[Phase::ReceivedPrepare, Phase::PrepareTimeout]),
+        (reject().into(), &[Phase::ReceivedPrepare, Phase::PrepareTimeout]),
+        (AckPayeeFundsCommitted {}.into(), &[Phase::ReceivedFulfil]),
+        (AckPayerFundsReversed {}.into(), &[Phase::ReceivedError, Phase::ReservedTimeout]),
     ];
-    for (command, awaited, name) in commands {
+    for (command, awaited) in commands {
         let _ = none()
             .when(command.clone())
             .then_refused(codes::TRANSFER_NOT_FOUND)
             .then_state(|state| assert_eq!(state.0, None));
-        for phase in PHASES.into_iter().filter(|phase| *phase != awaited) {
+        for phase in Phase::ALL.into_iter().filter(|phase| !awaited.contains(phase)) {
+            let (seen, name) = (phase.as_str(), awaited[0].as_str());
             let _ = in_state(phase)
                 .when(command.clone())
                 .then_refused(codes::VALIDATION)
-                .then_details(&format!("the transfer is {}, not {name}", phase.as_str()))
+                .then_details(&format!("the transfer is {seen}, not {name}"))
                 .then_phase(phase);
         }
     }
 }
 
+/// Golden scenarios 29, 30 and 47: what each state makes of each answer, in time.
 #[test]
-fn a_wrong_fulfilment_in_the_wrong_state_releases_nothing() {
-    for phase in PHASES.into_iter().filter(|phase| *phase != Phase::Reserved) {
-        let _ = in_state(phase).when(fulfil(ZEROES)).then_refused(codes::VALIDATION);
+fn each_state_has_its_word_for_each_answer() {
+    let (modified, wrong) = (codes::MODIFIED_REQUEST, codes::VALIDATION);
+    let rows: [(Command, &str, &str); 8] = [
+        (fulfil(FULFILMENT).into(), "nothing", modified),
+        (fulfil(ZEROES).into(), modified, "nothing"),
+        (fulfil("A").into(), modified, modified),
+        (fulfil("").into(), modified, modified),
+        (abort().into(), modified, modified),
+        (fulfil_by("simfsp03", FULFILMENT).into(), wrong, wrong),
+        (fulfil_by("simfsp01", ZEROES).into(), wrong, wrong),
+        (abort_by("simfsp03", "5104", "").into(), wrong, wrong),
+    ];
+    for (command, fulfilled, failed) in rows {
+        let _ = none()
+            .when(command.clone())
+            .then_refused(codes::TRANSFER_NOT_FOUND)
+            .then_state(|state| assert_eq!(state.0, None));
+        for phase in Phase::ALL.into_iter().filter(|phase| *phase != Phase::Reserved) {
+            let word = match phase {
+                Phase::ReceivedFulfil | Phase::Committed => fulfilled,
+                // The state that the kit is brought to is that of a wrong fulfilment.
+                Phase::ReceivedError | Phase::AbortedError => failed,
+                _ if phase.is_over_time() => codes::TRANSFER_EXPIRED,
+                _ => wrong,
+            };
+            let asked = in_state(phase).when(command.clone());
+            let _ = match word {
+                "nothing" if phase == Phase::Committed => then_committed(asked.then_nothing()),
+                "nothing" if phase == Phase::AbortedError => {
+                    then_reply_is(asked.then_nothing(), "ABORTED_ERROR", WRONG)
+                }
+                "nothing" => asked.then_nothing(),
+                code => asked.then_refused(code),
+            }
+            .then_phase(phase);
+        }
     }
+}
+
+/// Golden scenario 42: the payer's funds are released, and the payee can do nothing about it.
+#[test]
+fn an_answer_from_anyone_but_the_payee_leads_to_release() {
+    let reason = |fsp: &str| format!("fsp: {fsp} is not the payee");
+    let rows: [(Command, &str, &[&str]); 3] = [
+        (fulfil_by("simfsp03", FULFILMENT).into(), "simfsp03", &["fulfil", FULFILMENT]),
+        (fulfil_by("simfsp01", ZEROES).into(), "simfsp01", &["fulfil", ZEROES]),
+        (abort_by("simfsp03", "5104", "no").into(), "simfsp03", &["abort", "5104", "no"]),
+    ];
+    for (command, fsp, fields) in rows {
+        let reason = reason(fsp);
+        let event = TransferFulfilInvalid {
+            answer: Some(answer(fsp, fields)),
+            ..fulfil_invalid(&reason, "")
+        };
+        let asked = in_state(Phase::Reserved).when(command.clone()).then_events([event]);
+        let _ = then_reply_is(asked, "RECEIVED_ERROR", &reason)
+            .when(command)
+            .then_nothing()
+            .when(fulfil_by(fsp, "A"))
+            .then_refused(codes::MODIFIED_REQUEST)
+            .when(fulfil(FULFILMENT))
+            .then_refused(codes::VALIDATION)
+            .when(AckPayerFundsReversed {})
+            .then_events([released("3100", &reason)])
+            .when(fulfil(FULFILMENT))
+            .then_refused(codes::VALIDATION)
+            .then_phase(Phase::AbortedError);
+    }
+}
+
+/// Golden scenario 43.
+#[test]
+fn the_payee_aborts_with_a_code_and_the_payers_funds_are_released() {
+    let asked = in_state(Phase::Reserved)
+        .when(abort())
+        .then_events([aborted()])
+        .then_phase(Phase::ReceivedError)
+        .when(abort())
+        .then_nothing()
+        .when(abort_by("simfsp02", "5105", "no such customer"))
+        .then_refused(codes::MODIFIED_REQUEST)
+        .when(abort_by("simfsp02", "5104", "no such account"))
+        .then_refused(codes::MODIFIED_REQUEST)
+        .when(fulfil(FULFILMENT))
+        .then_refused(codes::MODIFIED_REQUEST)
+        .when(AckPayerFundsReversed {})
+        .then_events([released("5104", "no such customer")])
+        .then_phase(Phase::AbortedError);
+    let _ = asked.when(abort()).then_nothing().then_reply(&Failed {
+        state: "ABORTED_ERROR",
+        code: "5104",
+        reason: "no such customer",
+    });
+}
+
+#[test]
+fn an_abort_has_a_reason_of_128_characters_at_most() {
+    let (most, more) = ("ä".repeat(128), "ä".repeat(129));
+    let _ = in_state(Phase::Reserved)
+        .when(abort_by("simfsp02", "5104", &more))
+        .then_refused(codes::VALIDATION)
+        .then_details("reason: ")
+        .when(abort_by("simfsp02", "5104", &most))
+        .then_phase(Phase::ReceivedError);
+}
+
+/// Golden scenario 46.
+#[test]
+fn an_offer_that_ends_without_an_answer_is_released() {
+    let end = Time(expiration().ms());
+    let _ = in_state(Phase::Reserved)
+        .then_wake_at(Some(end))
+        .when_woken_at(end)
+        .then_events([timed_out(Phase::ReservedTimeout)])
+        .then_wake_at(None)
+        .when(AckPayerFundsReversed {})
+        .then_events([expired_reserved(false)])
+        .then_phase(Phase::ExpiredReserved);
+}
+
+/// Golden scenario 45, with a reservation under way: nothing is frozen, whatever comes of it.
+#[test]
+fn an_offer_that_ends_while_funds_are_being_reserved_waits_for_what_comes_of_it() {
+    let end = Time(expiration().ms());
+    let timeout = || {
+        none()
+            .when(prepare())
+            .then_wake_at(Some(end))
+            .when_woken_at(end.plus_ms(7))
+            .then_events([timed_out(Phase::PrepareTimeout)])
+            .then_phase(Phase::PrepareTimeout)
+            .then_wake_at(None)
+            .id("zamu", "next")
+    };
+    let _ = timeout()
+        .when(AckPayerFundsReserved {})
+        .then_events([timed_out(Phase::ReservedTimeout)])
+        .then_phase(Phase::ReservedTimeout)
+        .id("zamu", "last")
+        .when(AckPayerFundsReversed {})
+        .then_events([expired_reserved(true)])
+        .then_phase(Phase::ExpiredReserved);
+    let _ = timeout()
+        .when(reject())
+        .then_events([expired_prepared()])
+        .then_phase(Phase::ExpiredPrepared);
+}
+
+#[test]
+fn only_a_transfer_that_waits_for_the_payee_or_its_reservation_has_a_deadline() {
+    let end = Some(Time(expiration().ms()));
+    for phase in Phase::ALL {
+        let waits = matches!(phase, Phase::ReceivedPrepare | Phase::Reserved);
+        let _ = in_state(phase).then_wake_at(if waits { end } else { None });
+    }
+    let _ = none().then_wake_at(None);
+}
+
+/// Golden scenario 47, before the switch has noticed the end by itself.
+#[test]
+fn an_answer_in_time_counts_and_one_that_comes_later_is_refused_and_changes_nothing() {
+    let end = Time(expiration().ms());
+    let _ =
+        in_state(Phase::Reserved).at(end).when(fulfil(FULFILMENT)).then_events([fulfil_accepted()]);
+    let _ = in_state(Phase::Reserved).at(end).when(abort()).then_events([aborted()]);
+    for command in [
+        Command::from(fulfil(FULFILMENT)),
+        fulfil(ZEROES).into(),
+        abort().into(),
+        fulfil_by("simfsp03", FULFILMENT).into(),
+    ] {
+        for phase in [Phase::ReceivedPrepare, Phase::Reserved] {
+            let _ = in_state(phase)
+                .at(end.plus_ms(1))
+                .when(command.clone())
+                .then_refused(codes::TRANSFER_EXPIRED)
+                .then_details(ENDED)
+                .then_phase(phase);
+        }
+    }
+    // What was fulfilled in time is committed, however long that takes.
+    let _ = in_state(Phase::ReceivedFulfil)
+        .at(end.plus_ms(1))
+        .when(fulfil(FULFILMENT))
+        .then_nothing()
+        .id("zamu", "next")
+        .when(AckPayeeFundsCommitted {})
+        .then_events([fulfilled()])
+        .when(fulfil(FULFILMENT))
+        .then_nothing()
+        .then_phase(Phase::Committed);
 }
 
 #[test]
@@ -362,7 +564,7 @@ fn a_client_does_not_tell_what_accounts_have_done() {
         AckPayerFundsReversed {}.into(),
     ];
     for command in commands {
-        for phase in PHASES {
+        for phase in Phase::ALL {
             let _ = in_state(phase)
                 .id("client", "1")
                 .when(command.clone())
@@ -373,7 +575,8 @@ fn a_client_does_not_tell_what_accounts_have_done() {
 }
 
 #[test]
-fn a_client_prepares_and_fulfils() {
+fn a_client_prepares_fulfils_and_aborts() {
+    let _ = in_state(Phase::Reserved).id("client", "1").when(abort()).then_events([aborted()]);
     let _ = none().id("client", "1").when(prepare()).then_events([accepted()]);
     let _ = in_state(Phase::Reserved)
         .id("client", "1")
@@ -390,8 +593,12 @@ fn a_body_that_cannot_be_read_is_refused_with_the_field_named() {
         ("PrepareTransfer", "{}", "payer"),
         ("PrepareTransfer", r#"{"payer":"a","payee":"b","amount":1}"#, "amount"),
         ("PrepareTransfer", &unknown, "note"),
-        ("FulfilTransfer", "{}", "fulfilment"),
-        ("FulfilTransfer", r#"{"fulfilment":null}"#, "fulfilment"),
+        ("FulfilTransfer", "{}", "fsp"),
+        ("FulfilTransfer", r#"{"fsp":"sim/fsp","fulfilment":"x"}"#, "fsp"),
+        ("FulfilTransfer", r#"{"fsp":"simfsp02","fulfilment":null}"#, "fulfilment"),
+        ("AbortTransfer", r#"{"fsp":"simfsp02","code":"510","reason":""}"#, "code"),
+        ("AbortTransfer", r#"{"fsp":"simfsp02","code":"5104"}"#, "reason"),
+        ("AbortTransfer", r#"{"code":"5104","reason":""}"#, "fsp"),
         ("RejectTransfer", r#"{"code":"4200"}"#, "reason"),
     ] {
         let _ = none().when_body(kind, body).then_refused("malformed").then_details(field);

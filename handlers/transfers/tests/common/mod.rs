@@ -3,18 +3,22 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code, unreachable_pub)]
 
 use scheme::transfer_events::{
-    TransferFulfilAccepted, TransferFulfilInvalid, TransferPrepareAccepted,
+    Answer, TransferAborted, TransferFulfilAccepted, TransferFulfilInvalid,
+    TransferPrepareAccepted, TransferTimedOut,
 };
-use scheme::{Amount, Condition, ContentHash, Currency, FspId, Fulfilment, Timestamp};
+use scheme::{
+    Amount, Condition, ContentHash, ContentHasher, Currency, FspId, Fulfilment, Timestamp,
+};
 use transfers::Phase;
 use transfers::messages::{
-    FulfilTransfer, InvalidTransfer, PrepareTransfer, TransferFulfilled, TransferPrepared,
-    TransferRejected, TransferReleased,
+    AbortTransfer, FulfilTransfer, InvalidTransfer, PrepareTransfer, TransferFulfilled,
+    TransferPrepared, TransferRejected, TransferReleased,
 };
 
 pub const FULFILMENT: &str = "XoSz1cL0tljJSCp_VtIYmPNw-zFUgGfbUqf69AagUzY";
 pub const CONDITION: &str = "HOr22-H3AfTDHrSkPjJtVPRdKouuMkDXTR4ejlQa8Ks";
 pub const EXPIRATION: &str = "2026-11-23T09:12:37.000Z";
+pub const ENDED: &str = "the offer ended at 2026-11-23T09:12:37.000Z";
 /// Fingerprint of [`prepare`].
 pub const CONTENT: &str = "Tw5OLZFV_EwM10QaErETXw";
 
@@ -99,13 +103,47 @@ pub fn rejected() -> TransferRejected {
         payee: payee(),
         amount: amount(),
         currency: currency(),
+        state: Phase::AbortedRejected,
         code: "4200".to_owned(),
         reason: "too much".to_owned(),
     }
 }
 
+/// What a rejection is when the offer had ended before.
+pub fn expired_prepared() -> TransferRejected {
+    TransferRejected {
+        state: Phase::ExpiredPrepared,
+        code: "3303".to_owned(),
+        reason: ENDED.to_owned(),
+        ..rejected()
+    }
+}
+
 pub fn fulfil(fulfilment: &str) -> FulfilTransfer {
-    FulfilTransfer { fulfilment: fulfilment.to_owned() }
+    fulfil_by("simfsp02", fulfilment)
+}
+
+pub fn fulfil_by(fsp: &str, fulfilment: &str) -> FulfilTransfer {
+    FulfilTransfer { fsp: fsp.parse().unwrap(), fulfilment: fulfilment.to_owned() }
+}
+
+pub fn abort() -> AbortTransfer {
+    abort_by("simfsp02", "5104", "no such customer")
+}
+
+pub fn abort_by(fsp: &str, code: &str, reason: &str) -> AbortTransfer {
+    AbortTransfer {
+        fsp: fsp.parse().unwrap(),
+        code: code.parse().unwrap(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// The fingerprint of an answer: its name and its fields.
+pub fn answer(fsp: &str, fields: &[&str]) -> Answer {
+    let hasher = ContentHasher::default();
+    let content = fields.iter().fold(hasher, |hasher, field| hasher.field(field)).finish();
+    Answer { fsp: fsp.parse().unwrap(), content }
 }
 
 pub fn fulfil_accepted() -> TransferFulfilAccepted {
@@ -118,7 +156,8 @@ pub fn fulfil_accepted() -> TransferFulfilAccepted {
     }
 }
 
-pub fn fulfil_invalid(reason: &str) -> TransferFulfilInvalid {
+/// What becomes of the payee's answer, if that is no fulfilment.
+pub fn fulfil_invalid(reason: &str, fulfilment: &str) -> TransferFulfilInvalid {
     TransferFulfilInvalid {
         payer: payer(),
         payee: payee(),
@@ -126,6 +165,31 @@ pub fn fulfil_invalid(reason: &str) -> TransferFulfilInvalid {
         currency: currency(),
         code: "3100".to_owned(),
         reason: reason.to_owned(),
+        answer: Some(answer("simfsp02", &["fulfil", fulfilment])),
+    }
+}
+
+pub fn aborted() -> TransferAborted {
+    TransferAborted {
+        payer: payer(),
+        payee: payee(),
+        amount: amount(),
+        currency: currency(),
+        code: "5104".to_owned(),
+        reason: "no such customer".to_owned(),
+        answer: answer("simfsp02", &["abort", "5104", "no such customer"]),
+    }
+}
+
+pub fn timed_out(state: Phase) -> TransferTimedOut {
+    TransferTimedOut {
+        payer: payer(),
+        payee: payee(),
+        amount: amount(),
+        currency: currency(),
+        state,
+        code: "3303".to_owned(),
+        reason: ENDED.to_owned(),
     }
 }
 
@@ -139,14 +203,19 @@ pub fn fulfilled() -> TransferFulfilled {
     }
 }
 
-pub fn released(reason: &str) -> TransferReleased {
+pub fn released(code: &str, reason: &str) -> TransferReleased {
     TransferReleased {
         payer: payer(),
         payee: payee(),
         amount: amount(),
         currency: currency(),
         state: Phase::AbortedError,
-        code: "3100".to_owned(),
+        code: code.to_owned(),
         reason: reason.to_owned(),
+        unannounced: false,
     }
+}
+
+pub fn expired_reserved(unannounced: bool) -> TransferReleased {
+    TransferReleased { state: Phase::ExpiredReserved, unannounced, ..released("3303", ENDED) }
 }

@@ -1,9 +1,10 @@
 //! What accounts do when something happens to a transfer.
 
-use scheme::AccountKey;
 use scheme::transfer_events::{
-    TransferFulfilAccepted, TransferFulfilInvalid, TransferPrepareAccepted,
+    TransferAborted, TransferFulfilAccepted, TransferFulfilInvalid, TransferPrepareAccepted,
+    TransferTimedOut,
 };
+use scheme::{AccountKey, Amount, Currency, FspId, Phase};
 use zamu_guest::{EventContext, Outbox};
 
 use crate::messages::{CommitPayeeFunds, CommitPayerFunds, ReservePayerFunds, ReversePayerFunds};
@@ -15,6 +16,8 @@ zamu_guest::addressed! {
             TransferPrepareAccepted,
             TransferFulfilAccepted,
             TransferFulfilInvalid,
+            TransferAborted,
+            TransferTimedOut,
         },
     }
 }
@@ -46,9 +49,23 @@ pub(crate) fn react(event: &Heard, context: &EventContext<'_>) -> Outbox<Sent> {
             AccountKey::text(&accepted.payee, accepted.currency),
             CommitPayeeFunds { transfer_id: transfer_id(), amount: accepted.amount },
         ),
-        Heard::TransferFulfilInvalid(invalid) => Outbox::to(
-            AccountKey::text(&invalid.payer, invalid.currency),
-            ReversePayerFunds { transfer_id: transfer_id(), amount: invalid.amount },
-        ),
+        Heard::TransferFulfilInvalid(TransferFulfilInvalid { payer, amount, currency, .. })
+        | Heard::TransferAborted(TransferAborted { payer, amount, currency, .. }) => {
+            release(payer, *currency, *amount, context.key)
+        }
+        Heard::TransferTimedOut(TransferTimedOut { payer, amount, currency, state, .. }) => {
+            match state {
+                Phase::ReservedTimeout => release(payer, *currency, *amount, context.key),
+                // Nothing may be reserved yet: if it is, the transfer times out once more.
+                _ => Outbox::none(),
+            }
+        }
     }
+}
+
+fn release(payer: &FspId, currency: Currency, amount: Amount, transfer_id: &str) -> Outbox<Sent> {
+    Outbox::to(
+        AccountKey::text(payer, currency),
+        ReversePayerFunds { transfer_id: transfer_id.to_owned(), amount },
+    )
 }

@@ -1,0 +1,4 @@
+//! What accounts do when something happens elsewhere: to a transfer, or to a settlement account.
+
+pub mod funds;
+pub mod transfers;
