@@ -14,6 +14,11 @@ impl Switch for Runtime {
         Ok(self.now.0)
     }
 
+    fn advance(&mut self, ms: u64) -> anyhow::Result<()> {
+        self.now = self.now.plus_ms(ms);
+        Ok(())
+    }
+
     fn send(&mut self, commands: Vec<Command>) -> anyhow::Result<Vec<Outcome>> {
         let posts: Vec<usize> =
             commands.into_iter().map(|command| self.note(command)).collect::<Result<_, _>>()?;
@@ -86,11 +91,6 @@ impl Driven for Runtime {
             }
             self.tick()?;
         }
-        Ok(())
-    }
-
-    fn advance(&mut self, ms: u64) -> anyhow::Result<()> {
-        self.now = self.now.plus_ms(ms);
         Ok(())
     }
 

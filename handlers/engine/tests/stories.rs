@@ -61,7 +61,7 @@ mod controls {
     fn found(point: &str) -> (u64, String) {
         arm(point);
         let found = (0..STORIES).find_map(|seed| {
-            let told = story::of(seed, LENGTHS).unwrap();
+            let told = Story::of(seed, LENGTHS);
             // The log looks at what a shard releases, and a restart at what the store has; here only
             // what clients see is to count.
             let mut layout = layout(seed, &told);
@@ -160,7 +160,7 @@ impl Seen {
 
     fn assert_all(&self) {
         let ends = ["ABORTED_ERROR", "ABORTED_REJECTED", "COMMITTED", "INVALID", "RESERVED"];
-        assert!(self.ends.iter().eq(ends), "{self:?}");
+        assert!(ends.iter().all(|end| self.ends.contains(*end)), "{self:?}");
         assert!(self.faults.iter().all(|times| *times >= 100), "hardly strikes: {self:?}");
         assert!(self.duplicates >= 1_000, "hardly repeats: {self:?}");
     }

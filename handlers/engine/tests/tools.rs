@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use engine::{Layout, Runtime};
-use scenarios::story;
+use scenarios::story::{self, Story};
 use scenarios::switch::{Command, End, Outcome};
 use scenarios::{Driven, Switch};
 use zamu_core::log::simulated::{Counts, Faults, Simulated};
@@ -30,7 +30,7 @@ fn create(participant: &str) -> Command {
 #[test]
 fn the_same_seed_goes_the_same_way() {
     let once = |seed: u64| -> (String, Counts) {
-        let told = story::of(seed, 60..100).unwrap();
+        let told = Story::of(seed, 60..100);
         let log = Simulated::new(seed, Faults::all());
         let layout = Layout::new(&told.configuration());
         let mut switch = Runtime::simulated(layout, &log, seed).unwrap();

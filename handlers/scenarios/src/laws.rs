@@ -33,7 +33,7 @@ impl Touched {
     pub fn aggregate(&mut self, aggregate_type: &str, key: &str) {
         match aggregate_type {
             scheme::TRANSFER => self.transfer(key.to_owned()),
-            scheme::ACCOUNT => self.account(key.to_owned()),
+            scheme::ACCOUNT | scheme::SETTLEMENT_ACCOUNT => self.account(key.to_owned()),
             _ => {}
         }
     }
@@ -44,34 +44,23 @@ impl Touched {
 /// # Errors
 /// The law that is broken, and by whom.
 pub fn check<S: Switch + ?Sized>(switch: &mut S, touched: &Touched) -> anyhow::Result<()> {
-    let mut books = Books::default();
-    for id in &touched.transfers {
-        let transfer = Transfer::fold(&switch.events(scheme::TRANSFER, id)?)
-            .with_context(|| format!("transfer {id}"))?;
-        let state = switch.state(scheme::TRANSFER, id)?;
-        transfer.agrees_with(state.as_ref()).with_context(|| format!("transfer {id}"))?;
-        books.transfers.insert(id.clone(), transfer);
-    }
-    for key in &touched.accounts {
-        let events = switch.events(scheme::ACCOUNT, key)?;
-        let account = books.fold_account(key, &events).with_context(|| format!("account {key}"))?;
-        let state = switch.state(scheme::ACCOUNT, key)?;
-        account.agrees_with(state.as_ref()).with_context(|| format!("account {key}"))?;
-        let events = switch.events(scheme::SETTLEMENT_ACCOUNT, key)?;
-        let settlement =
-            Settlement::fold(&events).with_context(|| format!("settlement account {key}"))?;
-        let state = switch.state(scheme::SETTLEMENT_ACCOUNT, key)?;
-        settlement
-            .agrees_with(state.as_ref(), &account)
-            .with_context(|| format!("settlement account {key}"))?;
-        books.accounts.insert(key.clone(), account);
-    }
-    books.balance()
+    Books::default().check(switch, touched)
+}
+
+/// What the events of all transfers and accounts say so far. Each is read once, so that a switch can
+/// be checked again and again.
+#[derive(Clone, Debug, Default)]
+pub struct Books {
+    transfers: BTreeMap<String, Transfer>,
+    accounts: BTreeMap<String, Account>,
+    settlements: BTreeMap<String, Settlement>,
+    moves: BTreeMap<String, Moves>,
 }
 
 /// What the events of a transfer say.
 #[derive(Clone, Debug, Default)]
 struct Transfer {
+    events: usize,
     state: Option<&'static str>,
     terms: Option<TransferTerms>,
 }
@@ -87,6 +76,9 @@ struct TransferTerms {
 /// What the events of an account say.
 #[derive(Clone, Debug, Default)]
 struct Account {
+    events: usize,
+    was_above: bool,
+    alarm_due: bool,
     closed: bool,
     cap: Option<Money>,
     alarm: Option<i128>,
@@ -95,12 +87,12 @@ struct Account {
     opening: Money,
     reserved: Money,
     position: Money,
-    any: bool,
 }
 
 /// What the events of a settlement account say.
 #[derive(Clone, Debug, Default)]
 struct Settlement {
+    events: usize,
     opened: bool,
     funds: Money,
     leaving: Money,
@@ -115,25 +107,18 @@ struct Moves {
     reversed: Vec<String>,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Books {
-    transfers: BTreeMap<String, Transfer>,
-    accounts: BTreeMap<String, Account>,
-    moves: BTreeMap<String, Moves>,
-}
-
 impl Transfer {
-    fn fold(events: &[Event]) -> anyhow::Result<Self> {
-        let mut transfer = Self::default();
+    fn fold(&mut self, events: &[Event]) -> anyhow::Result<()> {
         for event in events {
-            transfer.state = Some(next(transfer.state, event)?);
+            self.state = Some(next(self.state, event)?);
+            self.events += 1;
             if event.kind != "InvalidTransfer" {
                 let terms = TransferTerms::of(&event.body)?;
-                let first = transfer.terms.get_or_insert_with(|| terms.clone());
+                let first = self.terms.get_or_insert_with(|| terms.clone());
                 ensure!(*first == terms, "I7: {} changes the terms", event.kind);
             }
         }
-        Ok(transfer)
+        Ok(())
     }
 
     fn agrees_with(&self, state: Option<&Value>) -> anyhow::Result<()> {
@@ -194,7 +179,7 @@ impl TransferTerms {
 impl Account {
     fn agrees_with(&self, state: Option<&Value>) -> anyhow::Result<()> {
         let Some(state) = state else {
-            ensure!(!self.any, "I7: there are events and no state");
+            ensure!(self.events == 0, "I7: there are events and no state");
             return Ok(());
         };
         let seen = (money(state, "reserved")?, money(state, "position")?);
@@ -283,40 +268,39 @@ impl Account {
 }
 
 impl Settlement {
-    fn fold(events: &[Event]) -> anyhow::Result<Self> {
-        let mut account = Self::default();
+    fn fold(&mut self, events: &[Event]) -> anyhow::Result<()> {
         for event in events {
             let (body, kind) = (&event.body, &*event.kind);
             let amount = || money(body, "amount");
+            self.events += 1;
             match kind {
                 "SettlementAccountOpened" => {
-                    account = Self { opened: true, funds: money(body, "funds")?, ..account };
+                    (self.opened, self.funds) = (true, money(body, "funds")?);
                 }
-                "FundsIn" => account.funds = account.funds.plus(amount()?)?,
-                "FundsOutPrepared" => account.leaving = account.leaving.plus(amount()?)?,
-                "FundsOutRejected" => account.leaving = account.leaving.minus(amount()?)?,
+                "FundsIn" => self.funds = self.funds.plus(amount()?)?,
+                "FundsOutPrepared" => self.leaving = self.leaving.plus(amount()?)?,
+                "FundsOutRejected" => self.leaving = self.leaving.minus(amount()?)?,
                 "FundsOutCommitted" => {
-                    account.leaving = account.leaving.minus(amount()?)?;
-                    account.funds = account.funds.minus(amount()?)?;
+                    self.leaving = self.leaving.minus(amount()?)?;
+                    self.funds = self.funds.minus(amount()?)?;
                 }
                 other => bail!("an event that nobody knows: {other}"),
             }
             let told = (optional_money(body, "funds")?, optional_money(body, "leaving")?);
             ensure!(
-                told.0.is_none_or(|funds| funds == account.funds)
-                    && told.1.is_none_or(|leaving| leaving == account.leaving),
-                "I7: {kind} says {body}, but what went before leads to {account:?}"
+                told.0.is_none_or(|funds| funds == self.funds)
+                    && told.1.is_none_or(|leaving| leaving == self.leaving),
+                "I7: {kind} says {body}, but what went before leads to {self:?}"
             );
             ensure!(
-                !account.leaving.is_negative() && account.leaving <= account.funds,
-                "I2: more leaves than there is after {kind}: {account:?}"
+                !self.leaving.is_negative() && self.leaving <= self.funds,
+                "I2: more leaves than there is after {kind}: {self:?}"
             );
         }
-        Ok(account)
+        Ok(())
     }
 
-    /// At rest nothing is on its way, and the position account has what is here as its cover.
-    fn agrees_with(&self, state: Option<&Value>, account: &Account) -> anyhow::Result<()> {
+    fn agrees_with(&self, state: Option<&Value>) -> anyhow::Result<()> {
         let seen = match state {
             None => (Money::ZERO, Money::ZERO),
             Some(state) => (money(state, "funds")?, money(state, "leaving")?),
@@ -325,6 +309,11 @@ impl Settlement {
             seen == (self.funds, self.leaving),
             "I7: events lead to {self:?}, the state has {seen:?}"
         );
+        Ok(())
+    }
+
+    /// At rest nothing is on its way, and the position account has what is here as its cover.
+    fn covers(&self, account: &Account) -> anyhow::Result<()> {
         ensure!(self.leaving == Money::ZERO, "at rest {} is still leaving", self.leaving);
         ensure!(
             account.cover == self.opened.then_some(self.funds),
@@ -336,28 +325,95 @@ impl Settlement {
 }
 
 impl Books {
+    /// Reads what has happened since the last check, and checks all laws.
+    ///
+    /// # Errors
+    /// The law that is broken, and by whom.
+    pub fn check<S: Switch + ?Sized>(
+        &mut self,
+        switch: &mut S,
+        touched: &Touched,
+    ) -> anyhow::Result<()> {
+        for id in &touched.transfers {
+            self.read_transfer(switch, id).with_context(|| format!("transfer {id}"))?;
+        }
+        for key in &touched.accounts {
+            self.read_account(switch, key).with_context(|| format!("account {key}"))?;
+            self.read_settlement(switch, key)
+                .with_context(|| format!("settlement account {key}"))?;
+        }
+        self.balance()
+    }
+
+    fn read_transfer<S: Switch + ?Sized>(
+        &mut self,
+        switch: &mut S,
+        id: &str,
+    ) -> anyhow::Result<()> {
+        let transfer = entry(&mut self.transfers, id);
+        let events = switch.events_from(scheme::TRANSFER, id, transfer.events)?;
+        transfer.fold(&events)?;
+        if transfer.events == 0 || !events.is_empty() {
+            transfer.agrees_with(switch.state(scheme::TRANSFER, id)?.as_ref())?;
+        }
+        Ok(())
+    }
+
+    fn read_account<S: Switch + ?Sized>(
+        &mut self,
+        switch: &mut S,
+        key: &str,
+    ) -> anyhow::Result<()> {
+        let mut account = std::mem::take(entry(&mut self.accounts, key));
+        let events = switch.events_from(scheme::ACCOUNT, key, account.events)?;
+        self.fold_account(key, &mut account, &events)?;
+        if account.events == 0 || !events.is_empty() {
+            account.agrees_with(switch.state(scheme::ACCOUNT, key)?.as_ref())?;
+        }
+        *entry(&mut self.accounts, key) = account;
+        Ok(())
+    }
+
+    fn read_settlement<S: Switch + ?Sized>(
+        &mut self,
+        switch: &mut S,
+        key: &str,
+    ) -> anyhow::Result<()> {
+        let settlement = entry(&mut self.settlements, key);
+        let first = settlement.events;
+        let events = switch.events_from(scheme::SETTLEMENT_ACCOUNT, key, first)?;
+        settlement.fold(&events)?;
+        if settlement.events == 0 || !events.is_empty() {
+            settlement.agrees_with(switch.state(scheme::SETTLEMENT_ACCOUNT, key)?.as_ref())?;
+        }
+        settlement.covers(entry(&mut self.accounts, key))
+    }
+
     /// Follows an account's events: each figure is what the one before and the amount make it, and
     /// there is an alarm wherever the threshold is passed upward, and nowhere else.
-    fn fold_account(&mut self, key: &str, events: &[Event]) -> anyhow::Result<Account> {
-        let mut account = Account::default();
-        let mut was_above = false;
-        let mut alarm_due = false;
+    fn fold_account(
+        &mut self,
+        key: &str,
+        account: &mut Account,
+        events: &[Event],
+    ) -> anyhow::Result<()> {
         for event in events {
-            account.any = true;
+            account.events += 1;
             ensure!(
-                (event.kind == "ThresholdExceeded") == alarm_due,
-                "an alarm is due: {alarm_due}, and there is {}",
+                (event.kind == "ThresholdExceeded") == account.alarm_due,
+                "an alarm is due: {}, and there is {}",
+                account.alarm_due,
                 event.kind
             );
             if !account.fold_limits(event)? {
-                self.fold_move(key, &mut account, event)?;
+                self.fold_move(key, account, event)?;
             }
             let is_above = account.is_above_threshold()?;
-            alarm_due = is_above && !was_above;
-            was_above = is_above;
+            account.alarm_due = is_above && !account.was_above;
+            account.was_above = is_above;
         }
-        ensure!(!alarm_due, "an alarm is due at the end");
-        Ok(account)
+        ensure!(!account.alarm_due, "an alarm is due at the end");
+        Ok(())
     }
 
     fn fold_move(&mut self, key: &str, account: &mut Account, event: &Event) -> anyhow::Result<()> {
@@ -474,6 +530,10 @@ impl Moves {
         );
         Ok(())
     }
+}
+
+fn entry<'m, V: Default>(map: &'m mut BTreeMap<String, V>, key: &str) -> &'m mut V {
+    map.entry(key.to_owned()).or_default()
 }
 
 fn text<'v>(body: &'v Value, field: &str) -> anyhow::Result<&'v str> {

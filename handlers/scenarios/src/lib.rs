@@ -5,7 +5,8 @@
 //! to what the text says and, whenever it has come to rest, to the [`laws`] of money. [`native`] is a
 //! switch without a runtime: the handlers as plain Rust in one queue. What the runtime adds (a log,
 //! recovery, many partitions) is left to the package `engine`, which plays the same text, and the same
-//! random [stories](story), in the real one.
+//! random [stories](story), in the real one. Which golden scenarios there are and where each is held
+//! stands in `COVERAGE.md`, made by [`golden`].
 //!
 //! # The text
 //! ```text
@@ -36,25 +37,41 @@
 //! | step | columns (those in brackets may be left out) |
 //! |---|---|
 //! | `given configuration` | `handler`, `configuration` (JSON) |
-//! | `given accounts` | `account`, `cap`: creates and activates the participant, opens the account |
+//! | `given natively` | `because`: the reason why the real runtime cannot be held to this |
+//! | `given accounts` | `account`, `cap`, (`alarm`), (`position`), (`funds`): creates and activates the participant, opens the account, and a settlement account if there are funds |
 //! | `when create participant` | `participant`, `name`, `outcome` |
-//! | `when activate participant` | `participant`, `outcome` |
-//! | `when open account` | `account`, `cap`, `outcome` |
+//! | `when activate participant`, `when deactivate participant` | `participant`, `outcome` |
+//! | `when set endpoint` | `participant`, `type`, `value`, `outcome` |
+//! | `when remove endpoint` | `participant`, `type`, `outcome` |
+//! | `when open account` | `account`, `cap`, `outcome`, (`alarm`), (`position`) |
+//! | `when change limits` | `account`, `cap`, `outcome`, (`alarm`) |
+//! | `when close account`, `when reopen account` | `account`, `outcome` |
+//! | `when open settlement account` | `account`, `outcome`, (`funds`) |
+//! | `when fund in`, `when fund out` | `account`, `reference`, `amount`, `outcome` |
 //! | `when prepare` | `transfer`, `payer`, `payee`, `amount`, `outcome`, (`currency`: USD), (`expiration`: `in 5 min`, `5 min ago` or a time), (`condition`), (`reply`) |
 //! | `when fulfil` | `transfer`, `outcome`, (`by`: the payee), (`fulfilment`: the right one), (`reply`) |
+//! | `when abort` | `transfer`, `code`, `outcome`, (`by`: the payee), (`reason`), (`reply`) |
 //! | `when send` | `type`, `key`, `command`, `body` (as it is, JSON or not), `outcome` |
+//! | `when time passes` | `by` (`5 min`, `5 s` or `5 ms`) |
 //! | `then transfers` | `transfer`, `state`, (`code`) |
-//! | `then accounts` | `account`, `reserved`, `position`, (`cap`), (`opened`) |
+//! | `then accounts` | `account`, `reserved`, `position`, (`cap`), (`alarm`), (`cover`), (`opened`), (`closed`) |
+//! | `then settlement accounts` | `account`, `funds`, `leaving` |
 //! | `then participants` | `participant`, `name`, `active` |
+//! | `then endpoints` | `participant`, `type`, `value` |
 //! | `then events` | `of` (as in `transfer T1`), `event`, (`with`: `field value, field value`) |
+//!
+//! A cell of `-` where a command has a field means that it is left out. `and time passes` stands last
+//! in a step: time passes before anything that was sent has led to anything else.
 //!
 //! An outcome is `accepted`, `nothing`, or `refused` with its code; a reply is the state that it
 //! names, with a code where it has one, or `-` for none. A state of `-` says that there is none.
 //! `then events` lists all events of each aggregate that it mentions, in their order.
 
 pub mod fixture;
+pub mod golden;
 pub mod laws;
 pub mod native;
+pub mod prng;
 pub mod run;
 pub mod scenario;
 pub mod story;
@@ -67,12 +84,17 @@ pub use switch::{Driven, Switch};
 
 /// The files beside this crate: name and text.
 pub const FILES: &[(&str, &str)] = &[
+    ("abort.scenario", include_str!("../abort.scenario")),
     ("accounts.scenario", include_str!("../accounts.scenario")),
     ("cap.scenario", include_str!("../cap.scenario")),
+    ("deadline.scenario", include_str!("../deadline.scenario")),
     ("duplicates.scenario", include_str!("../duplicates.scenario")),
+    ("endpoints.scenario", include_str!("../endpoints.scenario")),
     ("fulfilment.scenario", include_str!("../fulfilment.scenario")),
     ("happy-path.scenario", include_str!("../happy-path.scenario")),
+    ("limits.scenario", include_str!("../limits.scenario")),
     ("participants.scenario", include_str!("../participants.scenario")),
+    ("settlement.scenario", include_str!("../settlement.scenario")),
     ("trespass.scenario", include_str!("../trespass.scenario")),
     ("validation.scenario", include_str!("../validation.scenario")),
 ];

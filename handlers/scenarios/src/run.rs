@@ -7,7 +7,7 @@ use scheme::Timestamp;
 use serde_json::{Value, json};
 
 use crate::scenario::{
-    Action, Expectation, ExpectedEvent, ExpectedOutcome, Expiration, Scenario, Sending, Step,
+    Action, Expectation, ExpectedEvent, ExpectedOutcome, Expiration, Field, Scenario, Sending, Step,
 };
 use crate::switch::{Command, Event, Outcome, Switch};
 use crate::{fixture, laws};
@@ -78,7 +78,7 @@ struct Run {
 impl Run {
     fn step<S: Switch + ?Sized>(&mut self, step: &Step, switch: &mut S) -> anyhow::Result<()> {
         match step {
-            Step::Send(sendings) => self.send(sendings, switch),
+            Step::Send { sendings, later_by_ms } => self.send(sendings, *later_by_ms, switch),
             Step::Expect(expectations) => self.expect(expectations, switch),
         }
     }
@@ -86,6 +86,7 @@ impl Run {
     fn send<S: Switch + ?Sized>(
         &mut self,
         sendings: &[Sending],
+        later_by_ms: Option<u64>,
         switch: &mut S,
     ) -> anyhow::Result<()> {
         let commands = sendings
@@ -102,6 +103,9 @@ impl Run {
         for (sending, outcome) in sendings.iter().zip(&outcomes) {
             check_outcome(sending, outcome).with_context(|| format!("line {}", sending.line))?;
         }
+        if let Some(ms) = later_by_ms {
+            switch.advance(ms)?;
+        }
         switch.settle()?;
         laws::check(switch, &self.touched)
             .with_context(|| format!("after line {}", sendings.last().map_or(0, |last| last.line)))
@@ -116,9 +120,9 @@ impl Run {
             Action::Activate { participant } => {
                 (scheme::PARTICIPANT, participant, "ActivateParticipant", json!({}))
             }
-            Action::Open { account, cap } => {
+            Action::Open { account, fields } => {
                 self.touched.account(self.names.of(account));
-                (scheme::ACCOUNT, account, "OpenAccount", json!({ "cap": cap }))
+                (scheme::ACCOUNT, account, "OpenAccount", body(fields))
             }
             Action::Prepare { transfer, payer, payee, amount, currency, expiration, condition } => {
                 self.payees.entry(transfer.clone()).or_insert_with(|| payee.clone());
@@ -141,6 +145,16 @@ impl Run {
                 let fsp = self.names.of(self.sender(transfer, by.as_deref()));
                 let body = json!({ "fsp": fsp, "fulfilment": fulfilment });
                 (scheme::TRANSFER, transfer, "FulfilTransfer", body)
+            }
+            Action::Abort { transfer, by, code, reason } => {
+                self.touched.transfer(self.names.of(transfer));
+                let fsp = self.names.of(self.sender(transfer, by.as_deref()));
+                let body = json!({ "fsp": fsp, "code": code, "reason": reason });
+                (scheme::TRANSFER, transfer, "AbortTransfer", body)
+            }
+            Action::Ask { aggregate_type, key, kind, fields } => {
+                self.touched.aggregate(aggregate_type, &self.names.of(key));
+                (*aggregate_type, key, *kind, body(fields))
             }
             Action::Other { aggregate_type, key, kind, body } => {
                 let key = self.names.of(key);
@@ -221,6 +235,14 @@ impl Run {
         }
         Ok(())
     }
+}
+
+fn body(fields: &[(&'static str, Field)]) -> Value {
+    let value = |field: &Field| match field {
+        Field::Text(text) => json!(text),
+        Field::Number(number) => json!(number),
+    };
+    fields.iter().map(|(name, field)| ((*name).to_owned(), value(field))).collect()
 }
 
 fn check_outcome(sending: &Sending, outcome: &Outcome) -> anyhow::Result<()> {

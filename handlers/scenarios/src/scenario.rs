@@ -10,15 +10,57 @@ pub struct Scenario {
     pub title: String,
     /// Configuration of handlers by name, JSON.
     pub configuration: Vec<(String, String)>,
+    /// Why it can be told of the native switch only, if that is so.
+    pub natively: Option<String>,
     /// What is done and seen, in order.
     pub steps: Vec<Step>,
+}
+
+impl Scenario {
+    /// Its number in the list of golden scenarios, if it has one.
+    #[must_use]
+    pub fn number(&self) -> Option<u32> {
+        self.title.split_once(':')?.0.parse().ok()
+    }
+
+    /// What it promises, without the number.
+    #[must_use]
+    pub fn promise(&self) -> &str {
+        match (self.number(), self.title.split_once(':')) {
+            (Some(_), Some((_, promise))) => promise.trim(),
+            _ => &self.title,
+        }
+    }
+
+    /// Whether it needs a switch of its own: for its configuration, or because time passes.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        !self.configuration.is_empty() || self.lets_time_pass()
+    }
+
+    /// Whether time passes in it.
+    #[must_use]
+    pub fn lets_time_pass(&self) -> bool {
+        self.steps.iter().any(Step::lets_time_pass)
+    }
+}
+
+impl Step {
+    fn lets_time_pass(&self) -> bool {
+        matches!(self, Self::Send { later_by_ms: Some(_), .. })
+    }
 }
 
 /// The switch comes to rest before and after each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// These commands are sent together.
-    Send(Vec<Sending>),
+    /// Something is done.
+    Send {
+        /// These commands are sent together.
+        sendings: Vec<Sending>,
+        /// Then so much time passes, in milliseconds.
+        later_by_ms: Option<u64>,
+    },
     /// These are seen.
     Expect(Vec<Expectation>),
 }
@@ -55,8 +97,8 @@ pub enum Action {
     Open {
         /// Participant and currency.
         account: String,
-        /// The net debit cap.
-        cap: String,
+        /// The fields, those that the text gives.
+        fields: Vec<(&'static str, Field)>,
     },
     /// Asks for a transfer.
     Prepare {
@@ -84,6 +126,28 @@ pub enum Action {
         /// The fulfilment.
         fulfilment: String,
     },
+    /// Aborts a transfer.
+    Abort {
+        /// Its id.
+        transfer: String,
+        /// Who says so; the payee, if the text does not say.
+        by: Option<String>,
+        /// Why, for programs.
+        code: String,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Asks an aggregate for something in which nobody else is named.
+    Ask {
+        /// Type of the aggregate.
+        aggregate_type: &'static str,
+        /// Key of the aggregate.
+        key: String,
+        /// Kind of the command.
+        kind: &'static str,
+        /// The fields, those that the text gives.
+        fields: Vec<(&'static str, Field)>,
+    },
     /// Sends anything to anyone.
     Other {
         /// Type of the aggregate.
@@ -95,6 +159,15 @@ pub enum Action {
         /// Its body, as it is.
         body: String,
     },
+}
+
+/// A field of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// Text in JSON.
+    Text(String),
+    /// A number in JSON.
+    Number(u64),
 }
 
 /// When an offer ends.

@@ -9,23 +9,22 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::{Context as _, anyhow, ensure};
-use proptest::collection::vec;
-use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use scheme::Timestamp;
 use serde_json::{Value, json};
 
 use crate::fixture;
-use crate::laws::{self, Touched};
+use crate::laws::{Books, Touched};
+use crate::prng::Prng;
 use crate::switch::{Command, Driven, End, Outcome, Switch};
 
 const PARTICIPANTS: usize = 4;
 const TRANSFERS: usize = 12;
 const CURRENCIES: [&str; 2] = ["USD", "JPY"];
-const EXPIRATION: &str = "9000-01-01T00:00:00.000Z";
-
-/// Of so many payees of a transfer all but [`PARTICIPANTS`] are the same one.
-const MOSTLY: usize = 5 * PARTICIPANTS;
+/// Offers end so many seconds after the story's beginning, or never.
+const ENDS_AFTER_S: [Option<u64>; 4] = [Some(1), Some(4), Some(16), None];
+const NEVER: &str = "9000-01-01T00:00:00.000Z";
+/// Of so many answers all but one come from the same participant.
+const MOSTLY: usize = 8;
 
 /// How often a story that fails is made smaller, at most.
 const SMALLER_MAX: usize = 400;
@@ -35,6 +34,8 @@ const SMALLER_MAX: usize = 400;
 pub struct Story {
     /// Whether one may pay oneself.
     pub on_us: bool,
+    /// Whether one needs cover to pay.
+    pub cover_required: bool,
     /// One after another.
     pub happens: Vec<Next>,
 }
@@ -44,11 +45,28 @@ pub struct Story {
 #[allow(missing_docs, reason = "the fields are those of the commands, as indices and cents")]
 pub enum Next {
     /// An account is opened.
-    Open { participant: usize, currency: usize, cap: u32 },
+    Open { participant: usize, currency: usize, cap: u32, position: Option<i32> },
+    /// An account gets other limits.
+    Limit { participant: usize, currency: usize, cap: Option<u32>, alarm: Option<u8> },
+    /// An account is closed, or reopened.
+    Close { participant: usize, currency: usize, reopen: bool },
+    /// A settlement account is opened.
+    OpenSettlement { participant: usize, currency: usize, funds: u32 },
+    /// Funds come in, or are to go out.
+    Fund { participant: usize, currency: usize, amount: u32, out: bool },
     /// A transfer is asked for.
-    Prepare { transfer: usize, payer: usize, payee: usize, currency: usize, cents: u32 },
+    Prepare {
+        transfer: usize,
+        payer: usize,
+        payee: usize,
+        currency: usize,
+        cents: u32,
+        ends_after_s: Option<u64>,
+    },
     /// A transfer is fulfilled, rightly or wrongly, by someone.
     Fulfil { transfer: usize, by: usize, right: bool },
+    /// A transfer is aborted by someone.
+    Abort { transfer: usize, by: usize, code: u16 },
     /// A client asks for what only the switch may ask.
     Trespass { transfer: usize, participant: usize, which: usize },
     /// The command so many before the last one is sent again, under the same id.
@@ -64,64 +82,130 @@ pub enum Next {
 }
 
 impl Story {
+    /// The story of this seed: so many happenings.
+    #[must_use]
+    pub fn of(seed: u64, lengths: Range<usize>) -> Self {
+        let mut prng = Prng::new(seed);
+        let length = lengths.start + prng.below(lengths.len());
+        Self {
+            on_us: prng.below(2) == 0,
+            cover_required: prng.below(8) == 0,
+            happens: (0..length).map(|_| Next::draw(&mut prng)).collect(),
+        }
+    }
+
     /// The configuration of the handlers, by name.
     #[must_use]
     pub fn configuration(&self) -> Vec<(String, String)> {
-        vec![("transfers".to_owned(), json!({ "allowOnUs": self.on_us }).to_string())]
+        let of = |handler: &str, json: Value| (handler.to_owned(), json.to_string());
+        vec![
+            of("transfers", json!({ "allowOnUs": self.on_us })),
+            of("accounts", json!({ "coverRequired": self.cover_required })),
+        ]
     }
 }
 
-/// Stories of so many happenings.
-pub fn stories(lengths: Range<usize>) -> impl Strategy<Value = Story> {
-    (any::<bool>(), vec(next(), lengths)).prop_map(|(on_us, happens)| Story { on_us, happens })
-}
-
-/// What may happen next.
-pub fn next() -> impl Strategy<Value = Next> {
-    let (transfer, participant) = (0..TRANSFERS, 0..PARTICIPANTS);
-    prop_oneof![
-        8 => (participant.clone(), 0..2_usize, 0..3_000_u32)
-            .prop_map(|(participant, currency, cap)| Next::Open { participant, currency, cap }),
-        32 => (transfer.clone(), participant.clone(), 0..MOSTLY, 0..2_usize, 0..2_000_u32)
-            .prop_map(|(transfer, payer, payee, currency, cents)| {
-                let payee = mostly_payee(transfer, payee);
-                // Few amounts, so that the same prepare comes again.
-                Next::Prepare { transfer, payer, payee, currency, cents: cents / 400 * 400 }
-            }),
-        32 => (transfer.clone(), 0..MOSTLY, prop::bool::weighted(0.8))
-            .prop_map(|(transfer, by, right)| {
-                Next::Fulfil { transfer, by: mostly_payee(transfer, by), right }
-            }),
-        8 => (transfer, participant, 0..6_usize).prop_map(|(transfer, participant, which)| {
-            Next::Trespass { transfer, participant, which }
-        }),
-        6 => (0..20_usize).prop_map(|back| Next::Repeat { back }),
-        32 => vec(any::<usize>(), 1..6).prop_map(Next::Steps),
-        4 => (1..3_000_u64).prop_map(Next::Advance),
-        3 => prop_oneof![Just(End::Orderly), Just(End::Killed), Just(End::PowerLost)]
-            .prop_map(Next::Restart),
-        8 => Just(Next::Rest),
-    ]
-}
-
-/// Who is paid by a transfer, and answers for it: mostly the same participant, so that it often is the
-/// payee who answers.
-fn mostly_payee(transfer: usize, drawn: usize) -> usize {
-    if drawn < PARTICIPANTS { drawn } else { transfer % PARTICIPANTS }
-}
-
 impl Next {
+    /// What may happen next.
+    #[must_use]
+    pub fn draw(prng: &mut Prng) -> Self {
+        let (participant, currency) = (prng.below(PARTICIPANTS), prng.below(2));
+        let transfer = prng.below(TRANSFERS);
+        match prng.below(160) {
+            0..10 => Self::Open {
+                participant,
+                currency,
+                cap: prng.below(3_000) as u32,
+                position: (prng.below(4) == 0).then(|| prng.below(200) as i32 - 100),
+            },
+            10..15 => Self::Limit {
+                participant,
+                currency,
+                cap: (prng.below(6) > 0).then(|| prng.below(100) as u32),
+                alarm: (prng.below(2) == 0).then(|| prng.below(101) as u8),
+            },
+            15..19 => Self::Close { participant, currency, reopen: prng.below(2) == 0 },
+            19..22 => Self::OpenSettlement { participant, currency, funds: prng.below(100) as u32 },
+            22..29 => Self::Fund {
+                participant,
+                currency,
+                amount: prng.below(40) as u32,
+                out: prng.below(2) == 0,
+            },
+            29..61 => Self::Prepare {
+                transfer,
+                payer: participant,
+                payee: mostly_payee(transfer, prng),
+                currency,
+                // Few amounts and ends, so that the same prepare comes again.
+                cents: prng.below(2_000) as u32 / 400 * 400,
+                ends_after_s: ENDS_AFTER_S[prng.below(ENDS_AFTER_S.len())],
+            },
+            61..88 => Self::Fulfil {
+                transfer,
+                by: mostly_payee(transfer, prng),
+                right: prng.below(5) > 0,
+            },
+            88..94 => Self::Abort {
+                transfer,
+                by: mostly_payee(transfer, prng),
+                code: 5_100 + prng.below(2) as u16,
+            },
+            94..102 => Self::Trespass { transfer, participant, which: prng.below(10) },
+            102..108 => Self::Repeat { back: prng.below(20) },
+            108..140 => {
+                Self::Steps((0..=prng.below(5)).map(|_| prng.next() as u16 as usize).collect())
+            }
+            140..148 => Self::Advance(1 + prng.below(3_000) as u64),
+            148..151 => Self::Restart([End::Orderly, End::Killed, End::PowerLost][prng.below(3)]),
+            _ => Self::Rest,
+        }
+    }
+
     /// The command, if this is one.
     #[must_use]
     pub fn command(&self) -> Option<Command> {
-        Some(match self {
-            Self::Open { participant, currency, cap } => command(
-                scheme::ACCOUNT,
-                account(*participant, *currency),
-                "OpenAccount",
-                &json!({ "cap": cap.to_string() }),
-            ),
-            Self::Prepare { transfer, payer, payee, currency, cents } => {
+        let to_account = |participant: &usize, currency: &usize, kind: &str, body: &Value| {
+            Some(command(scheme::ACCOUNT, account(*participant, *currency), kind, body))
+        };
+        let to_settlement = |participant: &usize, currency: &usize, kind: &str, body: &Value| {
+            Some(command(scheme::SETTLEMENT_ACCOUNT, account(*participant, *currency), kind, body))
+        };
+        let to_transfer = |transfer: &usize, kind: &str, body: &Value| {
+            Some(command(scheme::TRANSFER, format!("T{transfer}"), kind, body))
+        };
+        match self {
+            Self::Open { participant, currency, cap, position } => {
+                let mut body = json!({ "cap": cap.to_string() });
+                if let Some(position) = position {
+                    body["position"] = position.to_string().into();
+                }
+                to_account(participant, currency, "OpenAccount", &body)
+            }
+            Self::Limit { participant, currency, cap, alarm } => {
+                let mut body = json!({});
+                if let Some(cap) = cap {
+                    body["cap"] = cap.to_string().into();
+                }
+                if let Some(alarm) = alarm {
+                    body["alarm"] = (*alarm).into();
+                }
+                to_account(participant, currency, "ChangeLimits", &body)
+            }
+            Self::Close { participant, currency, reopen } => {
+                let kind = if *reopen { "ReopenAccount" } else { "CloseAccount" };
+                to_account(participant, currency, kind, &json!({}))
+            }
+            Self::OpenSettlement { participant, currency, funds } => {
+                let body = json!({ "funds": funds.to_string() });
+                to_settlement(participant, currency, "OpenSettlementAccount", &body)
+            }
+            Self::Fund { participant, currency, amount, out } => {
+                let kind = if *out { "FundOut" } else { "FundIn" };
+                let body = json!({ "reference": "wire", "amount": amount.to_string() });
+                to_settlement(participant, currency, kind, &body)
+            }
+            Self::Prepare { transfer, payer, payee, currency, cents, ends_after_s } => {
                 let amount = match cents {
                     0 => "0".to_owned(),
                     400 => "4.5".to_owned(),
@@ -132,37 +216,58 @@ impl Next {
                     "payee": format!("fsp{payee}"),
                     "amount": amount,
                     "currency": CURRENCIES[*currency],
-                    "expiration": EXPIRATION,
+                    "expiration": expiration(*ends_after_s),
                     "condition": fixture::CONDITION,
                 });
-                command(scheme::TRANSFER, format!("T{transfer}"), "PrepareTransfer", &body)
+                to_transfer(transfer, "PrepareTransfer", &body)
             }
             Self::Fulfil { transfer, by, right } => {
                 let fulfilment = if *right { fixture::FULFILMENT } else { fixture::CONDITION };
                 let body = json!({ "fsp": format!("fsp{by}"), "fulfilment": fulfilment });
-                command(scheme::TRANSFER, format!("T{transfer}"), "FulfilTransfer", &body)
+                to_transfer(transfer, "FulfilTransfer", &body)
+            }
+            Self::Abort { transfer, by, code } => {
+                let body =
+                    json!({ "fsp": format!("fsp{by}"), "code": code.to_string(), "reason": "no" });
+                to_transfer(transfer, "AbortTransfer", &body)
             }
             Self::Trespass { transfer, participant, which } => {
-                trespass(format!("T{transfer}"), account(*participant, 0), *which)
+                Some(trespass(format!("T{transfer}"), account(*participant, 0), *which))
             }
             Self::Repeat { .. }
             | Self::Steps(_)
             | Self::Advance(_)
             | Self::Restart(_)
-            | Self::Rest => return None,
-        })
+            | Self::Rest => None,
+        }
     }
+}
+
+/// Who is paid by a transfer, and answers for it: mostly the same participant, so that it often is the
+/// payee who answers.
+fn mostly_payee(transfer: usize, prng: &mut Prng) -> usize {
+    if prng.below(MOSTLY) == 0 { prng.below(PARTICIPANTS) } else { transfer % PARTICIPANTS }
+}
+
+fn expiration(ends_after_s: Option<u64>) -> String {
+    let ends = ends_after_s.map(|s| Timestamp::from_ms(fixture::START_MS + s * 1_000));
+    ends.and_then(Result::ok).map_or_else(|| NEVER.to_owned(), |ends| ends.to_string())
 }
 
 fn trespass(id: String, key: String, which: usize) -> Command {
     let moved = json!({ "transferId": id, "amount": "5" });
+    let fund = json!({ "reference": "wire", "amount": "5" });
     match which {
         0 => command(scheme::ACCOUNT, key, "ReservePayerFunds", &moved),
         1 => command(scheme::ACCOUNT, key, "CommitPayeeFunds", &moved),
         2 => command(scheme::ACCOUNT, key, "ReversePayerFunds", &moved),
         3 => command(scheme::TRANSFER, id, "AckPayerFundsReserved", &json!({})),
         4 => command(scheme::TRANSFER, id, "AckPayeeFundsCommitted", &json!({})),
-        _ => command(scheme::TRANSFER, id, "AckPayerFundsReversed", &json!({})),
+        5 => command(scheme::TRANSFER, id, "AckPayerFundsReversed", &json!({})),
+        6 => command(scheme::ACCOUNT, key, "RaiseCover", &json!({ "amount": "5" })),
+        7 => command(scheme::ACCOUNT, key, "LowerCover", &fund),
+        8 => command(scheme::SETTLEMENT_ACCOUNT, key, "CommitFundsOut", &fund),
+        _ => command(scheme::ACCOUNT, key, "CommitPayerFunds", &moved),
     }
 }
 
@@ -184,7 +289,8 @@ fn command(aggregate_type: &str, key: String, kind: &str, body: &Value) -> Comma
 /// # Errors
 /// What broke, and after which happening.
 pub fn play(story: &Story, switch: &mut dyn Driven) -> anyhow::Result<()> {
-    let mut teller = Teller { switch, everyone: everyone(), posted: Vec::new() };
+    let mut teller =
+        Teller { switch, everyone: everyone(), books: Books::default(), posted: Vec::new() };
     for (number, next) in story.happens.iter().chain([&Next::Rest]).enumerate() {
         teller.tell(next).with_context(|| format!("happening {number}, {next:?}"))?;
     }
@@ -194,6 +300,7 @@ pub fn play(story: &Story, switch: &mut dyn Driven) -> anyhow::Result<()> {
 struct Teller<'s> {
     switch: &'s mut dyn Driven,
     everyone: Touched,
+    books: Books,
     /// Whether each posted command must be refused, and its outcome once it was known.
     posted: Vec<(bool, Option<Outcome>)>,
 }
@@ -236,7 +343,7 @@ impl Teller<'_> {
                 "command {number} came to {before:?} once, and now to {outcome:?}"
             );
         }
-        laws::check(&mut *self.switch, &self.everyone)
+        self.books.check(&mut *self.switch, &self.everyone)
     }
 }
 
@@ -260,15 +367,34 @@ fn accounts() -> impl Iterator<Item = (usize, usize)> {
 /// # Errors
 /// As the switch has them.
 pub fn picture(switch: &mut dyn Switch) -> anyhow::Result<String> {
-    let transfers = (0..TRANSFERS).map(|transfer| (scheme::TRANSFER, format!("T{transfer}")));
-    let accounts = accounts().map(|(p, currency)| (scheme::ACCOUNT, account(p, currency)));
     let mut text = String::new();
-    for (aggregate_type, key) in transfers.chain(accounts) {
+    for (aggregate_type, key) in aggregates() {
         let state = switch.state(aggregate_type, &key)?;
         let events = switch.events(aggregate_type, &key)?;
         text += &format!("{key} {state:?}\n{events:?}\n");
     }
     Ok(text)
+}
+
+/// The kinds of events that have happened to a story's transfers and accounts.
+///
+/// # Errors
+/// As the switch has them.
+pub fn kinds(switch: &mut dyn Switch) -> anyhow::Result<BTreeSet<String>> {
+    let mut kinds = BTreeSet::new();
+    for (aggregate_type, key) in aggregates() {
+        kinds.extend(switch.events(aggregate_type, &key)?.into_iter().map(|event| event.kind));
+    }
+    Ok(kinds)
+}
+
+/// Type and key of all that a story may touch.
+fn aggregates() -> impl Iterator<Item = (&'static str, String)> {
+    let transfers = (0..TRANSFERS).map(|transfer| (scheme::TRANSFER, format!("T{transfer}")));
+    let accounts = |aggregate_type| {
+        accounts().map(move |(p, currency)| (aggregate_type, account(p, currency)))
+    };
+    transfers.chain(accounts(scheme::ACCOUNT)).chain(accounts(scheme::SETTLEMENT_ACCOUNT))
 }
 
 /// The states in which a story's transfers are.
@@ -285,33 +411,23 @@ pub fn ends(switch: &mut dyn Switch) -> anyhow::Result<BTreeSet<String>> {
     Ok(ends)
 }
 
-/// The story that a seed makes.
-///
-/// # Errors
-/// When none can be made of so many happenings.
-pub fn of(seed: u64, lengths: Range<usize>) -> anyhow::Result<Story> {
-    Ok(tree(seed, &stories(lengths))?.current())
-}
-
 /// Makes a story of each seed and has it played. A panic while it is played is a failure.
 ///
 /// # Errors
-/// The first seed that fails, with the smallest story found that fails like it, and how.
+/// The first seed that fails, with the smallest story found that fails too, and how.
 pub fn each(
     seeds: Range<u64>,
     lengths: Range<usize>,
     mut play: impl FnMut(u64, &Story) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let strategy = stories(lengths);
     for seed in seeds {
-        let mut tree = tree(seed, &strategy)?;
         let mut attempt = |story: &Story| {
             catch_unwind(AssertUnwindSafe(|| play(seed, story)))
                 .unwrap_or_else(|cause| Err(anyhow!("panicked: {}", said(&*cause))))
         };
-        let story = tree.current();
+        let story = Story::of(seed, lengths.clone());
         if let Err(error) = attempt(&story) {
-            let (story, error) = smallest(&mut tree, attempt, (story, error));
+            let (story, error) = smallest(attempt, story, error);
             return Err(error.context(format!("seed {seed}: {story:#?}")));
         }
     }
@@ -333,37 +449,28 @@ pub fn seeds(variable: &str, count: u64) -> anyhow::Result<Range<u64>> {
     .with_context(|| format!("{variable} is a seed (7) or a range of seeds (0..2000), not {text}"))
 }
 
-/// A story that can be made smaller.
-fn tree<S: Strategy<Value = Story>>(seed: u64, strategy: &S) -> anyhow::Result<S::Tree> {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let config = Config { failure_persistence: None, ..Config::default() };
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let tree = strategy.new_tree(&mut TestRunner::new_with_rng(config, rng));
-    tree.map_err(|reason| anyhow!("no story: {reason}"))
-}
-
-/// Follows the tree to a smaller story that fails, too.
+/// Leaves out what is not needed for a story to fail: first many happenings at once, then one by one.
 fn smallest(
-    tree: &mut impl ValueTree<Value = Story>,
     mut attempt: impl FnMut(&Story) -> anyhow::Result<()>,
-    mut worst: (Story, anyhow::Error),
+    mut story: Story,
+    mut error: anyhow::Error,
 ) -> (Story, anyhow::Error) {
-    let mut moved = tree.simplify();
-    for _ in 0..SMALLER_MAX {
-        if !moved {
-            break;
-        }
-        let story = tree.current();
-        moved = match attempt(&story) {
-            Ok(()) => tree.complicate(),
-            Err(error) => {
-                worst = (story, error);
-                tree.simplify()
+    let mut attempts = 0;
+    let mut size = story.happens.len();
+    while size > 0 {
+        let mut at = 0;
+        while at < story.happens.len() && attempts < SMALLER_MAX {
+            attempts += 1;
+            let mut smaller = story.clone();
+            smaller.happens.drain(at..(at + size).min(story.happens.len()));
+            match attempt(&smaller) {
+                Ok(()) => at += size,
+                Err(other) => (story, error) = (smaller, other),
             }
-        };
+        }
+        size /= 2;
     }
-    worst
+    (story, error)
 }
 
 fn said(cause: &(dyn std::any::Any + Send)) -> &str {

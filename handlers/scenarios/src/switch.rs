@@ -10,6 +10,8 @@ use serde_json::Value;
 ///   for one aggregate; what they cause comes after them.
 /// - After `settle` nothing is under way any more: every event has been reacted to, and `state` and
 ///   `events` show all that happened.
+/// - The clock stands still but for `advance`. What was sent before is decided before what becomes
+///   due by it; a deadline has come when it has passed.
 /// - A failure of the switch itself, as against a refusal, is an error.
 pub trait Switch {
     /// Milliseconds since 1970, as commands that are sent now will see it.
@@ -17,6 +19,9 @@ pub trait Switch {
 
     /// Sends commands together and waits for their outcomes, one for each.
     fn send(&mut self, commands: Vec<Command>) -> anyhow::Result<Vec<Outcome>>;
+
+    /// Time passes. What becomes due by that happens while the switch gets on.
+    fn advance(&mut self, ms: u64) -> anyhow::Result<()>;
 
     /// Waits until nothing is under way any more.
     fn settle(&mut self) -> anyhow::Result<()>;
@@ -26,12 +31,22 @@ pub trait Switch {
 
     /// An aggregate's events, in their order.
     fn events(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Vec<Event>>;
+
+    /// An aggregate's events but the first so many, in their order.
+    fn events_from(
+        &mut self,
+        aggregate_type: &str,
+        key: &str,
+        first: usize,
+    ) -> anyhow::Result<Vec<Event>> {
+        let mut events = self.events(aggregate_type, key)?;
+        Ok(events.split_off(first.min(events.len())))
+    }
 }
 
 /// A switch whose progress, clock and life are in the hands of a test.
 ///
 /// # Contract
-/// - The clock stands still but for [`Driven::advance`].
 /// - After [`Switch::settle`] every command that was posted has its outcome, whatever happened in
 ///   between, and an outcome that was known once stays what it is.
 pub trait Driven: Switch {
@@ -48,9 +63,6 @@ pub trait Driven: Switch {
 
     /// Gets on a little. What gets on, where several things could, follows from `choice`.
     fn step(&mut self, choice: usize) -> anyhow::Result<()>;
-
-    /// Time passes.
-    fn advance(&mut self, ms: u64) -> anyhow::Result<()>;
 
     /// The process ends and another one begins. What was posted and not answered is sent again.
     fn restart(&mut self, end: End) -> anyhow::Result<()>;

@@ -5,7 +5,7 @@
 
 use crate::fixture;
 use crate::scenario::{
-    Action, Expectation, ExpectedEvent, ExpectedOutcome, Expiration, Scenario, Sending, Step,
+    Action, Expectation, ExpectedEvent, ExpectedOutcome, Expiration, Field, Scenario, Sending, Step,
 };
 
 /// What is wrong with a text, and where.
@@ -66,6 +66,7 @@ fn parse_all(file: &str, text: &str) -> Result<Vec<Scenario>, Wrong> {
                 file: file.to_owned(),
                 title: title.to_owned(),
                 configuration: Vec::new(),
+                natively: None,
                 steps: Vec::new(),
             });
             continue;
@@ -125,21 +126,39 @@ fn understand(scenario: &mut Scenario, block: &Block<'_>) -> Result<(), Wrong> {
     match block.heading.split_once(' ') {
         _ if block.rows.is_empty() => Err(Wrong::at(block.line, "a step has a table with rows")),
         Some(("given", "configuration")) => configure(scenario, block),
+        Some(("given", "natively")) => {
+            let table = Table::new(block, &["because"], &[])?;
+            let because = block.rows.iter().map(|row| table.cell(row, "because"));
+            scenario.natively = Some(because.collect::<Vec<_>>().join(" "));
+            Ok(())
+        }
         Some(("given", "accounts")) => {
             let sendings = given_accounts(scenario, block)?;
-            scenario.steps.push(Step::Send(sendings));
+            scenario.steps.push(Step::Send { sendings, later_by_ms: None });
+            Ok(())
+        }
+        Some(("when", "time passes")) => {
+            let later_by_ms = Some(time(block)?);
+            scenario.steps.push(Step::Send { sendings: Vec::new(), later_by_ms });
             Ok(())
         }
         Some(("when", what)) => {
-            scenario.steps.push(Step::Send(sendings(block, what)?));
+            let sendings = sendings(block, what)?;
+            scenario.steps.push(Step::Send { sendings, later_by_ms: None });
             Ok(())
         }
         Some(("and", what)) => match scenario.steps.last_mut() {
-            Some(Step::Send(together)) => {
+            Some(Step::Send { later_by_ms, .. })
+                if what == "time passes" && later_by_ms.is_none() =>
+            {
+                *later_by_ms = Some(time(block)?);
+                Ok(())
+            }
+            Some(Step::Send { sendings: together, later_by_ms: None }) => {
                 together.extend(sendings(block, what)?);
                 Ok(())
             }
-            _ => Err(Wrong::at(block.line, "and follows when")),
+            _ => Err(Wrong::at(block.line, "and follows when; time passes last")),
         },
         Some(("then", what)) => {
             scenario.steps.push(Step::Expect(expectations(block, what)?));
@@ -158,9 +177,14 @@ fn configure(scenario: &mut Scenario, block: &Block<'_>) -> Result<(), Wrong> {
     Ok(())
 }
 
+fn time(block: &Block<'_>) -> Result<u64, Wrong> {
+    let table = Table::new(block, &["by"], &[])?;
+    block.rows.iter().map(|row| duration_ms(row.line, table.cell(row, "by"))).sum()
+}
+
 /// For each account what it takes to be there; a participant that was there before is left alone.
 fn given_accounts(scenario: &Scenario, block: &Block<'_>) -> Result<Vec<Sending>, Wrong> {
-    let table = Table::new(block, &["account", "cap"], &[])?;
+    let table = Table::new(block, &["account", "cap"], &["alarm", "position", "funds"])?;
     let mut known: Vec<String> = scenario.created();
     let mut sendings = Vec::new();
     for row in &block.rows {
@@ -185,15 +209,42 @@ fn given_accounts(scenario: &Scenario, block: &Block<'_>) -> Result<Vec<Sending>
             });
             accepted(Action::Activate { participant });
         }
-        accepted(Action::Open { account, cap: table.cell(row, "cap").to_owned() });
+        if table.given(row, "funds").is_some() {
+            accepted(Action::Ask {
+                aggregate_type: scheme::SETTLEMENT_ACCOUNT,
+                key: account.clone(),
+                kind: "OpenSettlementAccount",
+                fields: fields_of(&table, row, &["funds"])?,
+            });
+        }
+        let fields = fields_of(&table, row, &["cap", "alarm", "position"])?;
+        accepted(Action::Open { account, fields });
     }
     Ok(sendings)
+}
+
+/// The cells of these columns that say something.
+fn fields_of(
+    table: &Table<'_>,
+    row: &Row<'_>,
+    columns: &[&'static str],
+) -> Result<Vec<(&'static str, Field)>, Wrong> {
+    let mut fields = Vec::new();
+    for column in columns {
+        let Some(text) = table.given(row, column) else { continue };
+        let field = match *column {
+            "alarm" => Field::Number(number(row.line, text)?),
+            _ => Field::Text(text.to_owned()),
+        };
+        fields.push((*column, field));
+    }
+    Ok(fields)
 }
 
 impl Scenario {
     fn created(&self) -> Vec<String> {
         let sent = self.steps.iter().filter_map(|step| match step {
-            Step::Send(sendings) => Some(sendings),
+            Step::Send { sendings, .. } => Some(sendings),
             Step::Expect(_) => None,
         });
         sent.flatten()
@@ -205,43 +256,104 @@ impl Scenario {
     }
 }
 
+/// A command in which nobody is named but the aggregate that is asked.
+struct Asking {
+    aggregate_type: &'static str,
+    kind: &'static str,
+    /// The column of the key, then those of the fields.
+    columns: &'static [&'static str],
+    /// How many of these must be there.
+    required: usize,
+}
+
+/// What can be asked in that way.
+fn asking(what: &str) -> Option<Asking> {
+    let of = |aggregate_type, kind, columns, required| {
+        Some(Asking { aggregate_type, kind, columns, required })
+    };
+    match what {
+        "deactivate participant" => {
+            of(scheme::PARTICIPANT, "DeactivateParticipant", &["participant"], 1)
+        }
+        "set endpoint" => {
+            of(scheme::ENDPOINTS, "SetEndpoint", &["participant", "type", "value"], 3)
+        }
+        "remove endpoint" => of(scheme::ENDPOINTS, "RemoveEndpoint", &["participant", "type"], 2),
+        "change limits" => of(scheme::ACCOUNT, "ChangeLimits", &["account", "cap", "alarm"], 2),
+        "close account" => of(scheme::ACCOUNT, "CloseAccount", &["account"], 1),
+        "reopen account" => of(scheme::ACCOUNT, "ReopenAccount", &["account"], 1),
+        "open settlement account" => {
+            of(scheme::SETTLEMENT_ACCOUNT, "OpenSettlementAccount", &["account", "funds"], 1)
+        }
+        "fund in" => {
+            of(scheme::SETTLEMENT_ACCOUNT, "FundIn", &["account", "reference", "amount"], 3)
+        }
+        "fund out" => {
+            of(scheme::SETTLEMENT_ACCOUNT, "FundOut", &["account", "reference", "amount"], 3)
+        }
+        _ => None,
+    }
+}
+
 fn sendings(block: &Block<'_>, what: &str) -> Result<Vec<Sending>, Wrong> {
+    if let Some(asking) = asking(what) {
+        let (required, optional) = asking.columns.split_at(asking.required);
+        let table = Table::new(block, &[required, &["outcome"]].concat(), optional)?;
+        return each_row(block, &table, |row| {
+            Ok(Action::Ask {
+                aggregate_type: asking.aggregate_type,
+                key: table.cell(row, asking.columns[0]).to_owned(),
+                kind: asking.kind,
+                fields: fields_of(&table, row, &asking.columns[1..])?,
+            })
+        });
+    }
     let (required, optional): (&[&str], &[&str]) = match what {
         "create participant" => (&["participant", "name", "outcome"], &[]),
         "activate participant" => (&["participant", "outcome"], &[]),
-        "open account" => (&["account", "cap", "outcome"], &[]),
+        "open account" => (&["account", "cap", "outcome"], &["alarm", "position"]),
         "prepare" => (
             &["transfer", "payer", "payee", "amount", "outcome"],
             &["currency", "expiration", "condition", "reply"],
         ),
         "fulfil" => (&["transfer", "outcome"], &["by", "fulfilment", "reply"]),
+        "abort" => (&["transfer", "code", "outcome"], &["by", "reason", "reply"]),
         "send" => (&["type", "key", "command", "body", "outcome"], &[]),
         _ => return Err(Wrong::at(block.line, format!("not something to do: {what}"))),
     };
     let table = Table::new(block, required, optional)?;
-    block
-        .rows
-        .iter()
-        .map(|row| {
-            Ok(Sending {
-                line: row.line,
-                action: action(&table, row, what)?,
-                outcome: outcome(row.line, table.cell(row, "outcome"))?,
-                reply: table.optional(row, "reply").map(str::to_owned),
-            })
+    each_row(block, &table, |row| action(&table, row, what))
+}
+
+fn each_row(
+    block: &Block<'_>,
+    table: &Table<'_>,
+    action: impl Fn(&Row<'_>) -> Result<Action, Wrong>,
+) -> Result<Vec<Sending>, Wrong> {
+    let sending = |row: &Row<'_>| {
+        Ok(Sending {
+            line: row.line,
+            action: action(row)?,
+            outcome: outcome(row.line, table.cell(row, "outcome"))?,
+            reply: table.optional(row, "reply").map(str::to_owned),
         })
-        .collect()
+    };
+    block.rows.iter().map(sending).collect()
 }
 
 fn action(table: &Table<'_>, row: &Row<'_>, what: &str) -> Result<Action, Wrong> {
     let cell = |column| table.cell(row, column).to_owned();
     let or = |column, default: &str| table.optional(row, column).unwrap_or(default).to_owned();
+    let by = || table.optional(row, "by").map(str::to_owned);
     Ok(match what {
         "create participant" => {
             Action::Create { participant: cell("participant"), name: cell("name") }
         }
         "activate participant" => Action::Activate { participant: cell("participant") },
-        "open account" => Action::Open { account: cell("account"), cap: cell("cap") },
+        "open account" => Action::Open {
+            account: cell("account"),
+            fields: fields_of(table, row, &["cap", "alarm", "position"])?,
+        },
         "prepare" => Action::Prepare {
             transfer: cell("transfer"),
             payer: cell("payer"),
@@ -253,8 +365,14 @@ fn action(table: &Table<'_>, row: &Row<'_>, what: &str) -> Result<Action, Wrong>
         },
         "fulfil" => Action::Fulfil {
             transfer: cell("transfer"),
-            by: table.optional(row, "by").map(str::to_owned),
+            by: by(),
             fulfilment: or("fulfilment", fixture::FULFILMENT),
+        },
+        "abort" => Action::Abort {
+            transfer: cell("transfer"),
+            by: by(),
+            code: cell("code"),
+            reason: cell("reason"),
         },
         _ => Action::Other {
             aggregate_type: cell("type"),
@@ -266,22 +384,35 @@ fn action(table: &Table<'_>, row: &Row<'_>, what: &str) -> Result<Action, Wrong>
 }
 
 fn expiration(line: usize, text: Option<&str>) -> Result<Expiration, Wrong> {
-    let minutes = |text: &str| {
-        let minutes: i64 = text
-            .parse()
-            .map_err(|_| Wrong::at(line, format!("not a number of minutes: {text}")))?;
-        Ok(minutes * 60_000)
-    };
+    let signed = |text| duration_ms(line, text).map(|ms| ms as i64);
     let Some(text) = text else {
         return Ok(Expiration::FromStart(fixture::EXPIRES_AFTER_MS));
     };
-    if let Some(text) = text.strip_prefix("in ").and_then(|text| text.strip_suffix(" min")) {
-        return minutes(text).map(Expiration::FromStart);
+    if let Some(text) = text.strip_prefix("in ") {
+        return signed(text).map(Expiration::FromStart);
     }
-    if let Some(text) = text.strip_suffix(" min ago") {
-        return minutes(text).map(|ms| Expiration::FromStart(-ms));
+    if let Some(text) = text.strip_suffix(" ago") {
+        return signed(text).map(|ms| Expiration::FromStart(-ms));
     }
     Ok(Expiration::Text(text.to_owned()))
+}
+
+/// So many minutes, seconds or milliseconds.
+fn duration_ms(line: usize, text: &str) -> Result<u64, Wrong> {
+    let wrong = || Wrong::at(line, format!("a time is 5 min, 5 s or 5 ms, not: {text}"));
+    let (count, unit) = text.split_once(' ').ok_or_else(wrong)?;
+    let count = number(line, count)?;
+    match unit {
+        "min" => Ok(count * 60_000),
+        "s" => Ok(count * 1_000),
+        "ms" => Ok(count),
+        _ => Err(wrong()),
+    }
+}
+
+fn number(line: usize, text: &str) -> Result<u64, Wrong> {
+    let number = text.parse::<u32>().map(u64::from);
+    number.map_err(|_| Wrong::at(line, format!("not a number: {text}")))
 }
 
 fn outcome(line: usize, text: &str) -> Result<ExpectedOutcome, Wrong> {
@@ -296,9 +427,17 @@ fn outcome(line: usize, text: &str) -> Result<ExpectedOutcome, Wrong> {
 fn expectations(block: &Block<'_>, what: &str) -> Result<Vec<Expectation>, Wrong> {
     match what {
         "transfers" => states(block, scheme::TRANSFER, "transfer", &["state"], &["code"]),
-        "accounts" => {
-            states(block, scheme::ACCOUNT, "account", &["reserved", "position"], &["cap", "opened"])
+        "accounts" => states(
+            block,
+            scheme::ACCOUNT,
+            "account",
+            &["reserved", "position"],
+            &["cap", "alarm", "cover", "opened", "closed"],
+        ),
+        "settlement accounts" => {
+            states(block, scheme::SETTLEMENT_ACCOUNT, "account", &["funds", "leaving"], &[])
         }
+        "endpoints" => endpoints(block),
         "participants" => {
             states(block, scheme::PARTICIPANT, "participant", &["name", "active"], &[])
         }
@@ -327,6 +466,21 @@ fn states(
             key: table.cell(row, key).to_owned(),
             fields: (!absent).then(|| fields.collect()),
         }
+    };
+    Ok(block.rows.iter().map(expectation).collect())
+}
+
+/// The address of one endpoint on each row.
+fn endpoints(block: &Block<'_>) -> Result<Vec<Expectation>, Wrong> {
+    let table = Table::new(block, &["participant", "type", "value"], &[])?;
+    let expectation = |row: &Row<'_>| Expectation::State {
+        line: row.line,
+        aggregate_type: scheme::ENDPOINTS.to_owned(),
+        key: table.cell(row, "participant").to_owned(),
+        fields: Some(vec![(
+            vec![table.cell(row, "type").to_owned()],
+            table.cell(row, "value").to_owned(),
+        )]),
     };
     Ok(block.rows.iter().map(expectation).collect())
 }
@@ -408,6 +562,11 @@ impl<'t> Table<'t> {
         at.and_then(|at| row.cells.get(at)).copied().unwrap_or_default()
     }
 
+    /// A cell that says something: neither empty nor `-`.
+    fn given<'r>(&self, row: &'r Row<'_>, column: &str) -> Option<&'r str> {
+        self.optional(row, column).filter(|text| *text != "-")
+    }
+
     /// An optional cell, unless it is empty or its column is not there.
     fn optional<'r>(&self, row: &'r Row<'_>, column: &str) -> Option<&'r str> {
         Some(self.cell(row, column)).filter(|text| !text.is_empty())
@@ -458,7 +617,20 @@ mod tests {
             ("scenario x\nperhaps\n|a|\n|b|\n", "f:2: not a step: perhaps"),
             (
                 "scenario x\nand fulfil\n|transfer|outcome|\n|T1|accepted|\n",
-                "f:2: and follows when",
+                "f:2: and follows when; time passes last",
+            ),
+            (
+                "scenario x\nwhen time passes\n|by|\n|5 min|\nand fulfil\n|transfer|outcome|\n|T1|accepted|\n",
+                "f:5: and follows when; time passes last",
+            ),
+            (
+                "scenario x\nwhen time passes\n|by|\n|5 years|\n",
+                "f:4: a time is 5 min, 5 s or 5 ms, not: 5 years",
+            ),
+            ("scenario x\nwhen time passes\n|by|\n|-5 min|\n", "f:4: not a number: -5"),
+            (
+                "scenario x\nwhen fund in\n|account|amount|outcome|\n|a/USD|5|accepted|\n",
+                "f:2: the column reference is missing",
             ),
             (
                 "scenario x\nwhen fulfil\n|transfer|outcome|\n|T1|refused|\n",
@@ -484,10 +656,44 @@ mod tests {
         let sent: Vec<usize> = steps
             .iter()
             .filter_map(|step| match step {
-                Step::Send(sendings) => Some(sendings.len()),
+                Step::Send { sendings, .. } => Some(sendings.len()),
                 Step::Expect(_) => None,
             })
             .collect();
         assert_eq!(sent, [2, 1]);
+    }
+
+    #[test]
+    fn time_passes_by_itself_or_after_what_was_sent() {
+        let text = format!(
+            "{SMALLEST}when fulfil\n|transfer|outcome|\n|T1|accepted|\n\
+             and time passes\n|by|\n|2 min|\n|3 s|\n\
+             when time passes\n|by|\n|4 ms|\n"
+        );
+        let scenario = parse("f", &text).unwrap().remove(0);
+        assert!(scenario.is_alone());
+        let sent: Vec<(usize, Option<u64>)> = scenario
+            .steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::Send { sendings, later_by_ms } => Some((sendings.len(), *later_by_ms)),
+                Step::Expect(_) => None,
+            })
+            .collect();
+        assert_eq!(sent, [(1, Some(123_000)), (0, Some(4))]);
+    }
+
+    #[test]
+    fn a_scenario_may_have_a_number_and_a_reason_not_to_be_played_in_the_engine() {
+        let text = format!(
+            "{}given natively\n|because|\n|of the order|\n{SMALLEST}",
+            SMALLEST.replace("scenario x", "scenario 45: x: y")
+        );
+        let scenarios = parse("f", &text).unwrap();
+        assert_eq!((scenarios[0].number(), scenarios[0].promise()), (Some(45), "x: y"));
+        assert_eq!(scenarios[0].natively.as_deref(), Some("of the order"));
+        assert_eq!((scenarios[1].number(), scenarios[1].promise()), (None, "x"));
+        assert_eq!(scenarios[1].natively, None);
+        assert!(!scenarios[1].is_alone());
     }
 }

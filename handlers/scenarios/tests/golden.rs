@@ -23,7 +23,7 @@ fn every_scenario_holds_whatever_the_batch_size() {
 fn scenarios_can_share_a_switch() {
     let mut switch = Native::new(&[], 50).unwrap();
     for (number, scenario) in scenarios::all().unwrap().iter().enumerate() {
-        if scenario.configuration.is_empty() {
+        if !scenario.is_alone() {
             let names = Names { prefix: format!("s{number}-") };
             run(scenario, &mut switch, &names).unwrap_or_else(|error| panic!("{error:#}"));
         }
@@ -40,19 +40,6 @@ fn every_file_beside_the_crate_is_among_the_scenarios() {
     files.sort();
     let known: Vec<&str> = scenarios::FILES.iter().map(|(name, _)| *name).collect();
     assert_eq!(files, known);
-}
-
-/// Golden scenarios that can be told from outside the switch; those that cannot (what an account or
-/// a transfer is asked by the other) are told in the tests of its crate.
-#[test]
-fn the_golden_scenarios_of_the_core_are_all_there() {
-    let scenarios = scenarios::all().unwrap();
-    for number in
-        [1, 2, 4, 7, 10, 11, 12, 17, 18, 19, 23, 24, 26, 27, 28, 29, 30, 35, 39, 40, 49, 68, 69]
-    {
-        let title = format!("{number}:");
-        assert!(scenarios.iter().any(|scenario| scenario.title.starts_with(&title)), "{number}");
-    }
 }
 
 #[test]
@@ -100,6 +87,10 @@ struct Glass<F> {
 impl<F: FnMut(&str, Vec<Event>) -> Vec<Event>> Switch for Glass<F> {
     fn now_ms(&mut self) -> anyhow::Result<u64> {
         self.switch.now_ms()
+    }
+
+    fn advance(&mut self, ms: u64) -> anyhow::Result<()> {
+        self.switch.advance(ms)
     }
 
     fn send(&mut self, commands: Vec<Command>) -> anyhow::Result<Vec<Outcome>> {

@@ -30,7 +30,7 @@ pub(crate) async fn refuses_again(sabotage: Option<&str>) -> Findings {
         let id = plan::id(1, index);
         asks(&host, &told, plan::prepare(&id, "poor", "bank02", "9")).await;
         sees(&told, &id, "TransferRejected").await;
-        asks(&host, &told, plan::fulfil(&id)).await;
+        asks(&host, &told, plan::fulfil(&id, "bank02")).await;
     }
     completes(&host, &told, 6, "bank01", "poor", "10").await;
     completes(&host, &told, 7, "poor", "bank02", "9").await;
@@ -45,7 +45,7 @@ async fn completes(host: &Host, told: &Told, index: u64, payer: &str, payee: &st
     let id = plan::id(1, index);
     asks(host, told, plan::prepare(&id, payer, payee, amount)).await;
     sees(told, &id, "TransferPrepared").await;
-    asks(host, told, plan::fulfil(&id)).await;
+    asks(host, told, plan::fulfil(&id, payee)).await;
     sees(told, &id, "TransferFulfilled").await;
 }
 

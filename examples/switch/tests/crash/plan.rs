@@ -128,19 +128,20 @@ pub(crate) fn script(seed: u64, index: u64) -> Script {
     let prepare = prepare(&id, payer, payee, &amount);
     let mut steps = Vec::new();
     if fate == Fate::Early {
-        steps.push(Step::Ask(fulfil(&id).again("early")));
+        steps.push(Step::Ask(fulfil(&id, payee).again("early")));
     }
     steps.push(Step::Ask(prepare.clone()));
     match fate {
         Fate::Good | Fate::Early => {
             steps.push(Step::Await("TransferPrepared"));
-            steps.push(Step::Ask(fulfil(&id)));
+            steps.push(Step::Ask(fulfil(&id, payee)));
             steps.push(Step::Await("TransferFulfilled"));
         }
         Fate::Wrong => {
             let other = ["x".to_owned(), fulfilment("another").unwrap().to_string()];
             let wrong = &other[dice.below(2) as usize];
-            let request = Request { data: json!({ "fulfilment": wrong }), ..fulfil(&id) };
+            let data = json!({ "fsp": payee, "fulfilment": wrong });
+            let request = Request { data, ..fulfil(&id, payee) };
             steps.push(Step::Await("TransferPrepared"));
             steps.push(Step::Ask(request));
             steps.push(Step::Await("TransferReleased"));
@@ -148,11 +149,16 @@ pub(crate) fn script(seed: u64, index: u64) -> Script {
         Fate::Unknown => steps.push(Step::Await("TransferRejected")),
         Fate::OnUs => {}
     }
-    Script { steps, afterthought: afterthought(&id, &prepare, &mut dice) }
+    Script { steps, afterthought: afterthought(&id, payee, &prepare, &mut dice) }
 }
 
 /// What is asked of a transfer that has ended: most of it is refused, none of it changes anything.
-fn afterthought(id: &str, prepare: &Request, dice: &mut Dice) -> Option<Request> {
+fn afterthought(
+    id: &str,
+    payee: &str,
+    prepare: &Request,
+    dice: &mut Dice,
+) -> Option<Request> {
     match dice.below(4) {
         0 => Some(prepare.clone().again("same")),
         1 => {
@@ -160,7 +166,7 @@ fn afterthought(id: &str, prepare: &Request, dice: &mut Dice) -> Option<Request>
             other.data["amount"] = json!("99");
             Some(other)
         }
-        2 => Some(fulfil(id).again("late")),
+        2 => Some(fulfil(id, payee).again("late")),
         _ => None,
     }
 }
@@ -176,8 +182,8 @@ pub(crate) fn prepare(id: &str, payer: &str, payee: &str, amount: &str) -> Reque
 }
 
 /// Its payee fulfils it.
-pub(crate) fn fulfil(id: &str) -> Request {
-    let data = json!({ "fulfilment": fulfilment(id).unwrap() });
+pub(crate) fn fulfil(id: &str, payee: &str) -> Request {
+    let data = json!({ "fsp": payee, "fulfilment": fulfilment(id).unwrap() });
     Request::new("FulfilTransfer", "transfer", id, data)
 }
 

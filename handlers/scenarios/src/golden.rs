@@ -1,0 +1,187 @@
+//! The list of golden scenarios: which there are, and where each is held.
+//!
+//! What the scenario files tell is found by the numbers in their titles; the rest is listed here, with
+//! the tests that hold it, or the reason why nothing does yet.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anyhow::ensure;
+
+use crate::Scenario;
+
+/// Where a golden scenario that no file tells is held.
+#[derive(Clone, Copy, Debug)]
+enum Held {
+    /// By tests: the file, from the repository's root, and the function.
+    By(&'static [(&'static str, &'static str)]),
+    /// Not here, for this reason.
+    LeftOut(&'static str),
+}
+
+const EDGE: Held = Held::LeftOut("HTTP edge only");
+
+/// What it is about.
+const PROMISES: &[(u32, &str)] = &[
+    (8, "bodies are forwarded byte for byte, to the endpoints of both"),
+    (9, "the payee gets a confirmation, if that is switched on"),
+    (20, "a payee that nobody knows"),
+    (21, "a payee without an account in the currency"),
+    (25, "a payee that was deactivated"),
+    (32, "a credit and a reservation in one batch, in the order of the log"),
+    (33, "a reservation that is asked for twice"),
+    (34, "a credit that is asked for twice"),
+    (36, "an account's answer to a transfer that nobody knows"),
+    (38, "an account's answer in the wrong state"),
+    (44, "the payee is told the final state by PATCH"),
+    (52, "a cold start reads only what came after the last snapshot"),
+    (53, "snapshots by count and by age"),
+    (55, "the order in which state is looked for"),
+    (56, "random crashes, and all laws hold"),
+    (58, "one command of a batch traps"),
+    (61, "a record of a kind that nobody subscribed to"),
+    (62, "a record that cannot be read"),
+    (63, "a projection that reads everything twice"),
+    (65, "GET of a transfer"),
+    (66, "an endpoint that is down for a while"),
+    (67, "even load over pinned partitions"),
+];
+
+const TABLES: Held = Held::LeftOut(
+    "needs the reference tables of participants and accounts; until then a payee's account that was \
+     never opened takes the credit and is marked",
+);
+
+const CHANNELS: Held = Held::By(&[
+    ("runtime/core/tests/negative_controls.rs", "a_dropped_channel_number_is_found"),
+    ("handlers/engine/tests/stories.rs", "the_laws_hold_at_every_rest_whatever_the_log_does"),
+]);
+
+/// What no file tells.
+const HELD: &[(u32, Held)] = &[
+    (8, EDGE),
+    (9, EDGE),
+    (20, TABLES),
+    (21, TABLES),
+    (25, TABLES),
+    (
+        32,
+        Held::By(&[(
+            "handlers/accounts/tests/rules.rs",
+            "a_credit_makes_room_for_the_reservation_behind_it_and_not_before_it",
+        )]),
+    ),
+    (33, CHANNELS),
+    (34, CHANNELS),
+    (
+        36,
+        Held::By(&[(
+            "handlers/transfers/tests/rules.rs",
+            "each_state_takes_what_it_waits_for_from_accounts_and_nothing_else",
+        )]),
+    ),
+    (
+        38,
+        Held::By(&[(
+            "handlers/transfers/tests/rules.rs",
+            "each_state_takes_what_it_waits_for_from_accounts_and_nothing_else",
+        )]),
+    ),
+    (44, EDGE),
+    (52, Held::LeftOut("on the embedded log the store is the snapshot; snapshots come with Kafka")),
+    (53, Held::LeftOut("on the embedded log the store is the snapshot; snapshots come with Kafka")),
+    (55, Held::LeftOut("there is one store, and no order to look in")),
+    (
+        56,
+        Held::By(&[(
+            "handlers/engine/tests/stories.rs",
+            "the_laws_hold_at_every_rest_whatever_the_log_does",
+        )]),
+    ),
+    (
+        58,
+        Held::By(&[
+            (
+                "runtime/core/tests/faults.rs",
+                "a_poisoned_command_alone_is_dead_lettered_in_any_batch",
+            ),
+            (
+                "runtime/wasm/tests/turn/commands.rs",
+                "a_poisoned_command_alone_is_a_dead_letter_and_applies_once_after_a_fix",
+            ),
+        ]),
+    ),
+    (61, Held::LeftOut("of other producers' topics, which come with Kafka")),
+    (
+        62,
+        Held::By(&[(
+            "runtime/core/tests/faults.rs",
+            "what_a_record_lacks_is_named_in_its_dead_letter",
+        )]),
+    ),
+    (63, Held::LeftOut("held by the projections' own tests, on any table")),
+    (65, EDGE),
+    (66, EDGE),
+    (67, Held::LeftOut("nothing is pinned: keys are hashed as Java clients do")),
+];
+
+/// How many golden scenarios there are.
+const COUNT: usize = 54;
+
+/// The table of all golden scenarios, as Markdown.
+///
+/// # Errors
+/// If one is told and listed as left out, or neither, or `exists` does not know a test (by its file
+/// and its name).
+pub fn table(
+    scenarios: &[Scenario],
+    exists: impl Fn(&str, &str) -> bool,
+) -> anyhow::Result<String> {
+    let mut rows: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+    for scenario in scenarios {
+        let Some(number) = scenario.number() else { continue };
+        let engine = match &scenario.natively {
+            None if scenario.lets_time_pass() => NO_CLOCK.to_owned(),
+            None => "yes".to_owned(),
+            Some(reason) => format!("no: {reason}"),
+        };
+        let (promise, file) = (scenario.promise(), &scenario.file);
+        let row = format!("| {number} | {promise} | {file} | yes | {engine} |\n");
+        rows.entry(number).or_default().push(row);
+    }
+    for (number, held) in HELD {
+        ensure!(!rows.contains_key(number), "golden scenario {number} is told and listed as not");
+        let promise = PROMISES.iter().find(|(of, _)| of == number).map_or("", |(_, text)| text);
+        let row = match held {
+            Held::LeftOut(reason) => format!("| {number} | {promise} | left out: {reason} | | |\n"),
+            Held::By(tests) => {
+                let mut native = String::new();
+                let mut engine = String::new();
+                for (file, name) in *tests {
+                    ensure!(exists(file, name), "golden scenario {number}: no {name} in {file}");
+                    let is_native = !file.contains("/engine/") && !file.starts_with("runtime/");
+                    let cell = if is_native { &mut native } else { &mut engine };
+                    write!(cell, "{}`{name}`", if cell.is_empty() { "" } else { ", " })?;
+                }
+                format!("| {number} | {promise} | tests | {native} | {engine} |\n")
+            }
+        };
+        rows.entry(*number).or_default().push(row);
+    }
+    ensure!(rows.len() == COUNT, "{} golden scenarios, not {COUNT}", rows.len());
+    let rows: String = rows.into_values().flatten().collect();
+    Ok(format!("{HEAD}{rows}"))
+}
+
+const HEAD: &str = "\
+# Golden scenarios
+
+Made from the scenario files and `src/golden.rs` by `cargo test -p scenarios --test coverage`; with
+`ZAMU_WRITE=1` it writes this file, without it holds it to what is there. A scenario that a file tells
+is played natively by `tests/golden.rs` here, and in the real runtime, on two logs, with restarts and
+crashes between its steps, by `handlers/engine/tests/scenarios.rs`.
+
+| number | promise | told in | natively | in the engine |
+|---|---|---|---|---|
+";
+const NO_CLOCK: &str = "not yet: deadlines come to the runtime next";

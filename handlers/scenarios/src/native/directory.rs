@@ -1,0 +1,203 @@
+//! Who owns, hears and sends what: the handlers' manifests, looked up once.
+
+use std::collections::HashMap;
+
+use anyhow::{Context as _, ensure};
+use serde_json::Value;
+
+/// Index of an aggregate type, the same for all handlers.
+pub(super) type TypeId = usize;
+
+/// What all handlers say of themselves.
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    names: Vec<String>,
+    types: Vec<Type>,
+    by_name: HashMap<String, TypeId>,
+    handlers: Vec<Entries>,
+}
+
+/// An aggregate type.
+#[derive(Debug)]
+struct Type {
+    name: String,
+    /// Who owns it, and its index there.
+    owner: Option<(usize, u32)>,
+    /// By the owner's index of an event's kind: who hears it.
+    heard: Vec<Vec<Hearer>>,
+}
+
+/// A handler that hears a kind of event, and its own indices of both.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hearer {
+    pub(super) handler: usize,
+    pub(super) aggregate_type: u32,
+    pub(super) kind: u32,
+}
+
+/// What a handler's indices mean.
+#[derive(Debug, Default)]
+struct Entries {
+    kinds: Vec<String>,
+    by_name: HashMap<String, u32>,
+    /// By its own indices of type and kind: the type, and its owner's index of the kind.
+    sends: HashMap<(u32, u32), (TypeId, u32)>,
+}
+
+impl Directory {
+    /// Reads the manifests.
+    ///
+    /// # Errors
+    /// If one cannot be understood, or what is heard or sent belongs to nobody.
+    pub(super) fn of(manifests: &[Value]) -> anyhow::Result<Self> {
+        let mut directory = Self::default();
+        for manifest in manifests {
+            directory.names.push(text(&manifest["name"])?);
+            let kinds: Vec<String> = list(manifest, "kinds")?
+                .iter()
+                .map(|kind| text(&kind["name"]))
+                .collect::<Result<_, _>>()?;
+            let by_name = kinds.iter().cloned().zip(0..).collect();
+            directory.handlers.push(Entries { kinds, by_name, sends: HashMap::new() });
+        }
+        for (handler, manifest) in manifests.iter().enumerate() {
+            for owned in list(manifest, "aggregates")? {
+                let (index, name) = type_of(manifest, owned)?;
+                let id = directory.type_id(name);
+                directory.types[id].owner = Some((handler, index));
+                let kinds = directory.handlers[handler].kinds.len();
+                directory.types[id].heard = vec![Vec::new(); kinds];
+            }
+        }
+        for (handler, manifest) in manifests.iter().enumerate() {
+            directory.read_subscriptions(handler, manifest)?;
+            directory.read_sends(handler, manifest)?;
+        }
+        Ok(directory)
+    }
+
+    fn read_subscriptions(&mut self, handler: usize, manifest: &Value) -> anyhow::Result<()> {
+        for subscription in list(manifest, "subscriptions")? {
+            let (aggregate_type, name) = type_of(manifest, subscription)?;
+            let id = self.known(name)?;
+            for kind in numbers(subscription, "events")? {
+                let hearer = Hearer { handler, aggregate_type, kind };
+                let name = self.handlers[handler].kinds[kind as usize].clone();
+                let (_, kind) = self.command(id, &name)?;
+                self.types[id].heard[kind as usize].push(hearer);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_sends(&mut self, handler: usize, manifest: &Value) -> anyhow::Result<()> {
+        for sent in list(manifest, "sends")? {
+            let (aggregate_type, name) = type_of(manifest, sent)?;
+            let id = self.known(name)?;
+            for kind in numbers(sent, "commands")? {
+                let name = self.handlers[handler].kinds[kind as usize].clone();
+                let (_, at_owner) = self.command(id, &name)?;
+                self.handlers[handler].sends.insert((aggregate_type, kind), (id, at_owner));
+            }
+        }
+        Ok(())
+    }
+
+    fn type_id(&mut self, name: &str) -> TypeId {
+        if let Some(id) = self.by_name.get(name) {
+            return *id;
+        }
+        let id = self.types.len();
+        self.types.push(Type { name: name.to_owned(), owner: None, heard: Vec::new() });
+        self.by_name.insert(name.to_owned(), id);
+        id
+    }
+
+    /// Index of the handler of this name.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(super) fn handler(&self, name: &str) -> anyhow::Result<usize> {
+        let at = self.names.iter().position(|known| known == name);
+        at.with_context(|| format!("no handler {name}"))
+    }
+
+    /// The type of this name.
+    ///
+    /// # Errors
+    /// If nobody owns it.
+    pub(super) fn known(&self, name: &str) -> anyhow::Result<TypeId> {
+        let id = self.by_name.get(name).copied();
+        id.with_context(|| format!("no handler owns the type {name}"))
+    }
+
+    /// The type's name.
+    pub(super) fn name(&self, id: TypeId) -> &str {
+        &self.types[id].name
+    }
+
+    /// Who owns the type, and its index there.
+    ///
+    /// # Errors
+    /// If nobody does.
+    pub(super) fn owner(&self, id: TypeId) -> anyhow::Result<(usize, u32)> {
+        self.types[id].owner.with_context(|| format!("nobody owns {}", self.name(id)))
+    }
+
+    /// The owner of a type and its index of a kind.
+    ///
+    /// # Errors
+    /// If it has no such kind.
+    pub(super) fn command(&self, id: TypeId, kind: &str) -> anyhow::Result<(usize, u32)> {
+        let (owner, _) = self.owner(id)?;
+        let index = self.handlers[owner].by_name.get(kind).copied();
+        Ok((owner, index.with_context(|| format!("{} knows no {kind}", self.name(id)))?))
+    }
+
+    /// The name of a kind at the type's owner.
+    pub(super) fn kind_name(&self, id: TypeId, kind: u32) -> &str {
+        let kinds = self.types[id].owner.map(|(owner, _)| &self.handlers[owner].kinds);
+        kinds.and_then(|kinds| kinds.get(kind as usize)).map_or("an unknown kind", |name| name)
+    }
+
+    /// Who hears this kind of event, by its owner's index.
+    pub(super) fn hearers(&self, id: TypeId, kind: u32) -> &[Hearer] {
+        self.types[id].heard.get(kind as usize).map_or(&[], |hearers| hearers)
+    }
+
+    /// Whom a handler sends to, by its own indices of type and kind.
+    ///
+    /// # Errors
+    /// If it has not declared that.
+    pub(super) fn sent(
+        &self,
+        handler: usize,
+        aggregate_type: u32,
+        kind: u32,
+    ) -> anyhow::Result<(TypeId, u32)> {
+        let sent = self.handlers[handler].sends.get(&(aggregate_type, kind)).copied();
+        sent.with_context(|| format!("handler {handler} sends what it does not declare"))
+    }
+}
+
+/// The type of an entry: the manifest's index, and the name.
+fn type_of<'m>(manifest: &'m Value, entry: &Value) -> anyhow::Result<(u32, &'m str)> {
+    let index = entry["type"].as_u64().context("an entry without a type")?;
+    let name = manifest["types"][index as usize].as_str().context("a type without a name")?;
+    Ok((index as u32, name))
+}
+
+fn list<'m>(manifest: &'m Value, name: &str) -> anyhow::Result<&'m Vec<Value>> {
+    manifest[name].as_array().with_context(|| format!("a manifest has {name}"))
+}
+
+fn numbers(entry: &Value, name: &str) -> anyhow::Result<Vec<u32>> {
+    let numbers: Vec<u32> =
+        list(entry, name)?.iter().filter_map(Value::as_u64).map(|n| n as u32).collect();
+    ensure!(numbers.len() == list(entry, name)?.len(), "{name} are indices");
+    Ok(numbers)
+}
+
+fn text(value: &Value) -> anyhow::Result<String> {
+    Ok(value.as_str().context("something without a name")?.to_owned())
+}
