@@ -153,12 +153,7 @@ pub(crate) fn script(seed: u64, index: u64) -> Script {
 }
 
 /// What is asked of a transfer that has ended: most of it is refused, none of it changes anything.
-fn afterthought(
-    id: &str,
-    payee: &str,
-    prepare: &Request,
-    dice: &mut Dice,
-) -> Option<Request> {
+fn afterthought(id: &str, payee: &str, prepare: &Request, dice: &mut Dice) -> Option<Request> {
     match dice.below(4) {
         0 => Some(prepare.clone().again("same")),
         1 => {
