@@ -132,7 +132,7 @@ impl Mail {
         partition: PartitionId,
         record: &BatchRecord,
     ) -> anyhow::Result<()> {
-        for outcome in &record.external {
+        for outcome in record.external.iter().filter(|outcome| outcome.wake.is_none()) {
             let place = (partition, outcome.offset);
             let what = outcome.outcome.clone().unwrap_or_default();
             let before = self.told.get(&place).or_else(|| self.logged.get(&place));
@@ -176,7 +176,8 @@ impl Mail {
                 turn - 1
             );
             self.seen.insert(partition, turn);
-            for logged in record.external {
+            // Nobody waits for what becomes of a Wake.
+            for logged in record.external.into_iter().filter(|logged| logged.wake.is_none()) {
                 let place = (partition, logged.offset);
                 let what = logged.outcome.unwrap_or_default();
                 self.check_id(logged.id, place, &what)?;

@@ -14,9 +14,10 @@ impl Switch for Runtime {
         Ok(self.now.0)
     }
 
+    /// The log's clock first: what a shard finds due must be so by the log, too.
     fn advance(&mut self, ms: u64) -> anyhow::Result<()> {
         self.now = self.now.plus_ms(ms);
-        Ok(())
+        self.tick()
     }
 
     fn send(&mut self, commands: Vec<Command>) -> anyhow::Result<Vec<Outcome>> {

@@ -48,11 +48,10 @@ fn every_scenario_holds_on_the_simulated_log_with_a_crash_between_any_two_steps(
     }
 }
 
-/// All but those that only the native switch can be held to, and those in which time passes: there are
-/// no deadlines in the runtime yet.
+/// All but those that only the native switch can be held to.
 fn playable() -> Vec<Scenario> {
     let mut all = scenarios::all().unwrap();
-    all.retain(|scenario| scenario.natively.is_none() && !scenario.lets_time_pass());
+    all.retain(|scenario| scenario.natively.is_none());
     all
 }
 

@@ -159,7 +159,14 @@ impl Seen {
     }
 
     fn assert_all(&self) {
-        let ends = ["ABORTED_ERROR", "ABORTED_REJECTED", "COMMITTED", "INVALID", "RESERVED"];
+        let ends = [
+            "ABORTED_ERROR",
+            "ABORTED_REJECTED",
+            "COMMITTED",
+            "EXPIRED_RESERVED",
+            "INVALID",
+            "RESERVED",
+        ];
         assert!(ends.iter().all(|end| self.ends.contains(*end)), "{self:?}");
         assert!(self.faults.iter().all(|times| *times >= 100), "hardly strikes: {self:?}");
         assert!(self.duplicates >= 1_000, "hardly repeats: {self:?}");

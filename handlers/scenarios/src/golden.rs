@@ -141,7 +141,6 @@ pub fn table(
     for scenario in scenarios {
         let Some(number) = scenario.number() else { continue };
         let engine = match &scenario.natively {
-            None if scenario.lets_time_pass() => NO_CLOCK.to_owned(),
             None => "yes".to_owned(),
             Some(reason) => format!("no: {reason}"),
         };
@@ -184,4 +183,3 @@ crashes between its steps, by `handlers/engine/tests/scenarios.rs`.
 | number | promise | told in | natively | in the engine |
 |---|---|---|---|---|
 ";
-const NO_CLOCK: &str = "not yet: deadlines come to the runtime next";
