@@ -7,7 +7,9 @@ pub const ANSWER_BYTES_MAX: usize = 1024;
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 /// A key, in bytes.
 pub const KEY_BYTES_MAX: usize = 1024;
-/// Events of one command, or commands of one event.
+/// What follows the aggregate's key in the key of a row, in bytes. It fits whatever key clients choose.
+pub const SUFFIX_BYTES_MAX: usize = 255;
+/// Events of one command, commands of one event, or changes of rows by one.
 pub const MESSAGES_PER_ITEM_MAX: usize = 1024;
 
 /// Says what is over its bound.

@@ -174,7 +174,7 @@ impl Projection for Defective {
             "a table of others" => *rows.current(&UNDECLARED) = Some(String::new()),
             "a slash" => rows.put(&ODDS, "1/2", &String::new()),
             "no suffix" => rows.put(&ODDS, "", &String::new()),
-            "a long suffix" => rows.put(&ODDS, "x".repeat(1_024), &String::new()),
+            "a long suffix" => rows.put(&ODDS, "x".repeat(256), &String::new()),
             "a large row" => rows.put(&ODDS, "1", &"x".repeat(1 << 20)),
             _ => {}
         }
@@ -204,7 +204,7 @@ fn what_the_host_would_not_take_is_named() {
         ("a table of others", "table undeclared is not among the projection's TABLES"),
         ("a slash", "never empty and has no `/` in it, unlike `1/2`"),
         ("no suffix", "never empty and has no `/` in it, unlike ``"),
-        ("a long suffix", "table odds: a row's key has 1028 bytes"),
+        ("a long suffix", "table odds: a suffix has 256 bytes"),
         ("a large row", "row key/1 of table odds: the row has 1048578 bytes"),
     ] {
         let text = panic_text(|| Projected::<Defective>::new().on(defect(how)));
@@ -326,4 +326,14 @@ fn projections_live_beside_the_other_roles() {
     Projected::<Pantry>::on_engine(all).on(OldSealed {}).then_no_row(&CONTENTS);
     let mut alone: Box<dyn Engine> = Box::new(Handler::new("all", "1.0.0", 1).aggregate::<Jar>());
     assert!(!alone.describe().contains("tables"));
+}
+
+#[test]
+fn whatever_key_and_correlation_a_client_chose_its_events_become_rows() {
+    let handler = Handler::new("pantry", "1.0.0", 1).projection::<Pantry>();
+    let events = Events { correlations: [b"\xff"].iter().collect(), ..fills(&[0]) };
+    let long = "k".repeat(zamu_guest::bounds::KEY_BYTES_MAX);
+    let (subjects, rows) = (subjects(&[&long]), CurrentRows::default());
+    let changes = handler.project(&subjects, &rows, &events, &mut Native::default()).unwrap();
+    assert_eq!(changes.slot.len(), 2);
 }

@@ -1,15 +1,17 @@
-//! The smallest handler: counters that count up to a limit and forget when they are left alone, and
-//! a counter of all counters.
+//! The smallest handler: counters that count up to a limit and forget when they are left alone, a
+//! counter of all counters, and tables of both.
 //!
 //! The runtime's own tests run it, too. Its tests are in `tests/`.
 
 mod messages;
+mod tables;
 mod total;
 
 use serde::{Deserialize, Serialize};
 use zamu_guest::{Aggregate, Context, Decision, Time};
 
 pub use messages::{CounterCommand, CounterEvent, Increment, Incremented, Reset, WasReset};
+pub use tables::{COUNTERS, COUNTS, Count, Standing, Tables};
 pub use total::{Heard, Sent, TOTAL, Total};
 
 zamu_guest::handler! {
@@ -17,6 +19,7 @@ zamu_guest::handler! {
     fold: 1,
     aggregates: [Counter],
     event_handlers: [Total],
+    projections: [Tables],
 }
 
 /// A named counter.

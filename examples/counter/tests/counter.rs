@@ -1,8 +1,11 @@
 //! What a counter promises, and what `total` is told.
 
-use counter::{Configuration, Counter, Increment, Incremented, Reset, TOTAL, Total, WasReset};
+use counter::{
+    COUNTERS, COUNTS, Configuration, Count, Counter, Increment, Incremented, Reset, Standing,
+    TOTAL, Tables, Total, WasReset,
+};
 use zamu_guest::Time;
-use zamu_guest::testing::{Reaction, Scenario};
+use zamu_guest::testing::{Projected, Reaction, Scenario};
 
 fn counted(by: u64, value: u64) -> Incremented {
     Incremented { by, value, forgets_at: None }
@@ -126,4 +129,18 @@ fn old_records_still_decode() {
         .then_state(|state| assert_eq!((state.value, state.resets), (0, 1)))
         .given_stored("Incremented", "1", r#"{"by":3,"value":3,"forgets_at":1700000000500}"#)
         .then_wake_at(Some(Time(1_700_000_000_500)));
+}
+
+#[test]
+fn the_tables_say_where_a_counter_stands_and_what_it_counted() {
+    Projected::<Tables>::new()
+        .at(Time(5))
+        .on(counted(3, 3))
+        .at(Time(6))
+        .on(counted(4, 7))
+        .then_row(&COUNTERS, &Standing { value: 7, highest: 7, changed: Time(6) })
+        .on(WasReset { from: 7 })
+        .then_row(&COUNTERS, &Standing { value: 0, highest: 7, changed: Time(6) })
+        .then_row_at(&COUNTS, "00000000000000000001", &Count { by: 3, at: Time(5) })
+        .then_suffixes(&COUNTS, &["00000000000000000001", "00000000000000000002"]);
 }

@@ -130,11 +130,13 @@ fn handed_in(rows: &CurrentRows, slots: usize) -> Result<Vec<Keyed>, Fault> {
 }
 
 fn run<P: Projection>(event: &EventItem<'_>, rows: &mut Rows<'_>) -> Result<(), String> {
+    // A client may have put any bytes there; they must not stop a table.
+    let correlation = String::from_utf8_lossy(event.correlation);
     let context = ProjectionContext {
         key: event.key,
         sequence: event.sequence,
         time: Time(event.time),
-        correlation: text("correlation", event.correlation)?,
+        correlation: &correlation,
     };
     let message = P::Event::decode(event.kind, event.body).map_err(|error| error.to_string())?;
     P::project(&message, &context, rows);

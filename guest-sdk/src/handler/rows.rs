@@ -5,7 +5,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::bounds::{BODY_BYTES_MAX, KEY_BYTES_MAX, within};
+use crate::bounds::{BODY_BYTES_MAX, SUFFIX_BYTES_MAX, within};
 use crate::columns::Changes;
 use crate::json;
 use crate::projection::{KeyedTable, ListTable, Row, TableDeclaration};
@@ -48,8 +48,8 @@ impl Rows<'_> {
     /// Writes the row with this suffix, whether there is one or not.
     ///
     /// # Panics
-    /// If the projection does not declare the table; if the suffix is empty or has a `/` in it; if
-    /// key or row are over their bounds, or the row cannot be JSON.
+    /// If the projection does not declare the table; if the suffix is empty, has a `/` in it or is
+    /// longer than 255 bytes; if the row is over its bound or cannot be JSON.
     #[track_caller]
     pub fn put<R: Row>(&mut self, table: &ListTable<R>, suffix: impl AsRef<str>, row: &R) {
         let table = table.declared();
@@ -94,8 +94,7 @@ impl Rows<'_> {
                 table.name
             );
         }
-        let length = self.key.len() + 1 + suffix.len();
-        if let Err(error) = within("a row's key", "bytes", length, KEY_BYTES_MAX) {
+        if let Err(error) = within("a suffix", "bytes", suffix.len(), SUFFIX_BYTES_MAX) {
             panic!("table {}: {error}", table.name);
         }
         suffix

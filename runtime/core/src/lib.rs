@@ -25,6 +25,7 @@ pub mod observer;
 pub mod outcomes;
 pub mod partition;
 pub mod prng;
+pub mod projection;
 pub mod restore;
 pub mod settings;
 pub mod shard;

@@ -47,6 +47,7 @@ pub struct BoundHandler {
     commands: KindIndex,
     events: KindIndex,
     subscribed: KindIndex,
+    projected: KindIndex,
 }
 
 /// Kinds of a type to their index in a manifest.
@@ -95,6 +96,18 @@ pub enum WiringError {
         /// Its value.
         index: u32,
     },
+    /// Two handlers write one table.
+    #[error(
+        "table `{table}` is written by both `{first}` and `{second}`: rename it in one of them, or remove one of them"
+    )]
+    TwoTables {
+        /// Which table.
+        table: String,
+        /// One handler.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// A command is sent that its target's owner does not take.
     #[error(
         "handler `{handler}` sends `{kind}` to `{aggregate_type}`, whose handler does not take it"
@@ -133,6 +146,7 @@ impl Topology {
         let reactors = (0..types.len()).map(|t| reactors(TypeId(t as u16), &handlers)).collect();
         let topology = Self { deployment, types, handlers, owners, reactors };
         topology.check_sends()?;
+        topology.check_tables()?;
         Ok(topology)
     }
 
@@ -200,6 +214,27 @@ impl Topology {
         of_type.into_iter().flat_map(|kinds| kinds.keys().map(|kind| kind.name.as_str()))
     }
 
+    /// The handlers that make tables, by name.
+    pub fn projections(&self) -> impl Iterator<Item = HandlerIndex> {
+        (0..self.handlers.len()).filter(|h| !self.handlers[*h].spec.manifest.tables.is_empty())
+    }
+
+    fn check_tables(&self) -> Result<(), WiringError> {
+        let mut writers: HashMap<&str, &str> = HashMap::new();
+        for handler in &self.handlers {
+            for table in &handler.spec.manifest.tables {
+                if let Some(first) = writers.insert(&table.name, &handler.spec.name) {
+                    return Err(WiringError::TwoTables {
+                        table: table.name.clone(),
+                        first: first.to_owned(),
+                        second: handler.spec.name.to_string(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn check_sends(&self) -> Result<(), WiringError> {
         for handler in &self.handlers {
             let manifest = &handler.spec.manifest;
@@ -262,6 +297,9 @@ impl BoundHandler {
             subscribed: by_kind(
                 manifest.subscriptions.iter().map(|s| (s.aggregate_type, &s.kinds)).collect(),
             ),
+            projected: by_kind(
+                manifest.projections.iter().map(|p| (p.aggregate_type, &p.kinds)).collect(),
+            ),
             spec: Arc::clone(spec),
             types,
         })
@@ -290,6 +328,12 @@ impl BoundHandler {
     pub fn subscribed(&self, id: TypeId, kind: &Kind) -> Option<u32> {
         self.subscribed.get(&id)?.get(&**kind).copied()
     }
+
+    /// Index in the manifest of an event that `project` takes.
+    #[must_use]
+    pub fn projected(&self, id: TypeId, kind: &Kind) -> Option<u32> {
+        self.projected.get(&id)?.get(&**kind).copied()
+    }
 }
 
 fn check_indices(handler: &str, manifest: &Manifest) -> Result<(), WiringError> {
@@ -301,8 +345,10 @@ fn check_indices(handler: &str, manifest: &Manifest) -> Result<(), WiringError> 
         .subscriptions
         .iter()
         .chain(&manifest.sends)
+        .chain(&manifest.projections)
         .map(|s| (s.aggregate_type, [&s.kinds[..], &[][..]]));
-    for (aggregate_type, kinds) in owned.chain(others) {
+    let tables = manifest.tables.iter().map(|t| (t.aggregate_type, [&[][..], &[][..]]));
+    for (aggregate_type, kinds) in owned.chain(others).chain(tables) {
         if aggregate_type as usize >= manifest.types.len() {
             return bad("type", aggregate_type);
         }

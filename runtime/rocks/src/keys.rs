@@ -18,12 +18,19 @@
 //! store, in a column family for each partition, `<type>.<partition>`
 //!   00                                                                             -> position
 //!   01 | key                                                                       -> value
+//!
+//! store, in the column family `tables`
+//!   00                                                                             -> catalogue
+//!   01 | place                                                                     -> position
+//!   01 | place | 01 | table u16 | row key                                          -> row
+//! place       generation u32 | source u16 | partition u32                          (10 bytes)
 //! ```
 //! Numbers in keys are big-endian, so that they sort; all other numbers are big-endian as well.
 
 use bytes::{Buf, Bytes};
 use zamu_core::error::EngineError;
 use zamu_core::model::Time;
+use zamu_core::store::tables::{Generation, Place, TableNumber};
 
 use crate::checksum::crc32c;
 
@@ -341,6 +348,44 @@ pub(crate) fn deadline_of_entry(stored: &[u8]) -> Option<(Time, usize)> {
     Some((Time(u64::from_be_bytes(deadline.try_into().ok()?)), STORE_DEADLINE_LEN))
 }
 
+/// The column family of tables in the store. No type has that name: those have a partition in theirs.
+pub(crate) const TABLES: &str = "tables";
+/// Key of the catalogue of tables.
+pub(crate) const TABLE_CATALOGUE: &[u8] = &[0];
+const PLACES: u8 = 1;
+const ROWS: u8 = 1;
+
+/// Key of a place's position; the keys of its rows begin with it.
+pub(crate) fn place_key(place: Place) -> [u8; 11] {
+    let mut key = [PLACES; 11];
+    key[1..5].copy_from_slice(&place.generation.to_be_bytes());
+    key[5..7].copy_from_slice(&place.source.to_be_bytes());
+    key[7..].copy_from_slice(&place.partition.to_be_bytes());
+    key
+}
+
+/// Key of a row.
+pub(crate) fn row_key(place: Place, table: TableNumber, key: &[u8]) -> Vec<u8> {
+    [&place_key(place)[..], &[ROWS], &table.to_be_bytes(), key].concat()
+}
+
+/// From the first key of a generation up to, but not including, the first after it.
+pub(crate) fn generation_range(generation: Generation) -> (Vec<u8>, Vec<u8>) {
+    let first = [&[PLACES], &generation.to_be_bytes()[..]].concat();
+    let end = end_of_prefix(&first);
+    (first, end)
+}
+
+/// The least key above all that begin with this, which is not of highest bytes alone.
+pub(crate) fn end_of_prefix(prefix: &[u8]) -> Vec<u8> {
+    let kept = prefix.iter().rposition(|byte| *byte < u8::MAX).map_or(0, |at| at + 1);
+    let mut end = prefix[..kept].to_vec();
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    end
+}
+
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
@@ -402,6 +447,21 @@ mod tests {
         assert_eq!(hex(&store_key(b"k")), "016b");
         assert_eq!(hex(&store_deadline(Time(258), b"k")), "0200000000000001026b");
         assert_eq!(STORE_POSITION, [0]);
+    }
+
+    #[test]
+    fn the_layout_of_tables_is_frozen_byte_for_byte() {
+        let place = Place { generation: 1, source: 2, partition: 3 };
+        assert_eq!((TABLES, TABLE_CATALOGUE), ("tables", &[0_u8][..]));
+        assert_eq!(hex(&place_key(place)), "0100000001000200000003");
+        assert_eq!(hex(&row_key(place, 4, b"k")), "01000000010002000000030100046b");
+        let range = |generation| {
+            let (first, end) = generation_range(generation);
+            [hex(&first), hex(&end)]
+        };
+        assert_eq!(range(1), ["0100000001", "0100000002"]);
+        assert_eq!(range(u32::MAX), ["01ffffffff", "02"]);
+        assert_eq!(hex(&end_of_prefix(b"\x01a\xff\xff")), "0162");
     }
 
     #[test]

@@ -25,4 +25,4 @@ pub use log::metrics::{LogMetrics, SYNC_BUCKETS_US};
 pub use log::options::{Clock, FatalHook, LogOptions, SyncHook, SyncStep};
 pub use log::reader::{LogReader, LogType, Subscription};
 pub use log::shard::EmbeddedShard;
-pub use store::{RocksStore, StoreHandle, StoreOptions};
+pub use store::{RocksStore, StoreHandle, StoreOptions, Tables};

@@ -21,6 +21,8 @@ pub struct Roles {
     pub command_handler: bool,
     /// Exports `event-handler`.
     pub event_handler: bool,
+    /// Exports `projection`.
+    pub projection: bool,
     /// Exports `inspect`.
     pub inspect: bool,
 }
@@ -96,7 +98,7 @@ pub enum AdmissionError {
     /// An export that is no role.
     #[error(
         "it exports {name}, which is no role of a handler (manifest, command-handler, \
-         event-handler, inspect of zamu:handler@0.1): remove the export"
+         event-handler, projection, inspect of zamu:handler@0.1): remove the export"
     )]
     UnknownExport {
         /// The export.
@@ -113,8 +115,10 @@ pub enum AdmissionError {
     /// No `manifest`.
     #[error("it does not export zamu:handler/manifest: use the SDK's export macro")]
     NoManifest,
-    /// Neither role that does anything.
-    #[error("it exports neither command-handler nor event-handler: use the SDK's export macro")]
+    /// No role that does anything.
+    #[error(
+        "it exports neither command-handler nor event-handler nor projection: use the SDK's export macro"
+    )]
     NoRole,
     /// A part of the component model that handlers have no use for.
     #[error("it uses {what}, which handlers do not need: {remedy}")]
@@ -220,7 +224,7 @@ impl<'a> Walk<'a> {
     fn finish(self) -> Result<Roles, AdmissionError> {
         match self.roles {
             Roles { manifest: false, .. } => Err(AdmissionError::NoManifest),
-            Roles { command_handler: false, event_handler: false, .. } => {
+            Roles { command_handler: false, event_handler: false, projection: false, .. } => {
                 Err(AdmissionError::NoRole)
             }
             roles => Ok(roles),
@@ -294,6 +298,7 @@ impl<'a> Walk<'a> {
             Some("manifest") => &mut self.roles.manifest,
             Some("command-handler") => &mut self.roles.command_handler,
             Some("event-handler") => &mut self.roles.event_handler,
+            Some("projection") => &mut self.roles.projection,
             Some("inspect") => &mut self.roles.inspect,
             _ => return Err(unknown()),
         };

@@ -4,8 +4,8 @@
 
 use wasmtime::component::{ComponentType, Lift, Lower};
 use zamu_core::guest::columns::{
-    Aggregates, Blobs, CommandColumns, DecidedEvents, Decision, EventColumns, Outcomes,
-    PastColumns, SentColumns, States,
+    Aggregates, Blobs, ChangeColumns, CommandColumns, DecidedEvents, Decision, EventColumns,
+    Outcomes, PastColumns, ProjectedColumns, RowColumns, SentColumns, States, Subjects,
 };
 
 #[derive(Clone, Copy, ComponentType, Lower)]
@@ -62,6 +62,33 @@ pub(crate) struct EventsIn<'a> {
     bodies: BlobsIn<'a>,
 }
 
+#[derive(Clone, Copy, ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct SubjectsIn<'a> {
+    #[component(name = "aggregate-type")]
+    aggregate_type: &'a [u32],
+    keys: BlobsIn<'a>,
+}
+
+#[derive(Clone, Copy, ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct RowsIn<'a> {
+    slot: &'a [u32],
+    table: &'a [u32],
+    values: BlobsIn<'a>,
+}
+
+#[derive(Clone, Copy, ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct ProjectedIn<'a> {
+    slot: &'a [u32],
+    sequences: &'a [u64],
+    kind: &'a [u32],
+    time: &'a [u64],
+    correlations: BlobsIn<'a>,
+    bodies: BlobsIn<'a>,
+}
+
 #[derive(ComponentType, Lift)]
 #[component(record)]
 pub(crate) struct BlobsOut {
@@ -112,6 +139,16 @@ pub(crate) struct SentOut {
     keys: BlobsOut,
     kind: Vec<u32>,
     bodies: BlobsOut,
+}
+
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(crate) struct ChangesOut {
+    slot: Vec<u32>,
+    table: Vec<u32>,
+    suffixes: BlobsOut,
+    delete: Vec<u8>,
+    values: BlobsOut,
 }
 
 #[derive(ComponentType, Lift)]
@@ -179,6 +216,31 @@ impl<'a> From<&'a EventColumns> for EventsIn<'a> {
     }
 }
 
+impl<'a> From<&'a Subjects> for SubjectsIn<'a> {
+    fn from(subjects: &'a Subjects) -> Self {
+        Self { aggregate_type: &subjects.aggregate_type, keys: (&subjects.keys).into() }
+    }
+}
+
+impl<'a> From<&'a RowColumns> for RowsIn<'a> {
+    fn from(rows: &'a RowColumns) -> Self {
+        Self { slot: &rows.slot, table: &rows.table, values: (&rows.values).into() }
+    }
+}
+
+impl<'a> From<&'a ProjectedColumns> for ProjectedIn<'a> {
+    fn from(events: &'a ProjectedColumns) -> Self {
+        Self {
+            slot: &events.slot,
+            sequences: &events.sequences,
+            kind: &events.kind,
+            time: &events.time,
+            correlations: (&events.correlations).into(),
+            bodies: (&events.bodies).into(),
+        }
+    }
+}
+
 impl From<BlobsOut> for Blobs {
     fn from(blobs: BlobsOut) -> Self {
         Self { data: blobs.data, ends: blobs.ends }
@@ -219,6 +281,18 @@ impl From<SentOut> for SentColumns {
             keys: sent.keys.into(),
             kind: sent.kind,
             bodies: sent.bodies.into(),
+        }
+    }
+}
+
+impl From<ChangesOut> for ChangeColumns {
+    fn from(changes: ChangesOut) -> Self {
+        Self {
+            slot: changes.slot,
+            table: changes.table,
+            suffixes: changes.suffixes.into(),
+            delete: changes.delete,
+            values: changes.values.into(),
         }
     }
 }

@@ -14,7 +14,8 @@ use zamu_core::guest::manifest::{HandlerSpec, Manifest};
 use crate::admission::{AdmissionError, Roles, admit};
 use crate::cache::{Cache, Key, digest};
 use crate::columns::{
-    AggregatesIn, BlobsOut, CommandsIn, DecisionOut, EventsIn, FaultOut, PastIn, SentOut, StatesOut,
+    AggregatesIn, BlobsOut, ChangesOut, CommandsIn, DecisionOut, EventsIn, FaultOut, PastIn,
+    ProjectedIn, RowsIn, SentOut, StatesOut, SubjectsIn,
 };
 use crate::engine::Engine;
 use crate::fault;
@@ -152,12 +153,14 @@ pub(crate) struct Functions {
     pub(crate) decide: Option<component::Func>,
     pub(crate) evolve: Option<component::Func>,
     pub(crate) react: Option<component::Func>,
+    pub(crate) project: Option<component::Func>,
     pub(crate) inspect: Option<component::Func>,
 }
 
 pub(crate) type DecideParams<'a> = (AggregatesIn<'a>, CommandsIn<'a>);
 pub(crate) type EvolveParams<'a> = (AggregatesIn<'a>, PastIn<'a>);
 pub(crate) type ReactParams<'a> = (EventsIn<'a>,);
+pub(crate) type ProjectParams<'a> = (SubjectsIn<'a>, RowsIn<'a>, ProjectedIn<'a>);
 pub(crate) type InspectParams<'a> = (AggregatesIn<'a>,);
 pub(crate) type Returned<R> = (Result<R, FaultOut>,);
 
@@ -170,6 +173,7 @@ impl Live {
             decide: find(&exports.decide),
             evolve: find(&exports.evolve),
             react: find(&exports.react),
+            project: find(&exports.project),
             inspect: find(&exports.inspect),
         };
         Self { store, functions, calls: 0 }
@@ -182,6 +186,7 @@ struct Exports {
     decide: Option<ComponentExportIndex>,
     evolve: Option<ComponentExportIndex>,
     react: Option<ComponentExportIndex>,
+    project: Option<ComponentExportIndex>,
     inspect: Option<ComponentExportIndex>,
 }
 
@@ -195,6 +200,7 @@ impl Exports {
             decide: of(roles.command_handler, COMMAND_HANDLER, "decide")?,
             evolve: of(roles.command_handler, COMMAND_HANDLER, "evolve")?,
             react: of(roles.event_handler, EVENT_HANDLER, "react")?,
+            project: of(roles.projection, PROJECTION, "project")?,
             inspect: of(roles.inspect, INSPECT, "inspect")?,
         })
     }
@@ -210,6 +216,9 @@ impl Exports {
         if let Some(index) = &self.react {
             typed::<ReactParams, Returned<SentOut>>(instance, store, index, EVENT_HANDLER)?;
         }
+        if let Some(index) = &self.project {
+            typed::<ProjectParams, Returned<ChangesOut>>(instance, store, index, PROJECTION)?;
+        }
         if let Some(index) = &self.inspect {
             typed::<InspectParams, Returned<BlobsOut>>(instance, store, index, INSPECT)?;
         }
@@ -220,6 +229,7 @@ impl Exports {
 const MANIFEST: &str = "zamu:handler/manifest@0.1.0";
 const COMMAND_HANDLER: &str = "zamu:handler/command-handler@0.1.0";
 const EVENT_HANDLER: &str = "zamu:handler/event-handler@0.1.0";
+const PROJECTION: &str = "zamu:handler/projection@0.1.0";
 const INSPECT: &str = "zamu:handler/inspect@0.1.0";
 
 fn compile(

@@ -9,13 +9,15 @@ use std::sync::Arc;
 
 use wasmtime::component::{ComponentNamedList, Func, Lift, Lower, TypedFunc};
 use zamu_core::guest::columns::{
-    Aggregates, Blobs, CommandColumns, Decision, EventColumns, PastColumns, SentColumns, States,
+    Aggregates, Blobs, ChangeColumns, CommandColumns, Decision, EventColumns, PastColumns,
+    ProjectedColumns, RowColumns, SentColumns, States, Subjects,
 };
 use zamu_core::guest::{Fault, FaultReason, Guest};
 
-use crate::columns::{BlobsOut, DecisionOut, SentOut, StatesOut};
+use crate::columns::{BlobsOut, ChangesOut, DecisionOut, SentOut, StatesOut};
 use crate::component::{
-    DecideParams, EvolveParams, Functions, Handler, InspectParams, Live, ReactParams, Returned,
+    DecideParams, EvolveParams, Functions, Handler, InspectParams, Live, ProjectParams,
+    ReactParams, Returned,
 };
 use crate::counters::{Counters, Used};
 use crate::fault;
@@ -151,6 +153,8 @@ impl Export {
         Self { name: "evolve", interface: "command-handler", sees_configuration: false };
     const REACT: Self =
         Self { name: "react", interface: "event-handler", sees_configuration: true };
+    const PROJECT: Self =
+        Self { name: "project", interface: "projection", sees_configuration: false };
     const INSPECT: Self = Self { name: "inspect", interface: "inspect", sees_configuration: false };
 
     fn missing(self) -> Fault {
@@ -201,6 +205,32 @@ impl Guest for Instance {
         // SAFETY: `Exports::check` checked `react` as this.
         let sent: SentOut = unsafe { self.call(Export::REACT, |f| f.react, sizes, params) }?;
         Ok(sent.into())
+    }
+
+    fn project(
+        &mut self,
+        subjects: &Subjects,
+        rows: &RowColumns,
+        events: &ProjectedColumns,
+    ) -> Result<ChangeColumns, Fault> {
+        let mut of_rows = vec![0_usize; subjects.keys.len()];
+        for (i, slot) in rows.slot.iter().enumerate() {
+            if let Some(bytes) = of_rows.get_mut(*slot as usize) {
+                *bytes += length(&rows.values, i);
+            }
+        }
+        let sizes = (0..events.slot.len()).map(|i| {
+            let slot = events.slot[i] as usize;
+            length(&subjects.keys, slot)
+                + of_rows.get(slot).copied().unwrap_or(0)
+                + length(&events.correlations, i)
+                + length(&events.bodies, i)
+        });
+        let params: ProjectParams = (subjects.into(), rows.into(), events.into());
+        // SAFETY: `Exports::check` checked `project` as this.
+        let changes: ChangesOut =
+            unsafe { self.call(Export::PROJECT, |f| f.project, sizes, params) }?;
+        Ok(changes.into())
     }
 
     fn inspect(&mut self, aggregates: &Aggregates) -> Result<Blobs, Fault> {

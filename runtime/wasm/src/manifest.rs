@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use zamu_core::guest::manifest::{Manifest, OwnedType, TypeKinds};
+use zamu_core::guest::manifest::{Manifest, OwnedType, Table, TypeKinds};
 use zamu_core::model::KindName;
 
 use crate::admission::Roles;
@@ -69,6 +69,10 @@ struct Json {
     #[serde(default)]
     sends: Vec<JsonSends>,
     #[serde(default)]
+    tables: Vec<JsonTable>,
+    #[serde(default)]
+    projections: Vec<JsonSubscription>,
+    #[serde(default)]
     items: bool,
 }
 
@@ -99,6 +103,16 @@ struct JsonSends {
     commands: Vec<u32>,
 }
 
+#[derive(Deserialize)]
+struct JsonTable {
+    name: String,
+    r#type: u32,
+    #[serde(default)]
+    keyed: bool,
+    #[serde(default)]
+    reference: bool,
+}
+
 type Checked = Result<(), ManifestError>;
 
 impl Json {
@@ -120,7 +134,8 @@ impl Json {
         distinct("kinds", &self.kinds)?;
         distinct("state-schemas", &self.state_schemas)?;
         self.check_aggregates(roles)?;
-        self.check_subscriptions(roles)
+        self.check_subscriptions(roles)?;
+        self.check_tables(roles)
     }
 
     fn check_aggregates(&self, roles: Roles) -> Checked {
@@ -165,6 +180,41 @@ impl Json {
         Ok(())
     }
 
+    fn check_tables(&self, roles: Roles) -> Checked {
+        for (i, taken) in self.projections.iter().enumerate() {
+            let place = format!("projections[{i}]");
+            self.check_type(&place, taken.r#type)?;
+            self.check_kinds(&format!("{place}.events"), &taken.events)?;
+        }
+        let types: Vec<u32> = self.projections.iter().map(|p| p.r#type).collect();
+        distinct("projections", &types)?;
+        for (i, table) in self.tables.iter().enumerate() {
+            let place = format!("tables[{i}]");
+            self.check_type(&place, table.r#type)?;
+            if !is_table_name(&table.name) {
+                let problem = "is no name of a table: use lower-case letters, digits and hyphens";
+                return member(format!("{place}.name"), problem);
+            }
+            if !types.contains(&table.r#type) {
+                let problem = "names a type of which no event is projected: correct one of them";
+                return member(format!("{place}.type"), problem);
+            }
+            if table.reference && !table.keyed {
+                let problem = "is true for a table that is not keyed: a reference table is keyed";
+                return member(format!("{place}.reference"), problem);
+            }
+        }
+        let names: Vec<&str> = self.tables.iter().map(|table| table.name.as_str()).collect();
+        distinct("tables", &names)?;
+        if self.tables.is_empty() == roles.projection {
+            return member("tables", agree(roles.projection, "projection"));
+        }
+        if self.projections.is_empty() == roles.projection {
+            return member("projections", agree(roles.projection, "projection"));
+        }
+        Ok(())
+    }
+
     fn check_type(&self, place: &str, index: u32) -> Checked {
         in_range(format!("{place}.type"), index, "types", self.types.len())
     }
@@ -187,6 +237,8 @@ impl Json {
             aggregates: self.aggregates.into_iter().map(OwnedType::from).collect(),
             subscriptions: self.subscriptions.into_iter().map(TypeKinds::from).collect(),
             sends: self.sends.into_iter().map(TypeKinds::from).collect(),
+            tables: self.tables.into_iter().map(Table::from).collect(),
+            projections: self.projections.into_iter().map(TypeKinds::from).collect(),
             items: self.items,
         }
     }
@@ -214,6 +266,19 @@ impl From<JsonSends> for TypeKinds {
     fn from(sends: JsonSends) -> Self {
         Self { aggregate_type: sends.r#type, kinds: sends.commands }
     }
+}
+
+impl From<JsonTable> for Table {
+    fn from(table: JsonTable) -> Self {
+        let JsonTable { name, r#type, keyed, reference } = table;
+        Self { name, aggregate_type: r#type, keyed, reference }
+    }
+}
+
+/// It stands in addresses.
+fn is_table_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    !name.is_empty() && name.len() <= 64 && name.bytes().all(plain)
 }
 
 fn member(place: impl Into<String>, problem: impl Into<String>) -> Checked {
@@ -247,5 +312,71 @@ fn agree(exported: bool, role: &str) -> String {
         format!("is empty, but the component exports {role}: name what it is for")
     } else {
         format!("has entries, but the component does not export {role}: export it, or remove them")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// A handler that makes two tables, with one piece of its manifest replaced.
+    fn with(from: &str, to: &str) -> Result<Manifest, ManifestError> {
+        let text = r#"{
+            "name": "views", "version": "1.0.0", "fold": 2, "types": ["a", "b"],
+            "kinds": [{ "name": "K", "schema": "1", "content-type": "text/plain" }],
+            "projections": [{ "type": 0, "events": [0] }],
+            "tables": [
+                { "name": "now", "type": 0, "keyed": true, "reference": true },
+                { "name": "past", "type": 0 }
+            ]
+        }"#;
+        assert!(text.contains(from), "{from}");
+        let roles = Roles { manifest: true, projection: true, ..Roles::default() };
+        parse(&text.replacen(from, to, 1), roles)
+    }
+
+    #[test]
+    fn tables_are_read_in_full() {
+        let manifest = with("", "").unwrap();
+        let table = |name: &str, keyed, reference| Table {
+            name: name.into(),
+            aggregate_type: 0,
+            keyed,
+            reference,
+        };
+        assert_eq!(manifest.tables, [table("now", true, true), table("past", false, false)]);
+        assert_eq!(manifest.projections, [TypeKinds { aggregate_type: 0, kinds: vec![0] }]);
+    }
+
+    #[test]
+    fn tables_that_contradict_the_rest_are_refused_with_the_place() {
+        for (from, to, says) in [
+            ("\"past\", \"type\": 0", "\"past\", \"type\": 2", "tables[1].type is 2"),
+            ("\"past\", \"type\": 0", "\"past\", \"type\": 1", "no event is projected"),
+            ("\"past\"", "\"Past\"", "tables[1].name is no name of a table"),
+            ("\"past\"", "\"\"", "tables[1].name is no name of a table"),
+            ("\"past\"", "\"now\"", "tables[1] repeats an earlier entry"),
+            ("\"keyed\": true", "\"keyed\": false", "a reference table is keyed"),
+            ("\"events\": [0]", "\"events\": [1]", "projections[0].events[0] is 1"),
+            ("\"projections\": [{ \"type\": 0, \"events\": [0] }],", "", "tables[0].type names"),
+        ] {
+            let error = with(from, to).unwrap_err().to_string();
+            assert!(error.contains(says), "{from}: {error}");
+        }
+    }
+
+    #[test]
+    fn tables_and_the_export_of_their_role_go_together() {
+        let tables = r#"{ "name": "v", "version": "1.0.0", "fold": 1, "types": ["a"], "kinds": [],
+            "projections": [{ "type": 0, "events": [] }], "tables": [{ "name": "t", "type": 0 }] }"#;
+        let none = r#"{ "name": "v", "version": "1.0.0", "fold": 1, "types": [], "kinds": [] }"#;
+        let roles = |projection| Roles { manifest: true, projection, ..Roles::default() };
+        let error = |text, projection| parse(text, roles(projection)).unwrap_err().to_string();
+        assert!(error(tables, false).contains("does not export projection"));
+        assert!(
+            error(none, true).contains("tables is empty, but the component exports projection")
+        );
+        assert!(parse(tables, roles(true)).is_ok() && parse(none, roles(false)).is_ok());
     }
 }

@@ -166,6 +166,22 @@ pub(crate) const CORE: &[CoreRule] = &[
             "log",
         ],
     ),
+    // Beside the turn, and unknown to it: tables, made of durable events.
+    ("projection", &["projection::*"]),
+    (
+        "projection::*",
+        &[
+            "projection::*",
+            "model",
+            "error",
+            "proto",
+            "topology",
+            "aggregate",
+            "log::*",
+            "store::*",
+            "guest::*",
+        ],
+    ),
     // What a partition is made of: steps and seams, never the shard above it.
     ("memory", &["model", "error", "aggregate", "working", "log"]),
     (

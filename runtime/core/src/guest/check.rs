@@ -1,6 +1,8 @@
 //! What the host demands of the columns that a guest returns. Guests lie; a lie is a fault, and it
 //! names the column.
 
+pub mod changes;
+
 use super::columns::{
     ACCEPTED, Blobs, Decision, NOTHING, Outcomes, REFUSED, SentColumns, States, WAKE,
 };

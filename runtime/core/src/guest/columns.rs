@@ -209,3 +209,60 @@ pub struct SentColumns {
     /// Bodies.
     pub bodies: Blobs,
 }
+
+/// The aggregates that projected events are about, each once; an index here is a *slot*.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subjects {
+    /// Index into the manifest's types.
+    pub aggregate_type: Vec<u32>,
+    /// Keys.
+    pub keys: Blobs,
+}
+
+/// The current rows of the subjects in keyed tables; what does not exist is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowColumns {
+    /// Whose row it is.
+    pub slot: Vec<u32>,
+    /// Index into the manifest's tables.
+    pub table: Vec<u32>,
+    /// The rows.
+    pub values: Blobs,
+}
+
+/// Events to project.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProjectedColumns {
+    /// Which aggregate decided the event.
+    pub slot: Vec<u32>,
+    /// Number within the aggregate, from 1.
+    pub sequences: Vec<u64>,
+    /// Index into the manifest's kinds.
+    pub kind: Vec<u32>,
+    /// Milliseconds since 1970.
+    pub time: Vec<u64>,
+    /// Correlations.
+    pub correlations: Blobs,
+    /// Bodies.
+    pub bodies: Blobs,
+}
+
+/// What `project` returns: what becomes of rows, in order; the last change of a row counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangeColumns {
+    /// Whose row it is.
+    pub slot: Vec<u32>,
+    /// Index into the manifest's tables.
+    pub table: Vec<u32>,
+    /// Empty in a keyed table, never in another.
+    pub suffixes: Blobs,
+    /// One of [`PUT`], [`DELETE`].
+    pub delete: Vec<u8>,
+    /// The rows; empty where one is removed.
+    pub values: Blobs,
+}
+
+/// A row is written.
+pub const PUT: u8 = 0;
+/// A row is removed.
+pub const DELETE: u8 = 1;

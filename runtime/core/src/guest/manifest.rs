@@ -27,6 +27,10 @@ pub struct Manifest {
     pub subscriptions: Vec<TypeKinds>,
     /// The commands that `react` may return.
     pub sends: Vec<TypeKinds>,
+    /// The tables that `project` writes.
+    pub tables: Vec<Table>,
+    /// The events that `project` takes.
+    pub projections: Vec<TypeKinds>,
     /// Whether the guest calls `meter.item` before each item.
     pub items: bool,
 }
@@ -49,6 +53,19 @@ pub struct TypeKinds {
     pub aggregate_type: u32,
     /// Indices into [`Manifest::kinds`].
     pub kinds: Vec<u32>,
+}
+
+/// A table of rows that are made of events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    /// The name by which queries ask for it.
+    pub name: String,
+    /// Index into [`Manifest::types`]: the aggregates that its rows belong to.
+    pub aggregate_type: u32,
+    /// Whether an aggregate has exactly one row, with the aggregate's key.
+    pub keyed: bool,
+    /// Whether it is small, and of use to other handlers.
+    pub reference: bool,
 }
 
 /// One handler of a deployment.

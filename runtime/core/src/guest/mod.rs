@@ -11,7 +11,8 @@ pub mod manifest;
 pub mod native;
 
 use columns::{
-    Aggregates, Blobs, CommandColumns, Decision, EventColumns, PastColumns, SentColumns, States,
+    Aggregates, Blobs, ChangeColumns, CommandColumns, Decision, EventColumns, PastColumns,
+    ProjectedColumns, RowColumns, SentColumns, States, Subjects,
 };
 
 /// One handler's instance in one shard.
@@ -46,6 +47,19 @@ pub trait Guest: Send {
     /// # Errors
     /// As for [`Guest::decide`].
     fn react(&mut self, events: &EventColumns) -> Result<SentColumns, Fault>;
+
+    /// Turns events into changes of rows. Sees no configuration.
+    ///
+    /// # Errors
+    /// As for [`Guest::decide`]; always, for a handler that has no tables.
+    fn project(
+        &mut self,
+        _subjects: &Subjects,
+        _rows: &RowColumns,
+        _events: &ProjectedColumns,
+    ) -> Result<ChangeColumns, Fault> {
+        Err(Fault::unnamed(FaultReason::Instantiate, "the handler has no tables"))
+    }
 
     /// Renders states as JSON, one text per aggregate.
     ///

@@ -1,9 +1,12 @@
 //! A guest in plain Rust, for tests: rules that work on one item at a time, behind the columns of
 //! the seam. No sandbox, no limits; rules say themselves when they break.
 
+use std::collections::BTreeMap;
+
 use super::columns::{
-    ACCEPTED, Aggregates, Blobs, CommandColumns, DecidedEvents, Decision, EventColumns, NEVER,
-    NOTHING, PastColumns, REFUSED, SentColumns, States,
+    ACCEPTED, Aggregates, Blobs, ChangeColumns, CommandColumns, DELETE, DecidedEvents, Decision,
+    EventColumns, NEVER, NOTHING, PUT, PastColumns, ProjectedColumns, REFUSED, RowColumns,
+    SentColumns, States, Subjects,
 };
 use super::{Fault, FaultReason, Guest};
 
@@ -32,6 +35,21 @@ pub trait Rules: Send {
     fn wake_at(&self, _state: &[u8]) -> u64 {
         NEVER
     }
+
+    /// Projects an event, given the aggregate's rows in keyed tables by the table's index.
+    ///
+    /// # Errors
+    /// The toy broke at this item; always, for one without tables.
+    fn project(
+        &mut self,
+        _rows: &mut BTreeMap<u32, Vec<u8>>,
+        _event: &Item<'_>,
+    ) -> Result<Vec<RowChange>, FaultReason> {
+        Err(FaultReason::Instantiate)
+    }
+
+    /// A last word on what `project` returns: the place for lies.
+    fn distort_changes(&mut self, _changes: &mut ChangeColumns) {}
 
     /// A last word on what `decide` returns: the place for lies.
     fn distort(&mut self, _decision: &mut Decision) {}
@@ -64,6 +82,17 @@ pub struct Sent {
     pub kind: u32,
     /// The body.
     pub body: Vec<u8>,
+}
+
+/// A change of a row in a table that is not keyed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowChange {
+    /// Index of the table.
+    pub table: u32,
+    /// What follows the aggregate's key and `/` in the row's key.
+    pub suffix: String,
+    /// The row; `None` removes it.
+    pub value: Option<Vec<u8>>,
 }
 
 /// What a toy answers to a command.
@@ -187,6 +216,43 @@ impl<R: Rules> Guest for Native<R> {
         Ok(sent)
     }
 
+    fn project(
+        &mut self,
+        subjects: &Subjects,
+        rows: &RowColumns,
+        events: &ProjectedColumns,
+    ) -> Result<ChangeColumns, Fault> {
+        let mut keyed: Vec<BTreeMap<u32, Vec<u8>>> = vec![BTreeMap::new(); subjects.keys.len()];
+        for (i, slot) in rows.slot.iter().enumerate() {
+            keyed[*slot as usize].insert(rows.table[i], rows.values.get(i).to_vec());
+        }
+        let before = keyed.clone();
+        let mut changes = ChangeColumns::default();
+        for (i, slot) in events.slot.iter().enumerate() {
+            let event = Item {
+                key: subjects.keys.get(*slot as usize),
+                kind: events.kind[i],
+                time: events.time[i],
+                body: events.bodies.get(i),
+            };
+            let rows = &mut keyed[*slot as usize];
+            let made = self.rules.project(rows, &event).map_err(|reason| self.fault(i, reason))?;
+            for RowChange { table, suffix, value } in made {
+                push_change(&mut changes, (*slot, table), &suffix, value.as_deref());
+            }
+        }
+        for (slot, (before, after)) in before.iter().zip(&keyed).enumerate() {
+            let gone = before.keys().filter(|table| !after.contains_key(*table));
+            for (table, value) in
+                after.iter().map(|(t, v)| (t, Some(&v[..]))).chain(gone.map(|t| (t, None)))
+            {
+                push_change(&mut changes, (slot as u32, *table), "", value);
+            }
+        }
+        self.rules.distort_changes(&mut changes);
+        Ok(changes)
+    }
+
     fn inspect(&mut self, aggregates: &Aggregates) -> Result<Blobs, Fault> {
         let quoted = |state: &[u8]| format!("\"{}\"", String::from_utf8_lossy(state)).into_bytes();
         let texts: Vec<Vec<u8>> = aggregates.states.iter().map(quoted).collect();
@@ -196,6 +262,19 @@ impl<R: Rules> Guest for Native<R> {
     fn renew(&mut self) {
         self.rules.renew();
     }
+}
+
+fn push_change(
+    changes: &mut ChangeColumns,
+    (slot, table): (u32, u32),
+    suffix: &str,
+    value: Option<&[u8]>,
+) {
+    changes.slot.push(slot);
+    changes.table.push(table);
+    changes.suffixes.push(suffix.as_bytes());
+    changes.delete.push(if value.is_some() { PUT } else { DELETE });
+    changes.values.push(value.unwrap_or_default());
 }
 
 fn push_event(events: &mut DecidedEvents, cause: usize, kind: u32, body: &[u8]) {

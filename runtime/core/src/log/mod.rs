@@ -4,6 +4,7 @@
 //! passes [`contract`].
 
 pub mod contract;
+pub mod events;
 pub mod simulated;
 
 use bytes::Bytes;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use zamu_core::error::EngineError;
 use zamu_core::log::Limit;
+use zamu_core::log::events::Events;
 use zamu_core::model::{
     Command, DeadLetterNumber, Event, EventNumber, Offset, PartitionId, Request, Stored, TurnNumber,
 };
@@ -257,6 +258,25 @@ impl LogReader {
 
     fn names(&self) -> MutexGuard<'_, Names> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Events for LogReader {
+    fn read(
+        &mut self,
+        partition: PartitionId,
+        from: EventNumber,
+        limit: Limit,
+    ) -> Result<Vec<Event>, EngineError> {
+        self.events(partition, from, limit)
+    }
+
+    fn end(&mut self, partition: PartitionId) -> Result<EventNumber, EngineError> {
+        Ok(self.ends(partition)?.events)
+    }
+
+    fn log_id(&self) -> Bytes {
+        Self::log_id(self)
     }
 }
 

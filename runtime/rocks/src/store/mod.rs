@@ -1,11 +1,13 @@
 //! The store: what the log has made of each aggregate, in one RocksDB.
 //!
 //! One column family per partition holds its records, its index of deadlines and its position, so one
-//! write batch is always consistent. The write-ahead log is on and never synced: a killed process loses nothing, a power
+//! write batch is always consistent. [`Tables`], the rows that projections make, have a column family
+//! of their own. The write-ahead log is on and never synced: a killed process loses nothing, a power
 //! failure loses the newest writes, and the log makes up for them. All partitions share one block
 //! cache and one bound on memory for writes.
 
 mod options;
+mod tables;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use crate::error::{OpenError, engine_error};
 use crate::keys;
 
 pub use options::StoreOptions;
+pub use tables::Tables;
 
 type Rocks = DBWithThreadMode<MultiThreaded>;
 
@@ -52,9 +55,9 @@ impl RocksStore {
         std::fs::create_dir_all(&folder).map_err(|e| OpenError::io(&folder, &e))?;
         let families = family_names(types);
         let mut names = existing(&folder, options)?;
-        for name in families.iter().flatten() {
-            if !names.contains(name) {
-                names.push(name.clone());
+        for name in families.iter().flatten().map(String::as_str).chain([keys::TABLES]) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
             }
         }
         let caches = options.caches();
@@ -96,16 +99,22 @@ impl RocksStore {
         StoreHandle { inner: self.inner.clone() }
     }
 
+    /// The tables that projections make.
+    #[must_use]
+    pub fn tables(&self) -> Tables {
+        Tables { inner: self.inner.clone() }
+    }
+
     /// Bytes of all files, roughly, and bytes in memory that are not yet in sorted files.
     #[must_use]
     pub fn sizes(&self) -> (u64, u64) {
         let sum = |property: &str| {
-            let names = self.inner.families.iter().flatten();
-            let size = |name: &String| {
+            let names = self.inner.families.iter().flatten().map(String::as_str);
+            let size = |name: &str| {
                 let family = self.inner.rocks.cf_handle(name)?;
                 self.inner.rocks.property_int_value_cf(&family, property).ok()?
             };
-            names.filter_map(size).sum()
+            names.chain([keys::TABLES]).filter_map(size).sum()
         };
         (sum("rocksdb.total-sst-files-size"), sum("rocksdb.cur-size-all-mem-tables"))
     }

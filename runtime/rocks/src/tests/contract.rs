@@ -8,6 +8,8 @@ use tempfile::TempDir;
 use zamu_core::error::EngineError;
 use zamu_core::model::{PartitionId, Time};
 use zamu_core::store::contract::{Crashes, StoreUnderTest, TYPES};
+use zamu_core::store::tables::TableStore;
+use zamu_core::store::tables::contract::{self as table_contract, TablesUnderTest};
 use zamu_core::store::{Store, Write};
 
 use super::harness::{Lengths, Machine, copy_files, lengths};
@@ -26,6 +28,13 @@ mod with_a_segment_for_every_write {
 
 zamu_core::store_contract!(every_store: Disk::new);
 zamu_core::store_contract!(crashes: Disk::new);
+
+mod of_tables {
+    use super::Disk;
+
+    zamu_core::table_contract!(every_table_store: Disk::new);
+    zamu_core::table_contract!(crashes: Disk::new);
+}
 
 /// A store on a folder of its own, whose machine can fail.
 struct Disk {
@@ -80,6 +89,22 @@ impl Crashes for Disk {
         self.store = None;
         self.folder = copy;
         self.open();
+    }
+}
+
+impl TablesUnderTest for Disk {
+    fn tables(&mut self) -> Arc<dyn TableStore> {
+        Arc::new(self.store.as_ref().unwrap().tables())
+    }
+
+    fn restart(&mut self) {
+        StoreUnderTest::restart(self);
+    }
+}
+
+impl table_contract::Crashes for Disk {
+    fn crash(&mut self, kept: u32) {
+        Crashes::crash(self, kept);
     }
 }
 

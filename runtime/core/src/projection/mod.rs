@@ -1,0 +1,24 @@
+//! Tables: what projections make of events, beside the turn and never in its way.
+//!
+//! ```text
+//! durable events → page → batch (columns, current rows) → project → check → rows + position, one write
+//! ```
+//!
+//! - Only durable events are projected, so tables never run ahead of the log.
+//! - Rows and position of a partition change in one write: they never disagree, whatever crashes.
+//! - A fault stops its projection in that partition, at the event that it is about. Nothing is left
+//!   out: rows say what all events before that one made of them, and that is said with them.
+//! - A *generation* is what one fold number has made of the log. Another one is built beside the one
+//!   that is served, from the first event, and takes its place in all partitions at once.
+//!
+//! Read [`projector`] (one partition), [`set`] (all of them, and the generations), [`query`].
+//! Threads, time and who is told are left to whoever runs the set.
+
+pub mod batch;
+pub mod catalogue;
+pub mod projector;
+pub mod query;
+pub mod set;
+
+pub use projector::{Projector, Stale};
+pub use set::{Projections, Watcher};

@@ -1,0 +1,373 @@
+//! All projections of a deployment: whose turn it is, and which generation is served.
+//!
+//! A set owns the tables: nobody else writes them while it lives. It advances by [`Projections::step`],
+//! one page of one partition at a time, each in turn, so that no projection and no rebuild keeps
+//! the others waiting.
+
+use std::sync::Arc;
+
+use super::catalogue::{self, Change, alike, shape_of};
+use super::projector::{Projector, Stale, Stepped, Tools};
+use crate::error::EngineError;
+use crate::guest::Guest;
+use crate::log::Limit;
+use crate::log::events::Events;
+use crate::model::{EventNumber, PartitionId};
+use crate::proto::{TableCatalogue, TableGeneration};
+use crate::store::tables::{Generation, Place, RowWrite, TableStore};
+use crate::topology::{HandlerIndex, Topology};
+
+/// Told of what has changed, right after it was written. Must be quick. All have an empty default.
+pub trait Watcher: Send {
+    /// Rows and position of a partition have changed.
+    fn changed(&mut self, _committed: &Committed<'_>) {}
+
+    /// A projection stopped in a partition.
+    fn stopped(&mut self, _projection: &str, _partition: PartitionId, _stale: &Stale) {}
+
+    /// Another generation of a projection is served from now on.
+    fn served(&mut self, _projection: &str, _generation: &TableGeneration) {}
+}
+
+/// A write of rows.
+#[derive(Debug)]
+pub struct Committed<'a> {
+    /// Name of the projection.
+    pub projection: &'a str,
+    /// The generation; its tables are numbered as in `write`.
+    pub generation: &'a TableGeneration,
+    /// Whether it is the one that queries read.
+    pub served: bool,
+    /// The partition.
+    pub partition: PartitionId,
+    /// Number of the next event: all before it are in the rows.
+    pub next: EventNumber,
+    /// How many events further that is.
+    pub events: u64,
+    /// The rows.
+    pub write: &'a RowWrite,
+}
+
+/// What a set is made of.
+pub struct Parts {
+    /// Who does what.
+    pub topology: Arc<Topology>,
+    /// An instance of each handler that makes tables, in the order of [`Topology::projections`].
+    pub guests: Vec<Box<dyn Guest>>,
+    /// The events.
+    pub events: Box<dyn Events>,
+    /// The tables.
+    pub store: Arc<dyn TableStore>,
+    /// Who is told.
+    pub watcher: Box<dyn Watcher>,
+    /// How much one step may read.
+    pub page: Limit,
+}
+
+/// See the file's head.
+pub struct Projections {
+    topology: Arc<Topology>,
+    events: Box<dyn Events>,
+    store: Arc<dyn TableStore>,
+    watcher: Box<dyn Watcher>,
+    page: Limit,
+    catalogue: TableCatalogue,
+    all: Vec<Projection>,
+    /// Whose turn it is, counted over all lanes.
+    turn: usize,
+}
+
+/// The tables of one handler.
+struct Projection {
+    handler: HandlerIndex,
+    name: Arc<str>,
+    guest: Box<dyn Guest>,
+    /// Empty where another version of the handler had made what is served: it stays as it is.
+    served: Vec<Projector>,
+    /// Empty while nothing is built.
+    building: Vec<Projector>,
+}
+
+/// Where a projection stands in one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Name of the projection.
+    pub projection: Arc<str>,
+    /// The generation.
+    pub generation: Generation,
+    /// Whether it is the one that queries read.
+    pub served: bool,
+    /// The partition.
+    pub partition: PartitionId,
+    /// Number of the next event to project.
+    pub next: EventNumber,
+    /// Why it stopped, if it did.
+    pub stale: Option<Stale>,
+}
+
+/// An order that cannot be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// There is no such projection.
+    #[error("no handler `{0}` makes tables: `zamu tables` lists those that do")]
+    Unknown(String),
+    /// The store failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl Projections {
+    /// Goes on where the tables say; a handler that makes them in another way than what is served
+    /// begins to build them anew.
+    ///
+    /// # Errors
+    /// When the tables cannot be read, or belong to another log.
+    pub fn open(parts: Parts) -> Result<Self, EngineError> {
+        let Parts { topology, guests, events, store, watcher, page } = parts;
+        let catalogue = read_catalogue(&*store, &*events)?;
+        let handlers: Vec<HandlerIndex> = topology.projections().collect();
+        let mut set =
+            Self { topology, events, store, watcher, page, catalogue, all: Vec::new(), turn: 0 };
+        for (handler, guest) in handlers.into_iter().zip(guests) {
+            let bound = &set.topology.handlers[handler];
+            let name = Arc::clone(&bound.spec.name);
+            let shape = shape_of(bound, &set.topology);
+            if let Some(change) = catalogue::resume(&set.catalogue, &name, &shape) {
+                set.write_catalogue(change)?;
+            }
+            set.all.push(Projection {
+                handler,
+                name,
+                guest,
+                served: Vec::new(),
+                building: Vec::new(),
+            });
+            set.open_lanes(set.all.len() - 1)?;
+        }
+        Ok(set)
+    }
+
+    /// Does a page of work. Gives whether there was any.
+    ///
+    /// # Errors
+    /// When an engine wants to be asked again later.
+    pub fn step(&mut self) -> Result<bool, EngineError> {
+        let lanes: usize = self.all.iter().map(|p| p.served.len() + p.building.len()).sum();
+        for _ in 0..lanes {
+            self.turn = (self.turn + 1) % lanes;
+            let (projection, served, lane) = self.lane(self.turn);
+            let worked = self.step_lane(projection, served, lane)?;
+            let round_ended = !served && lane + 1 == self.all[projection].building.len();
+            if round_ended && self.is_complete(projection) {
+                self.serve_building(projection)?;
+                return Ok(true);
+            }
+            if worked {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Begins to build a projection's tables anew, from the first event. While that goes on already
+    /// it simply goes on, unless it has stopped: then it begins again.
+    ///
+    /// # Errors
+    /// When there is no such projection, or the store fails.
+    pub fn rebuild(&mut self, name: &str) -> Result<Generation, OrderError> {
+        let at = self.find(name)?;
+        let projection = &self.all[at];
+        let going_on = !projection.building.is_empty()
+            && projection.building.iter().all(|lane| lane.stale().is_none());
+        if let (true, Some(lane)) = (going_on, projection.building.first()) {
+            return Ok(lane.place.generation);
+        }
+        let shape = shape_of(&self.topology.handlers[projection.handler], &self.topology);
+        self.write_catalogue(catalogue::build(&self.catalogue, name, &shape))?;
+        self.open_lanes(at)?;
+        Ok(self.catalogue.last_generation)
+    }
+
+    /// Has a projection that stopped try again. Gives in how many partitions it had.
+    ///
+    /// # Errors
+    /// When there is no such projection.
+    pub fn resume(&mut self, name: &str) -> Result<usize, OrderError> {
+        let at = self.find(name)?;
+        let projection = &mut self.all[at];
+        let lanes = projection.served.iter_mut().chain(&mut projection.building);
+        let mut resumed = 0;
+        for lane in lanes.filter(|lane| lane.stale().is_some()) {
+            lane.resume();
+            resumed += 1;
+        }
+        Ok(resumed)
+    }
+
+    /// Where every projection stands in every partition.
+    #[must_use]
+    pub fn standings(&self) -> Vec<Standing> {
+        let mut standings = Vec::new();
+        for projection in &self.all {
+            let lanes = projection.served.iter().map(|lane| (true, lane));
+            for (served, lane) in lanes.chain(projection.building.iter().map(|lane| (false, lane)))
+            {
+                standings.push(Standing {
+                    projection: Arc::clone(&projection.name),
+                    generation: lane.place.generation,
+                    served,
+                    partition: lane.partition,
+                    next: lane.next(),
+                    stale: lane.stale().cloned(),
+                });
+            }
+        }
+        standings
+    }
+
+    fn find(&self, name: &str) -> Result<usize, OrderError> {
+        let at = self.all.iter().position(|projection| &*projection.name == name);
+        at.ok_or_else(|| OrderError::Unknown(name.to_owned()))
+    }
+
+    /// The projection, whether it is of the served generation, and the index there.
+    fn lane(&self, mut number: usize) -> (usize, bool, usize) {
+        for (index, projection) in self.all.iter().enumerate() {
+            if number < projection.served.len() {
+                return (index, true, number);
+            }
+            number -= projection.served.len();
+            if number < projection.building.len() {
+                return (index, false, number);
+            }
+            number -= projection.building.len();
+        }
+        (0, true, 0)
+    }
+
+    fn step_lane(
+        &mut self,
+        projection: usize,
+        served: bool,
+        lane: usize,
+    ) -> Result<bool, EngineError> {
+        let projection = &mut self.all[projection];
+        let mut tools = Tools {
+            handler: &self.topology.handlers[projection.handler],
+            guest: &mut *projection.guest,
+            events: &mut *self.events,
+            store: &*self.store,
+        };
+        let lanes = if served { &mut projection.served } else { &mut projection.building };
+        let lane = &mut lanes[lane];
+        let stepped = match lane.step(&mut tools, self.page) {
+            Err(EngineError::Retry(why)) => return Err(EngineError::Retry(why)),
+            // Nothing that another try would mend: said where the rows are asked for.
+            Err(error) => {
+                lane.stop(error.to_string());
+                Stepped::Stopped
+            }
+            Ok(stepped) => stepped,
+        };
+        match stepped {
+            Stepped::Nothing => return Ok(false),
+            Stepped::Written { events, write } => self.watcher.changed(&Committed {
+                projection: &projection.name,
+                generation: &lane.generation,
+                served,
+                partition: lane.partition,
+                next: lane.next(),
+                events,
+                write: &write,
+            }),
+            Stepped::Stopped => {
+                if let Some(stale) = lane.stale() {
+                    self.watcher.stopped(&projection.name, lane.partition, stale);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether what is being built has come as far as what is served, and within a page of the log's
+    /// end, in every partition. Asked right after its last partition's turn, which comes after those
+    /// of what is served: so it comes true under load, too.
+    fn is_complete(&mut self, projection: usize) -> bool {
+        let projection = &self.all[projection];
+        let (events, page) = (&mut self.events, self.page.records as u64);
+        projection.building.iter().all(|lane| {
+            let served = projection.served.iter().find(|s| s.partition == lane.partition);
+            lane.stale().is_none()
+                && served.is_none_or(|served| lane.next() >= served.next())
+                && events.end(lane.partition).is_ok_and(|end| lane.next() + page >= end)
+        })
+    }
+
+    fn serve_building(&mut self, projection: usize) -> Result<(), EngineError> {
+        let name = Arc::clone(&self.all[projection].name);
+        self.write_catalogue(catalogue::cut_over(&self.catalogue, &name))?;
+        let projection = &mut self.all[projection];
+        projection.served = std::mem::take(&mut projection.building);
+        let entry = catalogue::entry(&self.catalogue, &name);
+        if let Some(served) = entry.and_then(|entry| entry.serving.as_ref()) {
+            self.watcher.served(&name, served);
+        }
+        Ok(())
+    }
+
+    fn write_catalogue(&mut self, change: Change) -> Result<(), EngineError> {
+        let bytes = catalogue::encode_catalogue(&change.catalogue);
+        self.store.write_catalogue(&bytes, &change.dropped)?;
+        self.catalogue = change.catalogue;
+        Ok(())
+    }
+
+    /// Opens a projection's lanes as the catalogue has them; those that fit stay as they are.
+    fn open_lanes(&mut self, at: usize) -> Result<(), EngineError> {
+        let shape = shape_of(&self.topology.handlers[self.all[at].handler], &self.topology);
+        let Some(entry) = catalogue::entry(&self.catalogue, &self.all[at].name) else {
+            return Ok(());
+        };
+        let served = entry.serving.clone().filter(|serving| alike(serving, &shape));
+        let building = entry.building.clone();
+        if self.all[at].served.is_empty() {
+            self.all[at].served = self.lanes(served)?;
+        }
+        self.all[at].building = self.lanes(building)?;
+        Ok(())
+    }
+
+    fn lanes(&self, generation: Option<TableGeneration>) -> Result<Vec<Projector>, EngineError> {
+        let Some(generation) = generation.map(Arc::new) else { return Ok(Vec::new()) };
+        let mut lanes = Vec::new();
+        for (source, name) in generation.sources.iter().enumerate() {
+            let Some(aggregate_type) = self.topology.type_named(name) else { continue };
+            for partition in 0..self.topology.settings(aggregate_type).partitions {
+                let place =
+                    Place { generation: generation.number, source: source as u16, partition };
+                let partition = PartitionId { aggregate_type, number: partition };
+                let generation = Arc::clone(&generation);
+                lanes.push(Projector::open(partition, place, generation, &*self.store)?);
+            }
+        }
+        Ok(lanes)
+    }
+}
+
+/// The catalogue of these tables, which must be of this log.
+fn read_catalogue(
+    store: &dyn TableStore,
+    events: &dyn Events,
+) -> Result<TableCatalogue, EngineError> {
+    let mut catalogue = catalogue::decode_catalogue(store.catalogue()?.as_ref())
+        .map_err(|error| EngineError::Damaged(format!("the catalogue of tables: {error}")))?;
+    let log_id = events.log_id();
+    if !catalogue.log_id.is_empty() && catalogue.log_id != log_id {
+        return Err(EngineError::Fatal(
+            "the tables were made of another log: remove the folder `store`, and they are made anew"
+                .to_owned(),
+        ));
+    }
+    catalogue.log_id = log_id;
+    Ok(catalogue)
+}
