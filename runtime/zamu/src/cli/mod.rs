@@ -11,9 +11,11 @@ mod files;
 mod import;
 mod output;
 mod place;
+mod query;
 mod remote;
 mod send;
 mod state;
+mod tables;
 mod topics;
 mod topology;
 
@@ -51,6 +53,10 @@ Examples:
     Import(import::ImportArgs),
     /// Show an aggregate's state
     State(state::StateArgs),
+    /// Show rows of the tables that projections make
+    Query(query::QueryArgs),
+    /// Show the tables that can be queried, or make them anew
+    Tables(tables::TablesArgs),
     /// Show events: of an aggregate, of a type, or all
     Events(events::EventsArgs),
     /// Show where each partition stands, or let a paused one go on
@@ -96,6 +102,8 @@ pub(crate) fn run(cli: &Cli) -> ExitCode {
         Command::Send(args) => send::run(args, &mut output),
         Command::Import(args) => import::run(args, &mut output),
         Command::State(args) => state::run(args, &mut output),
+        Command::Query(args) => query::run(args, &mut output),
+        Command::Tables(args) => tables::run(args, &mut output),
         Command::Events(args) => events::run(args, &mut output),
         Command::Topics(args) => topics::run(args, &mut output),
         Command::Topology(args) => topology::run(args, &mut output),
@@ -137,7 +145,7 @@ mod tests {
             }
             assert!(command.get_about().is_some(), "{}", command.get_name());
             let below: Vec<_> = command.get_subcommands().collect();
-            if below.is_empty() || command.get_name() == "topics" {
+            if below.is_empty() || ["topics", "tables"].contains(&command.get_name()) {
                 let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
                 assert!(help.contains("Example"), "{}: {help}", command.get_name());
             }
@@ -157,6 +165,13 @@ mod tests {
             "import a --format jsonl --restart --source s --batch 10 --node http://h:1",
             "state order 17 --json",
             "state order 17 --data d",
+            "query counters 17 --json",
+            "query counts --prefix 17/ --limit 5000 --data d",
+            "query counts --all --min-position counter.0.1 --node http://h:1",
+            "tables",
+            "tables --data d --json",
+            "tables rebuild counter",
+            "tables resume counter --json --node http://h:1",
             "events",
             "events --data d --json",
             "events --type order --key 17 --kind Placed --kind Paid --after 3 --limit 5",
@@ -195,6 +210,13 @@ mod tests {
             ("import a.csv --format xml", "jsonl"),
             ("state order", "<KEY>"),
             ("state order 17 --data d --node http://h", "cannot be used with"),
+            ("query", "<TABLE>"),
+            ("query t k --prefix p", "cannot be used with"),
+            ("query t --limit 0", "--limit"),
+            ("query t --all --limit 3", "cannot be used with"),
+            ("query t --data d --min-position p", "cannot be used with"),
+            ("tables rebuild", "<NAME>"),
+            ("tables resume x --data d", "--data"),
             ("events --key 17", "--type"),
             ("events --after 3", "--key"),
             ("events --limit 0", "--limit"),

@@ -18,7 +18,8 @@ use zamu_core::settings::Settings;
 use zamu_core::topology::TypeSettings;
 
 pub use sections::{
-    EventHandlers, Handler, Http, Limits, Log, LogFormat, Shards, Store, Telemetry, Type,
+    EventHandlers, Handler, Http, Limits, Log, LogFormat, Projections, Shards, Store, Telemetry,
+    Type,
 };
 
 /// Every setting with its default, unit and reason.
@@ -42,6 +43,8 @@ pub struct Config {
     pub store: Store,
     /// Event handlers.
     pub event_handlers: EventHandlers,
+    /// What makes tables.
+    pub projections: Projections,
     /// Log lines.
     pub telemetry: Telemetry,
     /// Aggregate types by name.

@@ -111,6 +111,17 @@ pub struct EventHandlers {
     pub start_at_tail: Vec<String>,
 }
 
+/// What makes tables.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "every key is explained in default.toml")]
+pub struct Projections {
+    pub page_events: usize,
+    pub page_bytes: usize,
+    pub gather_ms: u64,
+    pub nice: u8,
+}
+
 /// Log lines.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

@@ -20,7 +20,6 @@ use crate::http::gate::{self, Payload};
 use crate::http::problem::Problem;
 use crate::http::record::{self, Checked, JSON, Names, Said};
 use crate::http::waiting::{self, Place};
-use crate::json;
 use crate::node::{Answer, Refusal};
 
 const NAMES: Names = Names {
@@ -260,7 +259,7 @@ fn told(
     let pairs: Vec<_> = places.iter().zip(answers).collect();
     list(&mut bytes, &pairs, |bytes, ((partition, place), answer)| match answer {
         Some(answer) => {
-            let told = json::answer(answer.outcome(), *partition, &app.node.terms);
+            let told = waiting::told(app, answer, *partition);
             serde_json::to_writer(bytes, &told)
         }
         None => serde_json::to_writer(bytes, &waiting::pending_entry(place)),

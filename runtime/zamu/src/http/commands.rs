@@ -49,7 +49,7 @@ pub(crate) async fn post(
     let Some(until) = until else { return Ok(waiting::pending(&place)) };
     let answers = waiting::answers(&app, partition, offset..offset + 1, until).await?;
     let answer = answers.first().and_then(Option::as_ref);
-    Ok(waiting::one(answer, &place, partition, &app.node.terms))
+    Ok(waiting::one(answer, &place, partition, &app))
 }
 
 fn said<'a>(

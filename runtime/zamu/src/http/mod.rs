@@ -3,7 +3,7 @@
 //!
 //! - `record` checks what a client sent and makes requests of it; `commands` and `batch` take them.
 //! - `waiting` waits for answers; `requests` finds old ones.
-//! - `aggregates` and `stream` read; `operators` and `dead_letters` are for whoever runs the node.
+//! - `aggregates`, `tables` and `stream` read; `operators` and `dead_letters` are for whoever runs the node.
 //! - `gate` bounds what is in flight; `server` the connections.
 //!
 //! Authentication and TLS are left to whoever stands in front.
@@ -21,6 +21,7 @@ mod record;
 mod requests;
 mod server;
 mod stream;
+mod tables;
 mod waiting;
 
 use std::sync::Arc;
@@ -66,6 +67,11 @@ pub fn router(node: Arc<Services>, settings: &config::Http) -> Router {
         .route("/dead-letters/{type}/{partition}/redrive", post(dead_letters::redrive_all))
         .route("/dead-letters/{type}/{partition}/{number}", get(dead_letters::show))
         .route("/dead-letters/{type}/{partition}/{number}/redrive", post(dead_letters::redrive))
+        .route("/tables", get(tables::list))
+        .route("/tables/{table}/rows", get(tables::rows))
+        .route("/tables/{table}/rows/{*key}", get(tables::row))
+        .route("/projections/{name}/rebuild", post(tables::rebuild))
+        .route("/projections/{name}/resume", post(tables::resume))
         .route("/deployment", get(operators::deployment))
         .route("/topology", get(operators::topology))
         .layer(from_fn_with_state(app.clone(), gate::bound_operators));

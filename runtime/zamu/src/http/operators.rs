@@ -11,11 +11,12 @@ use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 use zamu_core::partition::Status;
 use zamu_core::shard::PartitionView;
+use zamu_core::store::tables::TableStore;
 
 use crate::http::App;
 use crate::http::params::Path;
 use crate::http::problem::Problem;
-use crate::json::Flow;
+use crate::json::{self, Flow};
 use crate::telemetry;
 
 #[derive(Serialize)]
@@ -153,6 +154,9 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, Problem>
     let node = app.node;
     let text = spawn_blocking(move || {
         let log = node.log.metrics();
+        if let Ok(told) = json::tables(&*node.tables.store.snapshot(), &*node) {
+            telemetry::tables(&node.metrics, &told);
+        }
         telemetry::scrape(&node.metrics, &node.topology, &views, &node.handlers, &log);
         node.metrics.text()
     })

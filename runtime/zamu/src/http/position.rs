@@ -79,6 +79,35 @@ impl Position {
     }
 }
 
+/// What a client demands of the partitions of one type: the position of one answer, or of several
+/// with `~` between them. Other types are left out, and of the same type the highest counts.
+///
+/// # Errors
+/// When it is no position, with what to do.
+pub(crate) fn demanded(
+    text: &str,
+    name: &str,
+    partitions: u32,
+) -> Result<Vec<EventNumber>, &'static str> {
+    const WRONG: &str = "is no position: use the `position` of an answer as it is, or several with `~` between them";
+    let mut demanded = vec![0; partitions as usize];
+    for part in text.split('~') {
+        let mut words = part.split('.');
+        let of = words.next().filter(|of| !of.is_empty()).ok_or(WRONG)?;
+        let numbers: Vec<EventNumber> =
+            words.map(str::parse).collect::<Result<_, _>>().map_err(|_| WRONG)?;
+        if numbers.is_empty() || (of == name && numbers.len() != demanded.len()) {
+            return Err(WRONG);
+        }
+        if of == name {
+            for (demanded, number) in demanded.iter_mut().zip(numbers) {
+                *demanded = number.max(*demanded);
+            }
+        }
+    }
+    Ok(demanded)
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (_, name, numbers)) in self.types.iter().enumerate() {
@@ -104,6 +133,16 @@ mod tests {
         position.set(PartitionId { aggregate_type: TypeId(2), number: 0 }, 77);
         assert_eq!(position.to_string(), "a.5.6~b-c.77");
         assert_eq!(Position::parse("a.5.6~b-c.77", &TYPES), Ok(position));
+    }
+
+    #[test]
+    fn demands_of_several_answers_are_taken_together_and_other_types_left_out() {
+        assert_eq!(demanded("a.0.7", "a", 2), Ok(vec![0, 7]));
+        assert_eq!(demanded("a.0.7~b.1~a.5.6", "a", 2), Ok(vec![5, 7]));
+        assert_eq!(demanded("b.1", "a", 2), Ok(vec![0, 0]));
+        for text in ["", "a", "a.", "a.1", "a.1.2.3", "a.1.x", ".1.2", "b", "a.0.7~"] {
+            assert!(demanded(text, "a", 2).is_err(), "{text}");
+        }
     }
 
     #[test]

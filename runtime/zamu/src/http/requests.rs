@@ -10,7 +10,6 @@ use crate::http::App;
 use crate::http::params::{Path, number_of};
 use crate::http::problem::Problem;
 use crate::http::waiting;
-use crate::json;
 use crate::node::Found;
 
 /// Finds it among those that wait, the recent answers, or in the log.
@@ -26,9 +25,7 @@ pub(crate) async fn get(
         return Err(Problem::new(404, detail).with("field", "offset"));
     }
     match waiting::look(&app, partition, offset).await? {
-        Found::Answer(answer) => {
-            Ok(Json(json::answer(answer.outcome(), partition, &app.node.terms)).into_response())
-        }
+        Found::Answer(answer) => Ok(Json(waiting::told(&app, &answer, partition)).into_response()),
         Found::NotYet => {
             Ok((StatusCode::ACCEPTED, Json(json!({ "outcome": "pending" }))).into_response())
         }

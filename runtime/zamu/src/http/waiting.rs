@@ -12,8 +12,9 @@ use tokio::time::{Instant, timeout_at};
 use zamu_core::model::{Offset, PartitionId};
 
 use crate::http::App;
+use crate::http::position::Position;
 use crate::http::problem::Problem;
-use crate::json::{self, Terms};
+use crate::json;
 use crate::node::{Answer, Asked, Found, Recent, find};
 
 /// Where a command stands.
@@ -128,15 +129,29 @@ pub(crate) fn one(
     answer: Option<&Answer>,
     place: &Place<'_>,
     partition: PartitionId,
-    terms: &Terms,
+    app: &App,
 ) -> Response {
     let Some(answer) = answer else { return pending(place) };
-    let told = json::answer(answer.outcome(), partition, terms);
+    let told = told(app, answer, partition);
     let location = [(header::LOCATION, place.location())];
     match json::status(answer.outcome()) {
         200 => (location, axum::Json(told)).into_response(),
         status => (location, problem(status, &told)).into_response(),
     }
+}
+
+/// What became of a command, and the position after it.
+pub(crate) fn told<'a>(
+    app: &'a App,
+    answer: &'a Answer,
+    partition: PartitionId,
+) -> json::Outcome<'a> {
+    let position = answer.next_event().map(|next| {
+        let of = app.node.topology.settings(partition.aggregate_type);
+        let types = [(partition.aggregate_type, &*of.name, of.partitions)];
+        Position::new(&types, |other| if other == partition { next } else { 0 }).to_string()
+    });
+    json::answer(answer.outcome(), partition, &app.node.terms).at(position)
 }
 
 /// 202: durable, and not decided yet.

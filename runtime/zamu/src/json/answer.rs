@@ -36,6 +36,18 @@ pub struct Outcome<'a> {
     dead_letter: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
+    /// What `min-position` of a query may demand, to see what this command did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<String>,
+}
+
+impl Outcome<'_> {
+    /// With the position of the partition after the turn that decided this.
+    #[must_use]
+    pub fn at(mut self, position: Option<String>) -> Self {
+        self.position = position;
+        self
+    }
 }
 
 /// The HTTP status of an outcome: 200, 422 or 503.
@@ -73,6 +85,7 @@ pub fn answer<'a>(
         details: None,
         dead_letter: None,
         reason: None,
+        position: None,
     };
     match what {
         Some(What::Accepted(accepted)) => {

@@ -6,6 +6,7 @@ mod answer;
 mod dead_letter;
 mod event;
 mod flow;
+mod tables;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub use answer::{Outcome, answer, status};
 pub use dead_letter::{DeadLetter, dead_letter};
 pub use event::{Event, event};
 pub use flow::{Flow, FlowCommand, FlowEvent, FlowHandler, FlowType, Loose as LooseKind};
+pub use tables::{Sources, tables};
 
 /// Names for what records only number.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{oneshot, watch};
-use zamu_core::model::{Offset, PartitionId};
+use zamu_core::model::{EventNumber, Offset, PartitionId};
 use zamu_core::proto::{BatchRecord, RequestOutcome};
 use zamu_core::topology::Topology;
 
@@ -28,6 +28,13 @@ impl Answer {
     #[must_use]
     pub fn outcome(&self) -> &RequestOutcome {
         &self.record.external[self.index]
+    }
+
+    /// The number of the partition's next event after the turn that has it: all that the command
+    /// did in its own partition stands before.
+    #[must_use]
+    pub fn next_event(&self) -> Option<EventNumber> {
+        self.record.events.as_ref().map(|events| events.next)
     }
 }
 

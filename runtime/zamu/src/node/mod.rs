@@ -12,6 +12,7 @@ mod intake;
 mod kinds;
 mod outcomes;
 mod shards;
+mod tables;
 
 use std::fs;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use zamu_core::model::{PartitionId, Time};
 use zamu_core::outcomes::decode_record;
 use zamu_core::partition::Status;
 use zamu_core::shard::{PartitionView, Parts, Shard};
-use zamu_core::topology::{Topology, TypeSettings};
+use zamu_core::topology::{HandlerIndex, Topology, TypeSettings};
 use zamu_rocks::{
     EmbeddedLog, LogOptions, LogReader, RocksStore, StoreOptions, Subscription, Waker,
 };
@@ -40,6 +41,7 @@ pub use intake::{Entrance, Refusal};
 pub use kinds::{Kinds, UnknownKind};
 pub use outcomes::{Found, find};
 pub use shards::{CallError, Shards, deal};
+pub use tables::Tables;
 
 /// What a running node offers to whoever talks to clients.
 pub struct Services {
@@ -55,6 +57,8 @@ pub struct Services {
     pub answers: Arc<Answers>,
     /// Reads and orders for partitions.
     pub shards: Shards,
+    /// What projections make.
+    pub tables: Tables,
     /// The log; [`EmbeddedLog::reader`] gives a reader of one's own.
     pub log: EmbeddedLog,
     /// A reader for single looks.
@@ -118,14 +122,26 @@ impl Node {
             tracing::error!(reason, "the node cannot go on");
             failed.send_replace(Some(reason));
         };
+        let failed: Arc<dyn Fn(String) + Send + Sync> = Arc::new(failed);
         let outside = shards::Outside {
             answers: Arc::clone(&answers),
             clock: Arc::new(clock),
-            failed: Arc::new(failed),
+            failed: Arc::clone(&failed),
         };
-        let crew = crew(config, &topology, &loaded, &log, &store, &metrics)?;
-        let (shards, threads) = Shards::start(crew.owners, crew.starts, &outside)
+        let mut crew = crew(config, &topology, &loaded, &log, &store, &metrics)?;
+        let (tables, tables_thread) = Tables::start(tables::Start {
+            topology: &topology,
+            guests: projecting(&topology, &loaded, &mut crew.counters),
+            log: log.reader(),
+            store: store.tables(),
+            metrics: &metrics,
+            settings: &config.projections,
+            failed,
+        })
+        .context("cannot open the tables")?;
+        let (shards, mut threads) = Shards::start(crew.owners, crew.starts, &outside)
             .context("cannot start the shards' threads")?;
+        threads.push(tables_thread);
         let (tell, news) = watch::channel(());
         let subscription = reader.subscribe(Arc::new(move || {
             tell.send_replace(());
@@ -138,6 +154,7 @@ impl Node {
             entrance,
             answers,
             shards,
+            tables,
             log,
             reader,
             metrics,
@@ -206,7 +223,7 @@ impl Node {
         self.services.answers.give_up();
     }
 
-    /// Ends the shards' threads: what is in flight is finished and changed states are written. The
+    /// Ends the threads of shards and of tables: what is in flight is finished and changed states are written. The
     /// log is closed when the last user of [`Services`] is gone.
     ///
     /// # Errors
@@ -216,6 +233,7 @@ impl Node {
         self.services.entrance.close();
         self.services.answers.give_up();
         self.services.shards.stop();
+        self.services.tables.stop();
         for thread in self.threads {
             let name = thread.thread().name().unwrap_or("shard").to_owned();
             thread.join().map_err(|_| anyhow::anyhow!("thread {name} had panicked"))?;
@@ -295,6 +313,20 @@ fn catch_up(
         }
     }
     Ok(())
+}
+
+/// An instance of each handler that makes tables, by name.
+fn projecting(
+    topology: &Topology,
+    loaded: &Loaded,
+    counters: &mut [HandlerCounters],
+) -> Vec<Box<dyn Guest>> {
+    let instance = |handler: HandlerIndex| {
+        let guest = loaded.handlers[handler].instance();
+        counters[handler].shards.push(guest.counters());
+        Box::new(guest) as Box<dyn Guest>
+    };
+    topology.projections().map(instance).collect()
 }
 
 /// The shards to be started, and what is kept of them.

@@ -24,7 +24,7 @@ const CALLS_AT_ONCE: usize = 64;
 /// The longest time without a look around, in case a wake-up was missed.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 /// Native stack of a shard's thread: the engine needs 2 MiB.
-const STACK_BYTES: usize = 8 << 20;
+pub(super) const STACK_BYTES: usize = 8 << 20;
 
 type Call = Box<dyn FnOnce(&mut Shard) + Send>;
 
@@ -38,6 +38,12 @@ impl Doorbell {
         if let Some(thread) = self.0.get() {
             thread.unpark();
         }
+    }
+
+    /// From now on it wakes this thread.
+    pub(super) fn belongs_here(&self) {
+        // There is one place that sets it.
+        drop(self.0.set(thread::current()));
     }
 }
 
@@ -211,8 +217,7 @@ fn run(
     outside: &Outside,
 ) {
     let Start { mut shard, doorbell, busy, waiting } = start;
-    // The only place that sets it.
-    drop(doorbell.0.set(thread::current()));
+    doorbell.belongs_here();
     let _watch = Watch { number, stopping, outside };
     let drive = Drive { inbox, stopping, outside, busy: &busy, waiting: &waiting };
     drive.run(&mut shard);

@@ -49,6 +49,24 @@ pub struct HandlerLabels {
     pub version: String,
 }
 
+/// Of one handler that makes tables.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[allow(missing_docs, reason = "labels")]
+pub struct ProjectionLabels {
+    pub projection: String,
+}
+
+/// Of one handler that makes tables, in one partition.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[allow(missing_docs, reason = "labels")]
+pub struct TablesLabels {
+    pub projection: String,
+    pub r#type: String,
+    pub partition: u32,
+    /// `serving`, or `building`.
+    pub generation: &'static str,
+}
+
 /// Of one HTTP status.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 #[allow(missing_docs, reason = "labels")]

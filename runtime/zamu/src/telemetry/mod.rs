@@ -22,10 +22,12 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 pub use labels::{
-    HandlerLabels, InputLabels, PartitionLabels, ShardLabels, StatusLabels, StepLabels, TypeLabels,
+    HandlerLabels, InputLabels, PartitionLabels, ProjectionLabels, ShardLabels, StatusLabels,
+    StepLabels, TablesLabels, TypeLabels,
 };
 pub use logging::start_logging;
 pub use observer::ShardObserver;
+pub(crate) use scrape::tables;
 pub use scrape::{HandlerCounters, scrape};
 
 /// Seconds, added up in parts.
@@ -59,6 +61,10 @@ pub struct Metrics {
     pub(crate) running: Family<PartitionLabels, Gauge>,
     pub(crate) dead_letters_open: Family<PartitionLabels, Gauge>,
     pub(crate) deadlines_in_memory: Family<PartitionLabels, Gauge>,
+    pub(crate) table_events: Family<ProjectionLabels, Counter>,
+    pub(crate) table_rows: Family<ProjectionLabels, Counter>,
+    pub(crate) table_stops: Family<ProjectionLabels, Counter>,
+    pub(crate) table_lag: Family<TablesLabels, Gauge>,
     pub(crate) handler: HandlerMetrics,
     pub(crate) log: LogMetrics,
     pub(crate) shard_busy_seconds: Family<ShardLabels, Seconds>,
@@ -157,6 +163,10 @@ impl Metrics {
             running: Family::default(),
             dead_letters_open: Family::default(),
             deadlines_in_memory: Family::default(),
+            table_events: Family::default(),
+            table_rows: Family::default(),
+            table_stops: Family::default(),
+            table_lag: Family::default(),
             handler: HandlerMetrics::default(),
             log: LogMetrics::default(),
             shard_busy_seconds: Family::default(),
@@ -172,6 +182,7 @@ impl Metrics {
         metrics.register_turns();
         metrics.register_partitions();
         metrics.register_handlers();
+        metrics.register_tables();
         metrics.register_log();
         metrics.register_http();
         metrics
@@ -290,6 +301,14 @@ impl Metrics {
         r.register("memory_max", "Most linear memory of an instance, bytes", h.memory_max.clone());
         r.register("log_lines", "Log lines", h.log_lines.clone());
         r.register("log_lines_dropped", "Log lines over the bound", h.log_lines_dropped.clone());
+    }
+
+    fn register_tables(&mut self) {
+        let r = self.registry.sub_registry_with_prefix("tables");
+        r.register("events", "Events that projections passed", self.table_events.clone());
+        r.register("rows", "Rows written or removed", self.table_rows.clone());
+        r.register("stops", "Times that a projection stopped", self.table_stops.clone());
+        r.register("lag", "Events that rows are behind the log", self.table_lag.clone());
     }
 
     fn register_log(&mut self) {

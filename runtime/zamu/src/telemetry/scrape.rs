@@ -13,7 +13,9 @@ use zamu_core::topology::Topology;
 use zamu_rocks::{LogMetrics, SYNC_BUCKETS_US};
 use zamu_wasm::Counters;
 
-use crate::telemetry::{HandlerLabels, HandlerMetrics, InputLabels, Metrics, PartitionLabels};
+use crate::telemetry::{
+    HandlerLabels, HandlerMetrics, InputLabels, Metrics, PartitionLabels, TablesLabels,
+};
 
 /// The counters of one handler, one per shard.
 #[derive(Clone, Debug)]
@@ -127,6 +129,28 @@ fn log(metrics: &Metrics, log: &LogMetrics) {
         counter.inner().store(value, Relaxed);
     }
     of.queued.set(signed(log.queued_jobs));
+}
+
+/// How far tables are behind the log.
+pub(crate) fn tables(metrics: &Metrics, told: &serde_json::Value) {
+    // What was built is gone once it is served.
+    metrics.table_lag.clear();
+    for projection in told["projections"].as_array().into_iter().flatten() {
+        for generation in ["serving", "building"] {
+            for part in projection[generation]["partitions"].as_array().into_iter().flatten() {
+                let text =
+                    |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+                let labels = TablesLabels {
+                    projection: text(&projection["name"]),
+                    r#type: text(&part["type"]),
+                    partition: part["partition"].as_u64().unwrap_or_default() as u32,
+                    generation,
+                };
+                let lag = part["lag"].as_u64().unwrap_or_default();
+                metrics.table_lag.get_or_create(&labels).set(signed(lag));
+            }
+        }
+    }
 }
 
 fn signed(value: u64) -> i64 {
