@@ -45,7 +45,7 @@ impl Projection for Tables {
         let highest = standing.as_ref().map_or(0, |standing| standing.highest);
         let changed = context.time;
         match event {
-            CounterEvent::Incremented(Incremented { by, value }) => {
+            CounterEvent::Incremented(Incremented { by, value, .. }) => {
                 *standing = Some(Standing { value: *value, highest: highest.max(*value), changed });
                 rows.put(&COUNTS, context.sequence_suffix(), &Count { by: *by, at: changed });
             }

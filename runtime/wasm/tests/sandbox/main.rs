@@ -10,3 +10,4 @@ mod misbehaviour;
 mod roles;
 mod starved;
 mod support;
+mod tables;

@@ -1,6 +1,6 @@
 //! A guest that misbehaves on request, so that the host's reaction to each misbehaviour is tested.
 //!
-//! The body of a command (of an event, for `react` and `evolve`) selects the behaviour; `animals`
+//! The body of a command (of an event, for `react`, `evolve` and `project`) selects the behaviour; `animals`
 //! lists them. Anything else is sane: one `Noted` event, and a state that counts them. Of each event
 //! of an animal its keeper is told, and nobody of a keeper's. The configuration says whether the zoo
 //! is wild, tame or rabid. Written against the WIT bindings directly, as no vendor would; the guest
@@ -9,6 +9,7 @@
 #![cfg(target_arch = "wasm32")]
 
 mod animals;
+mod tables;
 
 // Generated code is judged by its generator's tests.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::expect_used)]
@@ -85,6 +86,8 @@ impl manifest::Guest for Zoo {
   ],
   "subscriptions": [{{ "type": 0, "events": [1] }}],
   "sends": [{{ "type": 1, "commands": [0] }}],
+  "tables": [{{ "name": "notes", "type": 0, "keyed": true }}],
+  "projections": [{{ "type": 0, "events": [1] }}],
   "items": {ITEMS}
 }}"#,
             name = env!("CARGO_PKG_NAME"),

@@ -124,7 +124,10 @@ impl History {
         time: Time,
     ) -> Result<Option<Deployment>, DeploymentError> {
         for spec in specs {
-            self.check_fold(spec)?;
+            // One that only makes tables has no states: its tables are made anew.
+            if !spec.manifest.aggregates.is_empty() {
+                self.check_fold(spec)?;
+            }
         }
         let handlers: Vec<DeployedHandler> = specs.iter().map(|spec| deployed(spec)).collect();
         let unchanged = self.newest().is_some_and(|(_, newest)| newest.handlers == handlers);
@@ -181,7 +184,7 @@ fn deployed(spec: &HandlerSpec) -> DeployedHandler {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use zamu_core::guest::manifest::Manifest;
+    use zamu_core::guest::manifest::{Manifest, OwnedType};
 
     use super::*;
 
@@ -191,7 +194,9 @@ mod tests {
         fold: u32,
         configuration: &'static str,
     ) -> Arc<HandlerSpec> {
-        let manifest = Manifest { version: version.into(), fold, ..Manifest::default() };
+        let aggregates = vec![OwnedType::default()];
+        let manifest =
+            Manifest { version: version.into(), fold, aggregates, ..Manifest::default() };
         Arc::new(HandlerSpec {
             name: "h".into(),
             digest: digest.into(),
@@ -241,5 +246,14 @@ mod tests {
         assert_eq!(history.handler(3, "h").map(|h| &*h.digest), Some("d1"));
         assert_eq!(history.handler(3, "other"), None);
         assert_eq!(history.handler(2, "h"), None);
+    }
+
+    #[test]
+    fn another_fold_of_a_handler_without_states_is_another_deployment() {
+        let tables = |fold| {
+            let manifest = Manifest { fold, ..Manifest::default() };
+            vec![Arc::new(HandlerSpec { manifest, ..(*spec("1.0.0", "d", 1, "")).clone() })]
+        };
+        assert!(history(&tables(1)).next(&tables(2), Time(2)).unwrap().is_some());
     }
 }

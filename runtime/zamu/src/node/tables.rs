@@ -30,7 +30,10 @@ const ORDERS_MAX: usize = 64;
 /// The longest time without a look around, in case a wake-up was missed.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 
-type Order = Box<dyn FnOnce(&mut Projections) + Send>;
+/// Carried out between two steps. What it leaves tells the one who ordered, once all others can see
+/// what it did.
+type Order = Box<dyn FnOnce(&mut Projections) -> Tell + Send>;
+type Tell = Box<dyn FnOnce() + Send>;
 
 /// The tables of a running node.
 pub struct Tables {
@@ -129,8 +132,11 @@ impl Tables {
         what: impl FnOnce(&mut Projections) -> T + Send + 'static,
     ) -> Result<T, CallError> {
         let (tell, told) = oneshot::channel();
-        // Nobody may be there any more to hear it.
-        let order: Order = Box::new(move |set| drop(tell.send(what(set))));
+        let order: Order = Box::new(move |set| {
+            let done = what(set);
+            // Nobody may be there any more to hear it.
+            Box::new(move || drop(tell.send(done)))
+        });
         self.orders.try_send(order).map_err(|error| match error {
             crossbeam_channel::TrySendError::Full(_) => CallError::Busy,
             crossbeam_channel::TrySendError::Disconnected(_) => CallError::Gone,
@@ -218,9 +224,10 @@ impl Drive {
         be_nice(self.nice);
         while !self.stopping.load(Ordering::Acquire) {
             for order in self.inbox.try_iter().take(ORDERS_MAX) {
-                order(&mut self.set);
+                let tell = order(&mut self.set);
                 self.stopped.set(&self.set);
                 self.tell.send_replace(());
+                tell();
             }
             match self.set.step() {
                 Ok(true) => self.stopped.set(&self.set),
@@ -234,7 +241,7 @@ impl Drive {
                     thread::park_timeout(LOOK_AROUND);
                 }
                 Err(error) => {
-                    tracing::error!(%error, "no more tables are made: restart the node");
+                    (self.failed)(format!("no more tables can be made: {error}"));
                     return;
                 }
             }

@@ -11,3 +11,4 @@ mod reading;
 mod restart;
 mod stream;
 mod support;
+mod tables;

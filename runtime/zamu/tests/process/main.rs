@@ -190,6 +190,63 @@ async fn a_deadline_is_answered_once_however_often_the_node_is_killed_before_and
     }
 }
 
+async fn get(url: &str, path: &str) -> Value {
+    let answer = reqwest::get(format!("{url}{path}")).await.unwrap();
+    serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+}
+
+/// Until all events are in the rows that are served, and nothing is made anew.
+async fn caught_up(url: &str) {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        assert!(Instant::now() < end, "tables never caught up");
+        let told = get(url, "/tables").await;
+        let done = |of: &Value| {
+            let parts = of["serving"]["partitions"].as_array().unwrap();
+            of["building"].is_null() && parts.iter().all(|part| part["lag"] == 0)
+        };
+        if told["projections"].as_array().unwrap().iter().all(done) {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_a_node_that_was_killed_again_and_again_are_the_fold_of_its_events() {
+    let folder = folder();
+    for round in 0..4 {
+        let mut process = Process::start(folder.path());
+        let url = process.ready(folder.path()).await;
+        count(&url, round * 300 + 1..round * 300 + 300).await;
+        if round % 2 == 1 {
+            let rebuild = format!("{url}/projections/counter/rebuild");
+            let answer = reqwest::Client::new().post(rebuild).send().await.unwrap();
+            assert!(answer.status().is_success());
+        }
+        // Wherever its tables are.
+        process.signal("-KILL");
+    }
+    let mut process = Process::start(folder.path());
+    let url = process.ready(folder.path()).await;
+    caught_up(&url).await;
+    for key in (0..7).map(|n| format!("k{n}")) {
+        let events = get(&url, &format!("/aggregates/counter/{key}/events?limit=1000")).await;
+        let events = events["events"].as_array().unwrap();
+        assert!(events.len() > 150, "{key}: {}", events.len());
+        let row = get(&url, &format!("/tables/counters/rows/{key}")).await;
+        assert_eq!(row["value"]["value"], events.last().unwrap()["data"]["value"], "{row}");
+        let path = format!("/tables/counts/rows?prefix={key}%2F&limit=1000");
+        let rows = get(&url, &path).await["rows"].as_array().unwrap().clone();
+        let fold = events.iter().map(|event| {
+            let key = format!("{key}/{:020}", event["sequence"].as_u64().unwrap());
+            let value = json!({ "by": event["data"]["by"], "at": event["time"] });
+            json!({ "key": key, "value": value })
+        });
+        assert_eq!(rows, fold.collect::<Vec<_>>(), "{key}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_data_directory_has_one_node_at_a_time() {
     let folder = folder();
