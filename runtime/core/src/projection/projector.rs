@@ -6,7 +6,7 @@ use super::batch::Batch;
 use crate::aggregate::{decode, encode};
 use crate::error::EngineError;
 use crate::guest::check::changes::changes;
-use crate::guest::{Fault, Guest};
+use crate::guest::{Fault, FaultReason, Guest};
 use crate::log::Limit;
 use crate::log::events::Events;
 use crate::model::{Event, EventNumber, PartitionId};
@@ -192,6 +192,10 @@ impl Projector {
         });
         Ok(match made {
             Ok(made) => Ok(batch.write(&made, tools.handler, &self.generation, position)),
+            // The machine's trouble and no event's: it passes.
+            Err(fault) if fault.reason == FaultReason::Host => {
+                return Err(EngineError::Retry(fault.to_string()));
+            }
             Err(fault) => {
                 tools.guest.renew();
                 Err(Broke::of(fault, batch.len()))

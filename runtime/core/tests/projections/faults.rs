@@ -1,5 +1,6 @@
 //! A projection that breaks stops in that partition, at that event, and goes on once it is mended.
 
+use zamu_core::error::EngineError;
 use zamu_core::model::EventNumber;
 use zamu_core::prng::Prng;
 use zamu_core::projection::set::{OrderError, Standing};
@@ -74,5 +75,31 @@ fn what_stopped_goes_on_after_a_restart_with_what_was_mended() {
     start(&log, &tables, &behaviour, 50).settle();
     behaviour.mend();
     start(&log, &tables, &behaviour, 50).settle();
+    assert_eq!(served(&tables), log.fold(&ends(&log)));
+}
+
+#[test]
+fn what_the_machine_denies_stops_nothing_and_is_tried_again() {
+    let (log, number, broken) = poisoned("15");
+    let (tables, behaviour) = (MemoryTables::new(), Behaviour::default());
+    let mut maker = start(&log, &tables, &behaviour, 1);
+    let mut denied = 0;
+    for _ in 0..1_000 {
+        match maker.set.step() {
+            Ok(_) => {}
+            Err(EngineError::Retry(why)) => {
+                assert_eq!(why, "host: the toy broke");
+                denied += 1;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(denied > 1, "tried again");
+    assert!(stale(&maker).is_empty());
+    let mut expected = ends(&log);
+    expected[number as usize] = broken;
+    assert_eq!(positions(&tables), expected, "the others go on");
+    behaviour.mend();
+    maker.settle();
     assert_eq!(served(&tables), log.fold(&ends(&log)));
 }

@@ -5,6 +5,7 @@
 //! | `Added` n | adds n to the cell's row in `sums`, and the row `cell/n` in `adds` |
 //! | `Added` 13 | breaks until mended, naming the event if it names any |
 //! | `Added` 14 | returns contradicting columns until mended |
+//! | `Added` 15 | the machine cannot give it what it needs, until mended |
 //! | `Cleared` | the cell's row in `sums` goes, and its row `cell/20` in `adds` |
 //! | `Noise` | is not taken |
 
@@ -183,6 +184,7 @@ impl Rules for Behaviour {
         let text = std::str::from_utf8(event.body).unwrap();
         match text {
             "13" if !self.mended.load(Ordering::SeqCst) => return Err(FaultReason::Trap),
+            "15" if !self.mended.load(Ordering::SeqCst) => return Err(FaultReason::Host),
             "14" => self.lie = !self.mended.load(Ordering::SeqCst),
             _ => {}
         }
