@@ -160,6 +160,7 @@ macro_rules! log_contract {
             the_newest_batch_record_outlives_everything
             batch_records_after_the_low_water_mark_stay
             a_trimmed_turn_is_told_as_trimmed
+            the_oldest_turn_is_the_first_that_can_be_read
             consumed_inputs_go_and_others_stay
             events_are_never_removed
             a_trimmed_log_is_the_same_after_a_restart

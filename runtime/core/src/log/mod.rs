@@ -192,6 +192,13 @@ pub trait ShardLog: Send {
         limit: Limit,
     ) -> Result<Vec<(TurnNumber, Bytes)>, EngineError>;
 
+    /// The oldest turn whose batch record is still there, and with it those of all later turns; 1
+    /// while retention has removed none.
+    ///
+    /// # Errors
+    /// As the engine has them.
+    fn oldest_turn(&mut self, partition: PartitionId) -> Result<TurnNumber, EngineError>;
+
     /// The newest durable batch record. Never removed by retention.
     ///
     /// # Errors

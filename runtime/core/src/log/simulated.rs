@@ -295,6 +295,10 @@ impl ShardLog for SimulatedShard {
         self.live(|world| world.read_outcomes(partition, from, limit))
     }
 
+    fn oldest_turn(&mut self, partition: PartitionId) -> Result<TurnNumber, EngineError> {
+        self.live(|world| Ok(world.oldest_turn(partition)))
+    }
+
     fn last_outcome(
         &mut self,
         partition: PartitionId,

@@ -334,6 +334,10 @@ impl ShardLog for EmbeddedShard {
         self.shared.view.outcomes(self.shared.view.index(partition)?, from, limit)
     }
 
+    fn oldest_turn(&mut self, partition: PartitionId) -> Result<TurnNumber, EngineError> {
+        Ok(self.shared.view.oldest_turn(self.shared.view.index(partition)?))
+    }
+
     fn last_outcome(
         &mut self,
         partition: PartitionId,

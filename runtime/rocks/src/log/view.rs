@@ -114,6 +114,18 @@ impl View {
         })
     }
 
+    /// The oldest turn whose batch record is given, like those of all later turns.
+    pub(crate) fn oldest_turn(&self, index: usize) -> TurnNumber {
+        let segments = self.segments();
+        let kept = segments.iter().find(|segment| segment.retained);
+        let kept = kept.map_or(1, |segment| segment.starts[index].outcomes);
+        self.board.look(index, |partition| {
+            // The newest one outlives its segment.
+            let newest = partition.last_outcome.as_ref().map_or(1, |(turn, _)| *turn);
+            kept.max(partition.let_go.turn() + 1).min(newest)
+        })
+    }
+
     /// The newest durable batch record.
     pub(crate) fn last_outcome(&self, index: usize) -> Option<(TurnNumber, Bytes)> {
         self.board.look(index, |partition| partition.last_outcome.clone())

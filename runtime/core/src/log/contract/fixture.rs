@@ -180,6 +180,10 @@ impl Shard {
         )
     }
 
+    pub(super) fn oldest_turn(&mut self, partition: PartitionId) -> u64 {
+        self.log.oldest_turn(partition).expect("oldest turn")
+    }
+
     /// Number of the newest durable turn; 0 before the first.
     pub(super) fn last_turn(&mut self, partition: PartitionId) -> u64 {
         self.log.last_outcome(partition).expect("newest batch record").map_or(0, |(turn, _)| turn)

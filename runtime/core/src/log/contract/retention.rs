@@ -2,7 +2,7 @@
 
 use super::Retains;
 use super::author::{Author, request};
-use super::fixture::{ALL, LEFT_0, Shard, append, owner, plain};
+use super::fixture::{ALL, LEFT_0, RIGHT_0, Shard, append, owner, plain};
 use crate::error::EngineError;
 use crate::log::LowWater;
 
@@ -33,6 +33,27 @@ pub fn a_trimmed_turn_is_told_as_trimmed(log: &mut impl Retains) {
         let found = shard.log.read_outcomes(LEFT_0, turn, ALL);
         assert!(matches!(found, Err(EngineError::Trimmed(_))), "turn {turn}: {found:?}");
     }
+}
+
+/// From it on a lost store is rebuilt, so it is neither earlier nor later, whatever was released.
+pub fn the_oldest_turn_is_the_first_that_can_be_read(log: &mut impl Retains) {
+    let (mut shard, mut author) = after_turns(log, 4);
+    assert_eq!(shard.oldest_turn(RIGHT_0), 1, "nothing was ever there");
+    assert_eq!(shard.oldest_turn(LEFT_0), 1, "nothing was removed");
+    for released in [0, 3, 4] {
+        release_to(&mut shard, &author, released);
+        log.trim();
+        let oldest = shard.oldest_turn(LEFT_0);
+        assert_eq!(oldest, (released + 1).min(4));
+        let turns: Vec<_> = shard.outcomes(LEFT_0, oldest).into_iter().map(|(t, _)| t).collect();
+        assert_eq!(turns, (oldest..=4).collect::<Vec<_>>());
+    }
+    shard.write(log, vec![author.turn(2, &[], 0)]);
+    drop(shard);
+    log.restart();
+    let mut shard = Shard::open(log, &[LEFT_0, RIGHT_0]);
+    let oldest = shard.oldest_turn(LEFT_0);
+    assert_eq!(shard.outcomes(LEFT_0, oldest).len() as u64, 6 - oldest);
 }
 
 /// Requests below the released position are told as trimmed, the others are there.

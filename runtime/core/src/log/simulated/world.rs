@@ -440,6 +440,10 @@ impl World {
         Ok(topics.outcomes(from, limit))
     }
 
+    pub(super) fn oldest_turn(&self, partition: PartitionId) -> TurnNumber {
+        self.partitions.get(&partition).map_or(1, |topics| topics.outcome_floor().max(1))
+    }
+
     pub(super) fn last_outcome(&self, partition: PartitionId) -> Option<(TurnNumber, Bytes)> {
         self.partitions.get(&partition)?.last_outcome()
     }
