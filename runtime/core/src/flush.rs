@@ -2,8 +2,11 @@
 //! times within a second is written once.
 //!
 //! A flush freezes what has changed up to the last durable turn, writes it in chunks between turns,
-//! and the position in the last chunk: a low-water mark. Afterwards a slow sweep removes records
-//! that only remember refusals of the past.
+//! and the position in the last chunk: a low-water mark. Every now and then the log is told of it,
+//! whether or not anything has happened since. A restore that comes to the bound of memory is flushed
+//! on its way, up to where it is.
+//!
+//! A slow sweep removes records that only remember refusals of the past.
 
 use bytes::Bytes;
 
@@ -12,9 +15,10 @@ use crate::deadlines;
 use crate::error::EngineError;
 use crate::failpoints;
 use crate::log::LowWater;
-use crate::model::Time;
+use crate::model::{PartitionId, Time};
 use crate::partition::{Partition, Tools};
 use crate::proto::StorePosition;
+use crate::settings::Settings;
 use crate::store::Write;
 use crate::working;
 
@@ -22,64 +26,108 @@ use crate::working;
 #[derive(Debug, Default)]
 pub struct Flush {
     running: Option<Running>,
-    /// When the last flush ended.
+    /// Since when what changes waits: the last flush's end, or when it would have been due.
     last: Time,
     /// The last position written.
     position: Option<StorePosition>,
-    /// When the log was last told what it may forget.
+    /// What the log is not yet told that it may forget.
+    unreleased: Option<LowWater>,
+    /// When the log was last told.
     released: Time,
-    /// Where the sweep stands.
-    sweep: Option<Bytes>,
+    sweep: Sweep,
 }
 
 #[derive(Debug)]
 struct Running {
     keys: std::vec::IntoIter<Bytes>,
     position: StorePosition,
-    low_water: LowWater,
+    /// None in a restore.
+    low_water: Option<LowWater>,
     written: usize,
 }
 
+/// How far the sweep is.
+#[derive(Debug, Default)]
+struct Sweep {
+    /// When it last looked.
+    last: Time,
+    /// The last key that it looked at in a pass under way.
+    after: Option<Bytes>,
+    /// The time of requests when the last pass began.
+    begun: Time,
+}
+
 impl Partition {
-    /// Does one chunk of flushing if there is something to do: a flush under way goes on, a new one
+    /// Does one chunk of work on the store if there is any: a flush under way goes on, a new one
     /// begins when it is due or when memory is `full`. Returns whether it did anything.
     ///
     /// # Errors
-    /// When the store cannot be written.
+    /// When the store cannot be read or written.
     pub fn flush_chunk(
         &mut self,
         now: Time,
         full: bool,
         tools: &mut Tools<'_>,
     ) -> Result<bool, EngineError> {
-        if self.flush.running.is_none() {
-            let due = now >= self.flush.last.plus_ms(tools.settings.flush_every_ms);
-            let behind = self.flush.position.as_ref().is_none_or(|p| p.turn < self.durable.turn);
-            if !((due || full) && behind && self.durable.turn > 0) {
-                return self.tidy_deadlines(tools);
-            }
+        if self.release_due(tools.settings).is_some_and(|due| due <= now) {
+            self.release(now, tools)?;
+            return Ok(true);
+        }
+        if !full && self.sweep_due(tools.settings).is_some_and(|due| due <= now) {
+            self.sweep(now, tools)?;
+            return Ok(true);
+        }
+        let due = self.flush_due(tools.settings).is_some_and(|due| due <= now);
+        if self.flush.running.is_none() && (due || (full && self.is_behind())) {
             self.begin_flush(tools);
+        }
+        if self.flush.running.is_none() {
+            return self.tidy_deadlines(tools);
         }
         self.write_chunk(now, tools)?;
         Ok(true)
     }
 
-    /// When the next flush is due, if there is anything to flush.
+    /// When there is next something to do for the store, if nothing else happens.
     #[must_use]
-    pub fn flush_due(&self, every_ms: u64) -> Option<Time> {
-        let behind = self.flush.position.as_ref().is_none_or(|p| p.turn < self.durable.turn);
-        (behind && self.durable.turn > 0).then(|| self.flush.last.plus_ms(every_ms))
+    pub fn store_due(&self, settings: &Settings) -> Option<Time> {
+        let due = [self.flush_due(settings), self.release_due(settings), self.sweep_due(settings)];
+        due.into_iter().flatten().min()
+    }
+
+    /// Whether the store lacks something that is durable.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        let (turn, events_next) = self.folded_to();
+        let before = (0, 0);
+        let stored = self.flush.position.as_ref().map_or(before, |p| (p.turn, p.events_next));
+        !self.is_out_of_service() && stored < (turn, events_next)
+    }
+
+    fn flush_due(&self, settings: &Settings) -> Option<Time> {
+        let wanted = self.restored && self.is_behind();
+        wanted.then(|| self.flush.last.plus_ms(settings.flush_every_ms))
+    }
+
+    fn release_due(&self, settings: &Settings) -> Option<Time> {
+        let wanted = self.restored && self.flush.unreleased.is_some();
+        wanted.then(|| self.flush.released.plus_ms(settings.release_every_ms))
+    }
+
+    /// A pass begins when requests have come since the last one did.
+    fn sweep_due(&self, settings: &Settings) -> Option<Time> {
+        let sweep = &self.flush.sweep;
+        let wanted = sweep.after.is_some() || sweep.begun < self.requests_time;
+        (self.restored && wanted).then(|| sweep.last.plus_ms(settings.sweep_every_ms))
     }
 
     fn begin_flush(&mut self, tools: &Tools<'_>) {
+        let (turn, events_next) = self.folded_to();
+        let input = self.durable.input;
         self.flush.running = Some(Running {
             keys: self.memory.freeze().into_iter(),
-            position: StorePosition {
-                turn: self.durable.turn,
-                events_next: self.durable.events_next,
-                log_id: tools.log.log_id(),
-            },
-            low_water: LowWater { turn: self.durable.turn, input: self.durable.input },
+            position: StorePosition { turn, events_next, log_id: tools.log.log_id() },
+            low_water: self.restored.then_some(LowWater { turn, input }),
             written: 0,
         });
     }
@@ -124,9 +172,9 @@ impl Partition {
         self.memory.thaw();
         tools.observer.flushed(self.id, running.written);
         self.flush.position = Some(running.position);
-        self.flush.last = now;
-        self.release(now, running.low_water, tools)?;
-        self.sweep(tools)
+        self.flush.unreleased = running.low_water.or(self.flush.unreleased);
+        self.flush.last = last_due(self.id, now, tools.settings.flush_every_ms);
+        Ok(())
     }
 
     /// Removes what the index of deadlines no longer needs, if that is much, without waiting for the
@@ -145,25 +193,20 @@ impl Partition {
 
     /// Tells the log what recovery no longer needs. The store, which is not synced otherwise, must
     /// first hold what would be forgotten.
-    fn release(
-        &mut self,
-        now: Time,
-        low_water: LowWater,
-        tools: &mut Tools<'_>,
-    ) -> Result<(), EngineError> {
-        if now < self.flush.released.plus_ms(tools.settings.release_every_ms) {
-            return Ok(());
-        }
+    fn release(&mut self, now: Time, tools: &mut Tools<'_>) -> Result<(), EngineError> {
         tools.store.sync(self.id)?;
-        tools.log.release(self.id, low_water);
+        if let Some(low_water) = self.flush.unreleased.take() {
+            tools.log.release(self.id, low_water);
+        }
         self.flush.released = now;
         Ok(())
     }
 
     /// Removes records of aggregates that never had an event and whose windows are spent, a few at a
-    /// time.
-    fn sweep(&mut self, tools: &mut Tools<'_>) -> Result<(), EngineError> {
-        let after = self.flush.sweep.take();
+    /// time. Spent means by the time of requests: what else a turn takes may be younger than a
+    /// request that still waits.
+    fn sweep(&mut self, now: Time, tools: &mut Tools<'_>) -> Result<(), EngineError> {
+        let after = self.flush.sweep.after.clone();
         let limit = tools.settings.flush_chunk;
         let page = tools.store.scan(self.id, after.as_deref(), limit)?;
         let settings = tools.topology.settings(self.id.aggregate_type);
@@ -171,15 +214,30 @@ impl Partition {
         for (key, record) in &page {
             let aggregate = working::read(key, record)?;
             let spent =
-                aggregate.sequence == 0 && aggregate.window.is_spent(self.durable.time, settings);
+                aggregate.sequence == 0 && aggregate.window.is_spent(self.requests_time, settings);
             if spent && !self.memory.holds(key) {
                 self.memory.forget(key);
                 write.deletes.push(key.clone());
             }
         }
-        if page.len() == limit {
-            self.flush.sweep = page.last().map(|(key, _)| key.clone());
+        if !write.deletes.is_empty() {
+            tools.store.write(self.id, &write)?;
         }
-        if write.deletes.is_empty() { Ok(()) } else { tools.store.write(self.id, &write) }
+        let sweep = &mut self.flush.sweep;
+        if after.is_none() {
+            sweep.begun = self.requests_time;
+        }
+        sweep.after = page.last().filter(|_| page.len() == limit).map(|(key, _)| key.clone());
+        sweep.last = now;
+        Ok(())
     }
+}
+
+/// The last time, not after `now`, when this partition's flush is due: partitions have their own,
+/// spread over the period, so that they do not all flush at once.
+fn last_due(id: PartitionId, now: Time, every_ms: u64) -> Time {
+    let every = every_ms.max(1);
+    let number = u64::from(id.aggregate_type.0) << 32 | u64::from(id.number);
+    let phase = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % every;
+    Time(now.0 - now.0.saturating_sub(phase) % every)
 }

@@ -15,9 +15,9 @@ use crate::failpoints;
 use crate::fault_rate::{FaultRate, Rates};
 use crate::flush::Flush;
 use crate::guest::Guest;
-use crate::log::{CommitId, Limit, ShardLog, TurnWrite};
+use crate::log::{CommitId, InputPositions, Limit, ShardLog, TurnWrite};
 use crate::memory::Memory;
-use crate::model::{DeadLetterNumber, PartitionId, Request, Time, TurnNumber, Wake};
+use crate::model::{DeadLetterNumber, EventNumber, PartitionId, Request, Time, TurnNumber, Wake};
 use crate::observer::{Alarm, Observer, TurnReport};
 use crate::outcomes::{Standing, decode_record};
 use crate::proto::{BatchRecord, DeadLetter, dead_letter::Subject};
@@ -48,6 +48,17 @@ pub struct Tools<'a> {
 }
 
 /// Whether a partition takes turns, and if not, why.
+///
+/// | status | takes turns | is flushed and released | can be read |
+/// |---|---|---|---|
+/// | restoring | no | flushed at the bound of memory | no |
+/// | running | yes | yes | yes |
+/// | paused, waiting, leaving | no | yes | yes |
+/// | halted | no | yes | yes |
+/// | halted, out of service | no | no | no |
+///
+/// A partition that halts while it is being restored, or whose store fails for good, is *out of
+/// service*: memory and store together are not what the log says. It keeps nothing in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
     /// Catching up with the log.
@@ -106,10 +117,12 @@ pub struct Partition {
     /// The last turn that was told before it had to start over: later ones may be durable.
     owes_after: Option<TurnNumber>,
     pub(crate) restore: Option<Restore>,
-    /// Whether memory and store together are what the log says. Not so in a partition that halted
-    /// on its way there.
+    /// Whether memory and store together are what the log says.
     pub(crate) restored: bool,
     pub(crate) flush: Flush,
+    /// Append time of the last request that a durable turn of this process took. None that still
+    /// comes is older.
+    pub(crate) requests_time: Time,
 }
 
 /// The item that brought an event, and the only handler that reacts to it, if not all do.
@@ -131,6 +144,8 @@ struct Layer {
     standing: Standing,
     changed: Vec<(Bytes, Arc<Aggregate>)>,
     record: Arc<BatchRecord>,
+    /// Append time of the last request that it took.
+    requests_time: Option<Time>,
 }
 
 impl Partition {
@@ -152,6 +167,7 @@ impl Partition {
             restore: None,
             restored: false,
             flush: Flush::default(),
+            requests_time: Time::default(),
         }
     }
 
@@ -237,7 +253,8 @@ impl Partition {
         if let Some(reason) = pause {
             self.pause(reason, tools.observer);
         }
-        Ok(self.stack(commit, collected, working))
+        let requests_time = last_request(&taken, collected.standing.input);
+        Ok(self.stack(commit, collected, working, requests_time))
     }
 
     /// Wakes for the aggregates whose deadlines have come, to be appended by this commit.
@@ -386,6 +403,7 @@ impl Partition {
         commit: CommitId,
         collected: collect::Collected,
         working: Working,
+        requests_time: Option<Time>,
     ) -> TurnWrite {
         let changed: Vec<_> = working
             .into_iter()
@@ -399,7 +417,7 @@ impl Partition {
             }
         }
         let collect::Collected { write, record, standing, .. } = collected;
-        self.layers.push_back(Layer { commit, standing, changed, record });
+        self.layers.push_back(Layer { commit, standing, changed, record, requests_time });
         write
     }
 
@@ -442,6 +460,7 @@ impl Partition {
                 self.change(key, aggregate);
             }
             self.durable = layer.standing;
+            self.requests_time = layer.requests_time.unwrap_or(self.requests_time);
             records.push(layer.record);
         }
         records
@@ -548,10 +567,47 @@ impl Partition {
         self.status = Status::Paused(reason);
     }
 
-    /// Stops for good.
+    /// Stops for good. What is not restored by then never will be, and is dropped.
     pub fn halt(&mut self, reason: String, observer: &mut dyn Observer) {
+        if !self.restored {
+            self.memory = Memory::default();
+            self.flush = Flush::default();
+            self.deadlines = Deadlines::default();
+            self.restore = None;
+        }
         observer.alarm(Alarm::Halted { partition: self.id, reason: &reason });
         self.status = Status::Halted(reason);
+    }
+
+    /// Stops for good because the store failed: nothing more is written to it.
+    pub fn halt_without_store(&mut self, error: &EngineError, observer: &mut dyn Observer) {
+        self.restored = false;
+        self.halt(format!("store: {error}"), observer);
+    }
+
+    /// Whether it halted with memory and store not being what the log says.
+    #[must_use]
+    pub fn is_out_of_service(&self) -> bool {
+        matches!(self.status, Status::Halted(_)) && !self.restored
+    }
+
+    /// Turn and next event of all that is durable and folded here.
+    pub(crate) fn folded_to(&self) -> (TurnNumber, EventNumber) {
+        let durable = (self.durable.turn, self.durable.events_next);
+        self.restore.as_ref().map_or(durable, Restore::folded_to)
+    }
+
+    /// Bytes that wait for a flush.
+    #[must_use]
+    pub fn unflushed_bytes(&self) -> usize {
+        if self.is_out_of_service() { 0 } else { self.memory.unflushed_bytes() }
+    }
+
+    /// Whether nothing is left to be done for what is durable.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.is_out_of_service()
+            || (self.status != Status::Restoring && !self.is_behind() && !self.memory.has_changed())
     }
 
     /// Goes on after a pause. Does nothing otherwise.
@@ -597,6 +653,12 @@ impl Partition {
             tools.observer.alarm(Alarm::DeadLetters { partition, count });
         }
     }
+}
+
+/// Append time of the last taken request below a position.
+fn last_request(taken: &Taken, input: InputPositions) -> Option<Time> {
+    let last = taken.requests.iter().rfind(|r| r.offset < input.requests);
+    last.map(|request| request.appended)
 }
 
 /// A turn ends before a second redrive of one dead letter: whether it is still open then depends on

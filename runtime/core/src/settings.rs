@@ -16,6 +16,8 @@ pub struct Settings {
     pub flush_every_ms: u64,
     /// After how long a Wake that has not arrived is asked for again, in milliseconds.
     pub wake_retry_ms: u64,
+    /// How often a few records of the store are looked at for refusals of the past, in milliseconds.
+    pub sweep_every_ms: u64,
     /// How often the store is synced and the log told what it may forget, in milliseconds.
     pub release_every_ms: u64,
     /// How many bytes of changed aggregates may wait in memory in this shard, those being flushed
@@ -50,6 +52,7 @@ impl Default for Settings {
             commits_in_flight: 8,
             flush_every_ms: 1_000,
             wake_retry_ms: 10_000,
+            sweep_every_ms: 5_000,
             release_every_ms: 60_000,
             changed_bytes_max: 64 << 20,
             cache_bytes: 8 << 20,

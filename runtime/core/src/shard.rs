@@ -68,6 +68,10 @@ pub struct Shard {
     partitions: BTreeMap<PartitionId, Partition>,
     /// The last partition that had a turn.
     last: Option<PartitionId>,
+    /// The last partition that had a chunk of work on the store.
+    flushed: Option<PartitionId>,
+    /// An engine has asked in this step to try again.
+    later: bool,
     next_commit: CommitId,
     /// Submitted, with the clock at submission, and not durable yet.
     in_flight: VecDeque<(CommitId, u64)>,
@@ -90,6 +94,8 @@ impl Shard {
             parts,
             partitions: BTreeMap::new(),
             last: None,
+            flushed: None,
+            later: false,
             next_commit: 1,
             in_flight: VecDeque::new(),
             written: 0,
@@ -106,6 +112,7 @@ impl Shard {
         if self.fenced {
             return Step::Fenced;
         }
+        self.later = false;
         let mut busy = self.change_ownership();
         busy |= self.follow_progress();
         if self.unsettled {
@@ -141,13 +148,11 @@ impl Shard {
         self.partitions.get_mut(&partition).is_some_and(Partition::resume)
     }
 
-    /// Whether nothing is in flight and every changed aggregate is in the store.
+    /// Whether nothing is in flight and every changed aggregate is in the store, as far as it can
+    /// still be: a partition that is out of service is left as it is.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.in_flight.is_empty()
-            && self.partitions.values().all(|p| {
-                p.status != Status::Restoring && p.flush_due(0).is_none() && !p.memory.has_changed()
-            })
+        self.in_flight.is_empty() && self.partitions.values().all(Partition::is_quiet)
     }
 
     fn change_ownership(&mut self) -> bool {
@@ -278,14 +283,19 @@ impl Shard {
 
     fn restore(&mut self, now: Time) -> bool {
         let mut busy = false;
+        let mut unflushed = self.unflushed_bytes();
         for partition in self.partitions.values_mut() {
             let waits = partition.tries_again().is_some_and(|until| now < until);
-            if partition.status != Status::Restoring || waits {
+            let full = unflushed >= self.parts.settings.changed_bytes_max;
+            if partition.status != Status::Restoring || waits || full {
                 continue;
             }
-            match partition.restore_chunk(&mut tools(&mut self.parts)) {
+            unflushed -= partition.unflushed_bytes();
+            let restored = partition.restore_chunk(&mut tools(&mut self.parts));
+            unflushed += partition.unflushed_bytes();
+            match restored {
                 Ok(_) => busy = true,
-                Err(Stop::Later) => {}
+                Err(Stop::Later) => self.later = true,
                 Err(Stop::Host(reason)) => {
                     let Parts { settings, observer, .. } = &mut self.parts;
                     partition.trouble(&reason, now, settings, &mut **observer);
@@ -324,7 +334,7 @@ impl Shard {
         let wake_until = self.winding_down.is_none().then_some(now);
         let mut turns = Vec::new();
         let mut records = 0;
-        for partition in self.round() {
+        for partition in self.round(self.last) {
             let Some(partition) = self.partitions.get_mut(&partition) else { continue };
             let waits = partition.tries_again().is_some_and(|until| now < until);
             if partition.status != Status::Running || waits {
@@ -339,7 +349,8 @@ impl Shard {
                     records += turn.wakes.len() as u64;
                     turns.push(turn);
                 }
-                Ok(None) | Err(Stop::Later) => {}
+                Ok(None) => {}
+                Err(Stop::Later) => self.later = true,
                 Err(Stop::Host(reason)) => {
                     let Parts { settings, observer, .. } = &mut self.parts;
                     partition.trouble(&reason, now, settings, &mut **observer);
@@ -354,11 +365,11 @@ impl Shard {
         turns
     }
 
-    /// All partitions, beginning after the last that had a turn, so that none waits for ever when a
-    /// commit is full before its end.
-    fn round(&self) -> Vec<PartitionId> {
+    /// All partitions, beginning after the last that was served, so that none waits for ever when a
+    /// round ends before all were.
+    fn round(&self, last: Option<PartitionId>) -> Vec<PartitionId> {
         let after = |last: &PartitionId| self.partitions.keys().position(|id| id > last);
-        let start = self.last.as_ref().and_then(after).unwrap_or(0);
+        let start = last.as_ref().and_then(after).unwrap_or(0);
         let mut ids: Vec<PartitionId> = self.partitions.keys().copied().collect();
         ids.rotate_left(start);
         ids
@@ -394,18 +405,29 @@ impl Shard {
         }
     }
 
+    /// One chunk of work on the store, so that turns do not wait for long; one for each partition
+    /// when memory is half full.
     fn flush(&mut self, now: Time) -> bool {
-        let full = self.unflushed_bytes() >= self.parts.settings.changed_bytes_max;
+        let bound = self.parts.settings.changed_bytes_max;
+        let unflushed = self.unflushed_bytes();
         let mut busy = false;
-        for partition in self.partitions.values_mut() {
-            if matches!(partition.status, Status::Restoring) {
+        for id in self.round(self.flushed) {
+            let Some(partition) = self.partitions.get_mut(&id) else { continue };
+            if partition.is_out_of_service() {
                 continue;
             }
-            match partition.flush_chunk(now, full, &mut tools(&mut self.parts)) {
-                Ok(did) => busy |= did,
-                Err(EngineError::Retry(_)) => {}
+            match partition.flush_chunk(now, unflushed >= bound, &mut tools(&mut self.parts)) {
+                Ok(false) => {}
+                Ok(true) => {
+                    busy = true;
+                    self.flushed = Some(id);
+                    if unflushed < bound / 2 {
+                        break;
+                    }
+                }
+                Err(EngineError::Retry(_)) => self.later = true,
                 Err(error) => {
-                    partition.halt(format!("store: {error}"), &mut *self.parts.observer);
+                    partition.halt_without_store(&error, &mut *self.parts.observer);
                 }
             }
         }
@@ -422,22 +444,28 @@ impl Shard {
         }
     }
 
-    fn unflushed_bytes(&self) -> usize {
-        self.partitions.values().map(|p| p.memory.unflushed_bytes()).sum()
+    /// Bytes of changed aggregates that wait for a flush, those being flushed included.
+    #[must_use]
+    pub fn unflushed_bytes(&self) -> usize {
+        self.partitions.values().map(Partition::unflushed_bytes).sum()
     }
 
+    /// When there is something to do although nothing comes. What an engine has asked to try again is
+    /// tried a millisecond later.
     fn next_due(&self, now: Time) -> Option<Time> {
-        let every = self.parts.settings.flush_every_ms;
-        let flush = self.partitions.values().filter_map(|p| p.flush_due(every)).min();
+        let settings = &self.parts.settings;
+        let untold = self.partitions.values().any(Partition::owes);
+        if self.later || self.refused.is_some() || untold {
+            return Some(now.plus_ms(1));
+        }
         let awake = |p: &&Partition| p.status == Status::Running && self.winding_down.is_none();
         let running = self.partitions.values().filter(awake);
         // One that is due by now waits for something else, which may tell nobody.
         let deadline = running.filter_map(|p| p.deadlines.earliest()).min();
         let deadline = deadline.map(|deadline| deadline.max(now.plus_ms(1)));
-        let retry = self.refused.is_some().then(|| now.plus_ms(1));
-        let untold = self.partitions.values().any(Partition::owes).then(|| now.plus_ms(1));
-        let tries = self.partitions.values().filter_map(Partition::tries_again).min();
-        flush.into_iter().chain(deadline).chain(retry).chain(untold).chain(tries).min()
+        let due = self.partitions.values().filter_map(|p| p.store_due(settings));
+        let tries = self.partitions.values().filter_map(Partition::tries_again);
+        due.chain(deadline).chain(tries).min()
     }
 }
 

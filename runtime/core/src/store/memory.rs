@@ -20,6 +20,14 @@ use crate::prng::Prng;
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     partitions: Arc<Mutex<BTreeMap<PartitionId, Partition>>>,
+    failing: Arc<Mutex<Failing>>,
+}
+
+/// What a test lets go wrong.
+#[derive(Default)]
+struct Failing {
+    error: Option<EngineError>,
+    times: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,6 +86,28 @@ impl MemoryStore {
         self.lock().get(&partition).map_or(0, |partition| partition.journal.len())
     }
 
+    /// From now on everything that a shard asks for fails with this error, or no longer.
+    pub fn fail(&self, error: Option<EngineError>) {
+        self.failing().error = error;
+    }
+
+    /// How often something has failed.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.failing().times
+    }
+
+    fn failing(&self) -> MutexGuard<'_, Failing> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check(&self) -> Result<(), EngineError> {
+        let mut failing = self.failing();
+        let Some(error) = failing.error.clone() else { return Ok(()) };
+        failing.times += 1;
+        Err(error)
+    }
+
     /// All records of a partition, in key order, for comparing.
     #[must_use]
     pub fn records(&self, partition: PartitionId) -> Vec<(Bytes, Bytes)> {
@@ -107,11 +137,13 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn sync(&mut self, partition: PartitionId) -> Result<(), EngineError> {
+        self.check()?;
         self.with(partition, |p| p.journal.clear());
         Ok(())
     }
 
     fn position(&mut self, partition: PartitionId) -> Result<Option<Bytes>, EngineError> {
+        self.check()?;
         Ok(self.with(partition, |p| p.contents.position.clone()))
     }
 
@@ -120,12 +152,14 @@ impl Store for MemoryStore {
         partition: PartitionId,
         keys: &[Bytes],
     ) -> Result<Vec<Option<Bytes>>, EngineError> {
+        self.check()?;
         Ok(self.with(partition, |p| {
             keys.iter().map(|key| p.contents.records.get(key).cloned()).collect()
         }))
     }
 
     fn write(&mut self, partition: PartitionId, write: &Write) -> Result<(), EngineError> {
+        self.check()?;
         self.with(partition, |p| p.write(write));
         Ok(())
     }
@@ -136,6 +170,7 @@ impl Store for MemoryStore {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(Bytes, Bytes)>, EngineError> {
+        self.check()?;
         let low = after.map_or(Bound::Unbounded, Bound::Excluded);
         Ok(self.with(partition, |p| {
             let pairs = p.contents.records.range::<[u8], _>((low, Bound::Unbounded));
@@ -158,6 +193,7 @@ impl Store for MemoryStore {
     }
 
     fn clear(&mut self, partition: PartitionId) -> Result<(), EngineError> {
+        self.check()?;
         self.with(partition, |p| {
             let before = std::mem::take(&mut p.contents);
             p.journal.push(Undo::Clear(before));

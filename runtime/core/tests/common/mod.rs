@@ -167,6 +167,18 @@ impl World {
         PartitionId { aggregate_type: CELL, number }
     }
 
+    /// Steps until nothing more happens for a while, flushed or not.
+    pub fn settle_steps(&mut self) {
+        let mut idle = 0;
+        for _ in 0..100_000 {
+            idle = if self.step() { 0 } else { idle + 1 };
+            if idle > 20 {
+                return;
+            }
+        }
+        panic!("the process never comes to rest: {:?}", self.views());
+    }
+
     /// The sum that a cell or a mirror shows.
     pub fn sum(&mut self, aggregate_type: TypeId, key: &str) -> u64 {
         self.read(aggregate_type, key).map_or(0, |a| toy::number(&a.state))

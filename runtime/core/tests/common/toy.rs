@@ -97,6 +97,8 @@ pub struct Behaviour {
     pub unsubscribed: bool,
     /// What the machine cannot run for now.
     pub machine: Arc<Machine>,
+    /// No event with this body can be folded.
+    pub unfoldable_body: Option<&'static str>,
 }
 
 /// How often the machine will fail to run the cells' calls, and the mirrors' `react`.
@@ -177,7 +179,8 @@ impl Rules for Cells {
 
     fn evolve(&mut self, state: &mut Vec<u8>, event: &Item<'_>) -> Result<(), FaultReason> {
         Machine::run(&self.behaviour.machine.evolve)?;
-        if self.behaviour.unfoldable {
+        let body = self.behaviour.unfoldable_body.map(str::as_bytes);
+        if self.behaviour.unfoldable || body == Some(event.body) {
             return Err(FaultReason::Trap);
         }
         if event.body == b"clear" {
@@ -220,6 +223,9 @@ struct Mirrors {
 
 impl Rules for Mirrors {
     fn decide(&mut self, _: &[u8], command: &Item<'_>) -> Result<Answer, FaultReason> {
+        if command.body == b"no" {
+            return Ok(Answer::Refuse("no"));
+        }
         Ok(Answer::Accept(vec![(COPIED, command.body.to_vec())], Vec::new()))
     }
 
