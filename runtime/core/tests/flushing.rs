@@ -113,8 +113,7 @@ fn a_step_writes_one_chunk_and_the_partitions_take_turns() {
     let written = |world: &World| -> Vec<usize> {
         (0..PARTITIONS).map(|n| world.store.unsynced(cells(n))).collect()
     };
-    let first = written(&world);
-    let mut before = first.clone();
+    let mut before = written(&world);
     let mut order = Vec::new();
     while world.step() {
         let after = written(&world);

@@ -9,9 +9,10 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use zamu_core::error::EngineError;
 use zamu_core::log::LowWater;
-use zamu_core::model::Time;
+use zamu_core::model::{PartitionId, Time};
 
 use crate::keys;
+use crate::log::database::Database;
 use crate::log::ends::Ends;
 use crate::log::jobs::{Job, Reach};
 use crate::log::segments::Segment;
@@ -61,6 +62,8 @@ fn verify(shared: &Shared) -> Result<(), EngineError> {
     let mut batch = shared.view.database.batch();
     batch.put_note(keys::VERIFIED, &first_group.to_be_bytes())?;
     batch.write(false)?;
+    // Before any segment is dropped, which is durable at once: opening would look for it in vain.
+    shared.sync(first_group, Database::sync)?;
     shared.verified.store(first_group, Ordering::Release);
     Ok(())
 }
@@ -78,6 +81,7 @@ fn drop_segments(shared: &Shared) -> Result<(), EngineError> {
         .collect();
     let verified = shared.verified.load(Ordering::Acquire);
     let plan = plan(&segments, &standings, now, shared.options.retention, verified);
+    tell_held(shared, &plan);
     if plan.drop.is_empty() {
         return Ok(());
     }
@@ -93,6 +97,24 @@ fn drop_segments(shared: &Shared) -> Result<(), EngineError> {
         shared.counters.dropped();
     }
     Ok(())
+}
+
+/// An old segment that a partition still needs costs disk for as long as that partition stands still:
+/// told once for each segment.
+fn tell_held(shared: &Shared, plan: &Plan) {
+    let Some((segment, index)) = plan.held else { return };
+    if shared.told_held.swap(segment, Ordering::AcqRel) == segment {
+        return;
+    }
+    let (type_id, number) = shared.view.types.place(index);
+    let aggregate_type = shared.view.types.id(u32::from(type_id));
+    let partition = aggregate_type
+        .map(|aggregate_type| shared.view.types.describe(PartitionId { aggregate_type, number }));
+    tracing::warn!(
+        segment,
+        partition,
+        "the log grows: a partition has not released what is older than retention; see whether it has halted"
+    );
 }
 
 /// Writes the newest batch records of the plan into the current segment, durably.
@@ -119,6 +141,9 @@ struct Plan {
     drop: Vec<keys::SegmentNumber>,
     /// Indices of partitions whose newest batch record would go with them.
     carry: Vec<usize>,
+    /// The oldest segment that is old enough and stays because recovery needs it, and the index of a
+    /// partition that says so.
+    held: Option<(keys::SegmentNumber, usize)>,
 }
 
 /// Segments go oldest first, as long as they are old enough, safely in sorted files, and below every
@@ -137,11 +162,14 @@ fn plan(
             continue;
         }
         let age = u128::from(now.0.saturating_sub(next.started.0));
-        let released = standings
-            .iter()
-            .enumerate()
-            .all(|(index, standing)| standing.releases(segment, next, index));
-        if age < retention.as_millis() || verified < next.first_group || !released {
+        if age < retention.as_millis() || verified < next.first_group {
+            break;
+        }
+        let holds = |(index, standing): (usize, &Standing)| {
+            (!standing.releases(segment, next, index)).then_some(index)
+        };
+        if let Some(index) = standings.iter().enumerate().find_map(holds) {
+            plan.held = Some((segment.number, index));
             break;
         }
         plan.drop.push(segment.number);
@@ -223,6 +251,18 @@ mod tests {
         let unknown = Standing { low_water: None, ..standing(0, 0, 9) };
         assert_eq!(dropped(unknown, now, 9).0, [0; 0], "nobody has said");
         assert_eq!(dropped(standing(9, 99, 9), now, 2).0, [1], "not yet in sorted files");
+    }
+
+    #[test]
+    fn a_partition_that_holds_an_old_segment_is_named() {
+        let segments: Vec<_> = (1..=4).map(segment).collect();
+        let held = |low_water, now| {
+            let standings = [standing(low_water, 99, 9)];
+            plan(&segments, &standings, Time(now), DAY, 9).held
+        };
+        assert_eq!(held(2, 999 * HOUR), Some((3, 0)));
+        assert_eq!(held(2, 27 * HOUR), None, "the third segment is too young to be missed");
+        assert_eq!(held(9, 999 * HOUR), None);
     }
 
     #[test]

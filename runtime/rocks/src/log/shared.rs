@@ -8,10 +8,11 @@ use zamu_core::error::EngineError;
 use zamu_core::model::Offset;
 
 use crate::log::board::Waker;
+use crate::log::database::Database;
 use crate::log::jobs::{Job, Promise, Queue, Reach};
 use crate::log::lock::Lock;
 use crate::log::metrics::Counters;
-use crate::log::options::{Clock, LogOptions};
+use crate::log::options::{Clock, LogOptions, SyncStep};
 use crate::log::view::View;
 
 /// See the file's head.
@@ -34,8 +35,12 @@ pub(crate) struct Shared {
     pub(crate) epoch: u64,
     /// Who is told when something became durable.
     pub(crate) listeners: Listeners,
+    /// The segment that was told to be held by a partition that does not release it; 0 for none.
+    pub(crate) told_held: AtomicU64,
     /// One at a time: changing owners, dropping segments.
     pub(crate) housekeeping: Mutex<()>,
+    /// One sync at a time.
+    syncing: Mutex<()>,
     /// Held as long as anyone uses the log.
     pub(crate) lock: Lock,
     failed: OnceLock<String>,
@@ -60,7 +65,9 @@ impl Shared {
             verified: AtomicU64::new(opened.verified),
             epoch: opened.epoch,
             listeners: Listeners::default(),
+            told_held: AtomicU64::new(0),
             housekeeping: Mutex::new(()),
+            syncing: Mutex::new(()),
             lock: opened.lock,
             failed: OnceLock::new(),
         }
@@ -115,6 +122,20 @@ impl Shared {
         let promise = Promise::new(Box::new(move |result| drop(tell.send(result))));
         put(promise)?;
         told.recv().unwrap_or_else(|_| Err(EngineError::Fatal("the log is closed".to_string())))
+    }
+
+    /// Has the write-ahead log synced by `sync`: everything up to a group, and more.
+    pub(crate) fn sync(
+        &self,
+        group: u64,
+        sync: impl FnOnce(&Database) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        let _alone = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        let step = |step| self.options.on_sync.iter().for_each(|hook| hook(step));
+        step(SyncStep::Before(group));
+        sync(&self.view.database)?;
+        step(SyncStep::After(group));
+        Ok(())
     }
 
     /// The newest durable group.

@@ -20,7 +20,6 @@ use crate::log::board::{Side, add};
 use crate::log::ends::Ends;
 use crate::log::jobs::Promise;
 use crate::log::lock::Mark;
-use crate::log::options::SyncStep;
 use crate::log::power::PowerNote;
 use crate::log::shared::Shared;
 
@@ -93,11 +92,9 @@ impl Syncer {
         die_at(DIE_AFTER_WRITTEN);
         let written = self.note.as_ref().map(PowerNote::look).transpose();
         let written = written.map_err(|e| e.to_string())?;
-        self.step(SyncStep::Before(group));
         let started = Instant::now();
-        self.shared.view.database.sync().map_err(|e| e.to_string())?;
+        self.shared.sync(group, |database| database.sync()).map_err(|e| e.to_string())?;
         self.shared.counters.synced(started.elapsed());
-        self.step(SyncStep::After(group));
         if let (Some(note), Some(written)) = (&self.note, &written) {
             note.write(written).map_err(|e| e.to_string())?;
         }
@@ -105,12 +102,6 @@ impl Syncer {
         self.mark.write(group)?;
         self.shared.durable.store(group, Ordering::Release);
         Ok(())
-    }
-
-    fn step(&self, step: SyncStep) {
-        if let Some(hook) = &self.shared.options.on_sync {
-            hook(step);
-        }
     }
 
     fn tell(&self, groups: Vec<Written>) {

@@ -7,7 +7,7 @@ use std::thread;
 
 use tempfile::TempDir;
 use zamu_core::log::ShardLog as _;
-use zamu_core::log::contract::{LosesPower as _, TYPES};
+use zamu_core::log::contract::{LosesPower as _, Retains as _, TYPES};
 use zamu_core::model::{PartitionId, Time};
 
 use super::harness::{
@@ -191,6 +191,30 @@ fn between_written_and_durable_a_kill_takes_nothing_and_the_loss_of_power_whole_
         assert!((kept > 0 || left == 1) && (kept < 1_000 || left == 151), "{left} at {kept}");
         let reader = EmbeddedLog::open_read_only(killed.path()).unwrap();
         assert_eq!(check(&reader, LEFT_0).events, 151);
+    }
+}
+
+/// What is dropped is gone at once; the note that it need not be looked for must be as safe.
+#[test]
+fn the_power_failing_right_after_segments_went_leaves_a_log_that_opens() {
+    for kept in [0, 500, 1_000] {
+        let mut machine = Machine::forgetful();
+        let mut owner = Owner::of(machine.log(), LEFT_0);
+        for _ in 0..4 {
+            let turn = owner.submit(2);
+            machine.log().wait_durable().unwrap();
+            // The newest record stays where it is: nothing is carried and synced on the way.
+            owner.release(turn - 1);
+        }
+        machine.trim();
+        assert!(machine.log().metrics().segments_dropped > 1);
+        drop(owner);
+        machine.power_loss(kept);
+        let reader = machine.log().reader();
+        assert_eq!(reader.last_outcome(LEFT_0).unwrap().unwrap().0, 4);
+        assert_eq!(reader.events(LEFT_0, 0, ALL).unwrap().len(), 8);
+        assert_eq!(Owner::of(machine.log(), LEFT_0).submit(1), 5);
+        machine.log().wait_durable().unwrap();
     }
 }
 

@@ -55,6 +55,7 @@ fn bounds(config: &Config) -> Result<(), Error> {
         ("shards.restore-bytes", shards.restore_bytes as u64, 1_024, 1_024 * mib),
         ("store.flush-every-ms", store.flush_every_ms, 1, 3_600_000),
         ("store.release-every-ms", store.release_every_ms, 1, 3_600_000),
+        ("store.sweep-every-ms", store.sweep_every_ms, 1, 3_600_000),
         ("store.changed-bytes-max", store.changed_bytes_max as u64, mib, 64 * 1_024 * mib),
         ("store.flush-chunk", store.flush_chunk as u64, 1, 100_000),
         ("projections.page-events", config.projections.page_events as u64, 1, 100_000),

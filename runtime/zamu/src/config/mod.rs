@@ -160,6 +160,7 @@ impl Config {
             flush_every_ms: self.store.flush_every_ms,
             wake_retry_ms: Settings::default().wake_retry_ms,
             release_every_ms: self.store.release_every_ms,
+            sweep_every_ms: self.store.sweep_every_ms,
             changed_bytes_max: self.store.changed_bytes_max / shards.max(1),
             cache_bytes: self.store.cache_bytes / (partitions as usize).max(1),
             flush_chunk: self.store.flush_chunk,

@@ -96,6 +96,7 @@ pub struct Log {
 pub struct Store {
     pub flush_every_ms: u64,
     pub release_every_ms: u64,
+    pub sweep_every_ms: u64,
     pub changed_bytes_max: usize,
     pub cache_bytes: usize,
     pub flush_chunk: usize,
