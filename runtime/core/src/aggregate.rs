@@ -119,9 +119,11 @@ impl Aggregate {
     /// Roughly what it occupies in memory, in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let window: usize =
-            self.window.entries().iter().map(|e| 160 + e.source.len() + e.id.len()).sum();
-        160 + self.state.len() + window
+        let entry = |e: &Entry<proto::Outcome>| {
+            size_of_val(e) + e.source.len() + e.id.len() + e.answer.encoded_len()
+        };
+        let window: usize = self.window.entries().iter().map(entry).sum();
+        size_of_val(self) + self.state.len() + window
     }
 }
 
@@ -213,6 +215,26 @@ mod tests {
         let given_up = Aggregate { wake_given_up: Some(3), ..sample() };
         assert_eq!((sample().deadline(), given_up.deadline()), (Some(Time(77)), None));
         assert_eq!(Aggregate { sequence: 4, ..given_up }.deadline(), Some(Time(77)));
+    }
+
+    #[test]
+    fn remembered_answers_weigh_what_they_hold() {
+        let long = "x".repeat(1_000);
+        let refused = proto::Refused { code: long.clone(), details: long.clone() };
+        let accepted = proto::Accepted { sequences: None, reply: long.clone().into() };
+        let nothing = proto::Nothing { reply: long.clone().into() };
+        for (what, held) in [
+            (proto::outcome::What::Refused(refused), 2_000),
+            (proto::outcome::What::Accepted(accepted), 1_000),
+            (proto::outcome::What::Nothing(nothing), 1_000),
+        ] {
+            let answer = proto::Outcome { what: Some(what) };
+            let first = sample().window.entries()[0].clone();
+            let window = vec![Entry { answer, ..first }; 64].into();
+            let aggregate = Aggregate { window, ..sample() };
+            assert!(aggregate.weight() >= 64 * held, "{}", aggregate.weight());
+            assert!(aggregate.weight() >= aggregate.to_record().len());
+        }
     }
 
     #[test]

@@ -347,7 +347,9 @@ impl Partition {
         clock: &mut StepClock,
         tools: &mut Tools<'_>,
     ) -> Result<(Working, Decided, Vec<ReactedTo>, Reacted), Stop> {
-        let mut working = load::load(items, self.id, &mut self.memory, tools.store)?;
+        let topology = tools.topology;
+        let owner = &topology.handlers[topology.owner(self.id.aggregate_type)].spec;
+        let mut working = load::load(items, self.id, owner, &mut self.memory, tools.store)?;
         clock.lap(1, tools.observer);
         let decided = self.decide(items, &mut working, before, tools)?;
         clock.lap(2, tools.observer);

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use prost::Message as _;
 
 use crate::aggregate::{Aggregate, decode};
 use crate::failpoints;
@@ -194,7 +195,9 @@ impl Partition {
             .map(|e| &e.key)
             .chain(outcomes.iter().map(|o| &o.key))
             .chain(given_up.iter().map(|(key, _)| *key));
-        let mut working = load_keys(keys, self.id, &mut self.memory, tools.store)?;
+        let topology = tools.topology;
+        let owner = &topology.handlers[topology.owner(self.id.aggregate_type)].spec;
+        let mut working = load_keys(keys, self.id, owner, &mut self.memory, tools.store)?;
         self.fold_events(events, &mut working, tools)?;
         if !failpoints::fires(failpoints::FORGET_OUTCOMES) {
             self.fold_outcomes(&outcomes, &mut working, tools)?;
@@ -235,13 +238,14 @@ impl Partition {
                 continue;
             }
             let damaged = || Stop::Halt(format!("outcome of request {}: damaged", outcome.offset));
+            let outcome = alone(outcome).ok_or_else(damaged)?;
             let entry = Entry {
-                source: outcome.source.clone(),
-                id: outcome.id.clone(),
+                source: outcome.source,
+                id: outcome.id,
                 content: outcome.content.as_ref().try_into().map_err(|_| damaged())?,
                 time: Time(outcome.time),
                 offset: outcome.offset,
-                answer: outcome.outcome.clone().ok_or_else(damaged)?,
+                answer: outcome.outcome.ok_or_else(damaged)?,
             };
             held.changed = true;
             let aggregate = Arc::make_mut(&mut held.aggregate);
@@ -269,6 +273,11 @@ fn fold_given_up(given_up: &[(&Bytes, Sequence)], working: &mut Working) {
             Arc::make_mut(&mut held.aggregate).wake_given_up = Some(*sequence);
         }
     }
+}
+
+/// An outcome with memory of its own, so that a window does not keep whole batch records.
+fn alone(outcome: &RequestOutcome) -> Option<RequestOutcome> {
+    RequestOutcome::decode(Bytes::from(outcome.encode_to_vec())).ok()
 }
 
 /// The next events of those that are folded without batch records.
@@ -463,5 +472,32 @@ impl Fold {
             aggregate.wake_at = (wake_at != NEVER).then_some(Time(wake_at));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::proto::{Nothing, Outcome, outcome::What};
+
+    #[test]
+    fn an_outcome_that_is_remembered_does_not_keep_its_batch_record() {
+        let nothing = Nothing { reply: Bytes::from_static(b"reply") };
+        let outcome = RequestOutcome {
+            id: Bytes::from_static(b"id"),
+            source: Bytes::from_static(b"source"),
+            outcome: Some(Outcome { what: Some(What::Nothing(nothing)) }),
+            ..RequestOutcome::default()
+        };
+        let record = BatchRecord { external: vec![outcome.clone()], ..BatchRecord::default() };
+        let bytes = Bytes::from(record.encode_to_vec());
+        let read = BatchRecord::decode(bytes.clone()).unwrap();
+        let kept = alone(&read.external[0]).unwrap();
+        assert!(!bytes.is_unique());
+        drop(read);
+        assert!(bytes.is_unique());
+        assert_eq!(kept, outcome);
     }
 }

@@ -5,17 +5,22 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use common::{CELL, Layout, World, limit};
 use zamu_core::error::EngineError;
+use zamu_core::guest::manifest::{HandlerSpec, Manifest};
 use zamu_core::log::ShardLog as _;
-use zamu_core::model::{PartitionId, Time, partition_of};
+use zamu_core::model::{PartitionId, Request, Time, partition_of};
 use zamu_core::partition::Status;
 use zamu_core::prng::Prng;
 use zamu_core::settings::Settings;
 use zamu_core::shard::{ReadError, Step};
+use zamu_core::simulation::Program;
 use zamu_core::store::Store;
 use zamu_core::store::memory::MemoryStore;
+use zamu_core::topology::{BoundHandler, Topology};
 
 const CELLS: PartitionId = PartitionId { aggregate_type: CELL, number: 0 };
 
@@ -221,4 +226,57 @@ fn a_store_of_another_log_and_one_ahead_of_its_log_are_refused_with_the_remedy()
     world.log.crash();
     world.start();
     assert!(halted(&mut world).contains("the log ends with turn 0: the log has lost records"));
+}
+
+#[test]
+fn states_that_were_made_with_another_fold_number_are_not_touched() {
+    let mut world = World::new(Layout::calm(1));
+    world.send("c", "1", "5");
+    world.settle();
+    let topology = common::toy::topology(1, 0, &world.layout.behaviour);
+    let renamed = |handler: &BoundHandler| {
+        let spec = HandlerSpec::clone(&handler.spec);
+        let fold = spec.manifest.fold + 1;
+        let manifest = Manifest { fold, ..spec.manifest };
+        Arc::new(HandlerSpec { name: format!("{}-too", spec.name).into(), manifest, ..spec })
+    };
+    let specs = topology.handlers.iter().map(renamed).collect();
+    let topology = Topology::new(1, topology.types.clone(), specs).unwrap();
+    let (settings, behaviour) = (world.layout.settings.clone(), world.layout.behaviour.clone());
+    world.replace(Program {
+        topology: Arc::new(topology),
+        guests: Box::new(move || common::toy::guests(&behaviour)),
+        settings: Settings { start_at_tail: vec!["mirrors-too".into()], ..settings },
+        shards: 1,
+    });
+    world.send("c", "2", "1");
+    world.settle_steps();
+    let status = world.status(CELLS);
+    let Some(Status::Halted(why)) = &status else { panic!("{status:?}") };
+    for part in ["state of `c`", "fold number 1", "handler `cells-too`", "has 2", "go back"] {
+        assert!(why.contains(part), "{why}");
+    }
+    assert_eq!(world.contents(CELL, 0).events.len(), 1);
+}
+
+#[test]
+fn what_is_remembered_of_a_request_does_not_keep_the_call_in_which_it_came() {
+    let mut world = World::new(Layout::calm(1));
+    let call = Bytes::from([b"c12".to_vec(), vec![b'x'; 100_000]].concat());
+    let request = Request {
+        key: call.slice(0..1),
+        kind: common::toy::kind("Add"),
+        source: call.slice(1..2),
+        id: call.slice(2..3),
+        context: Default::default(),
+        redrive: None,
+        body: Bytes::from_static(b"7"),
+    };
+    world.append(CELLS, request);
+    world.settle();
+    let cell = world.read(CELL, "c").unwrap();
+    let entry = &cell.window.entries()[0];
+    assert_eq!((&*entry.source, &*entry.id), (&b"1"[..], &b"2"[..]));
+    let range = call.as_ptr_range();
+    assert!(!range.contains(&entry.source.as_ptr()) && !range.contains(&entry.id.as_ptr()));
 }

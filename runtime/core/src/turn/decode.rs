@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::{Ask, Failure, Item, Place, Sender, Taken, Task, Verdict, wake_id};
 use crate::channels::{Arrival, Channels};
@@ -16,6 +16,7 @@ use crate::model::{
 use crate::outcomes::content_hash;
 use crate::proto::{self, dead_letter::Subject as DeadSubject};
 use crate::topology::{BoundHandler, Topology};
+use crate::window::ContentHash;
 
 /// Reason of a dead letter whose key belongs to another partition.
 const WRONG_PARTITION: &str = "wrong-partition";
@@ -159,14 +160,12 @@ fn request(stored: &Stored<Request>, known: &Known<'_>) -> Item {
         (Some(failure), ..) => Task::Settled(Verdict::Fault(failure)),
         (None, Some(wake), _) => woken(&record.key, wake, time, known),
         (None, None, None) => untaken(&record.key, &record.kind),
-        (None, None, Some(kind)) => Task::Decide(Ask {
-            key: record.key.clone(),
-            kind,
-            time,
-            sender: external(&record.source, &record.id, &record.kind.name, &record.body),
-            context: Arc::clone(&record.context),
-            body: record.body.clone(),
-        }),
+        (None, None, Some(kind)) => {
+            let from = [&record.source, &record.id];
+            let (key, sender) = external(&record.key, from, &record.kind.name, &record.body);
+            let context = Arc::clone(&record.context);
+            Task::Decide(Ask { key, kind, time, sender, context, body: record.body.clone() })
+        }
     };
     Item { place, time, redrives: None, task }
 }
@@ -211,8 +210,15 @@ fn woken(key: &Bytes, wake: Wake, time: Time, known: &Known<'_>) -> Task {
     })
 }
 
-fn external(source: &Bytes, id: &Bytes, kind: &str, body: &Bytes) -> Sender {
-    Sender::External { source: source.clone(), id: id.clone(), content: content_hash(kind, body) }
+/// Key and sender of an external command. Windows and outcomes keep them, so they have memory of
+/// their own: a few bytes never keep the whole call or record in which they came.
+fn external(key: &Bytes, [source, id]: [&Bytes; 2], kind: &str, body: &[u8]) -> (Bytes, Sender) {
+    let mut own = BytesMut::with_capacity(key.len() + source.len() + id.len());
+    [key, source, id].into_iter().for_each(|part| own.extend_from_slice(part));
+    let mut own = own.freeze();
+    let key = own.split_to(key.len());
+    let source = own.split_to(source.len());
+    (key, Sender::External { source, id: own, content: content_hash(kind, body) })
 }
 
 fn redrive(number: DeadLetterNumber, known: &Known<'_>) -> Task {
@@ -245,11 +251,13 @@ fn redrive_request(dead: &proto::DeadRequest, time: Time, known: &Known<'_>) -> 
     let Some(index) = known.kind(&kind).filter(|_| whole) else {
         return still_dead(format!("still not a command that a handler takes: {kind}"));
     };
+    let from = [&dead.source, &dead.id];
+    let (key, sender) = external(&dead.key, from, &kind.name, &dead.body);
     Task::Decide(Ask {
-        key: dead.key.clone(),
+        key,
         kind: index,
         time,
-        sender: external(&dead.source, &dead.id, &kind.name, &dead.body),
+        sender,
         context: context_of_request(dead),
         body: dead.body.clone(),
     })

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Item, Task};
+use crate::aggregate::Aggregate;
 use crate::error::EngineError;
+use crate::guest::manifest::HandlerSpec;
 use crate::model::PartitionId;
 use crate::store::Store;
 use crate::working::{Cached, Held, Working, read};
@@ -13,10 +15,12 @@ use crate::working::{Cached, Held, Working, read};
 /// Loads all aggregates that the items name.
 ///
 /// # Errors
-/// When the store cannot be read, or a record in it is damaged.
+/// When the store cannot be read, or a record in it is damaged or was made with another fold number
+/// than the owner's.
 pub fn load(
     items: &[Item],
     partition: PartitionId,
+    owner: &HandlerSpec,
     cache: &mut impl Cached,
     store: &mut dyn Store,
 ) -> Result<Working, EngineError> {
@@ -24,7 +28,7 @@ pub fn load(
         Task::Decide(ask) => Some(&ask.key),
         _ => None,
     });
-    load_keys(keys, partition, cache, store)
+    load_keys(keys, partition, owner, cache, store)
 }
 
 /// Loads aggregates by key.
@@ -34,6 +38,7 @@ pub fn load(
 pub fn load_keys<'a>(
     keys: impl Iterator<Item = &'a Bytes>,
     partition: PartitionId,
+    owner: &HandlerSpec,
     cache: &mut impl Cached,
     store: &mut dyn Store,
 ) -> Result<Working, EngineError> {
@@ -44,11 +49,13 @@ pub fn load_keys<'a>(
             continue;
         }
         let cached = cache.cached(key);
+        // Aggregates outlive the record that named them: a key never keeps the memory of one.
+        let key = Bytes::copy_from_slice(key);
         if cached.is_none() {
             missing.push(key.clone());
         }
         let aggregate = cached.unwrap_or_default();
-        working.insert(key.clone(), Held { aggregate, changed: false });
+        working.insert(key, Held { aggregate, changed: false });
     }
     if missing.is_empty() {
         return Ok(working);
@@ -56,11 +63,57 @@ pub fn load_keys<'a>(
     let records = store.get(partition, &missing)?;
     for (key, record) in missing.into_iter().zip(records) {
         let aggregate = match record {
-            Some(record) => Arc::new(read(&key, &record)?),
+            Some(record) => Arc::new(read_of(owner, &key, &record)?),
             None => Arc::default(),
         };
         cache.keep(&key, &aggregate);
         working.insert(key, Held { aggregate, changed: false });
     }
     Ok(working)
+}
+
+/// Reads a record, whose state must have been made by the owner's fold number.
+fn read_of(owner: &HandlerSpec, key: &Bytes, record: &Bytes) -> Result<Aggregate, EngineError> {
+    let aggregate = read(key, record)?;
+    let manifest = &owner.manifest;
+    if aggregate.sequence == 0 || aggregate.fold == manifest.fold {
+        return Ok(aggregate);
+    }
+    Err(EngineError::Fatal(format!(
+        "the state of `{}` was made with fold number {made}, and handler `{}` {} has {}: go back to a component with fold number {made}, or start with a new data directory",
+        String::from_utf8_lossy(key),
+        owner.name,
+        manifest.version,
+        manifest.fold,
+        made = aggregate.fold,
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::memory::Memory;
+    use crate::model::TypeId;
+    use crate::store::memory::MemoryStore;
+
+    #[test]
+    fn a_key_does_not_keep_the_memory_of_the_record_that_named_it() {
+        let record = Bytes::from(vec![b'k'; 1_000]);
+        let owner = HandlerSpec {
+            name: "h".into(),
+            digest: String::new(),
+            manifest: Default::default(),
+            configuration: Bytes::new(),
+        };
+        let id = PartitionId { aggregate_type: TypeId(0), number: 0 };
+        let (mut memory, mut store) = (Memory::new(1_000_000), MemoryStore::new());
+        let key = record.slice(..3);
+        let keys = std::iter::once(&key);
+        let working = load_keys(keys, id, &owner, &mut memory, &mut store).unwrap();
+        drop((working, key));
+        assert!(memory.cached(&Bytes::from_static(b"kkk")).is_some());
+        assert!(record.is_unique(), "the cache keeps it");
+    }
 }
