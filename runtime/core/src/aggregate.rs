@@ -222,7 +222,7 @@ mod tests {
         let long = "x".repeat(1_000);
         let refused = proto::Refused { code: long.clone(), details: long.clone() };
         let accepted = proto::Accepted { sequences: None, reply: long.clone().into() };
-        let nothing = proto::Nothing { reply: long.clone().into() };
+        let nothing = proto::Nothing { reply: long.into() };
         for (what, held) in [
             (proto::outcome::What::Refused(refused), 2_000),
             (proto::outcome::What::Accepted(accepted), 1_000),
