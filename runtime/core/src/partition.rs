@@ -348,7 +348,7 @@ impl Partition {
         tools: &mut Tools<'_>,
     ) -> Result<(Working, Decided, Vec<ReactedTo>, Reacted), Stop> {
         let topology = tools.topology;
-        let owner = &topology.handlers[topology.owner(self.id.aggregate_type)].spec;
+        let owner = &topology.handlers[topology.owner(self.id.aggregate_type)];
         let mut working = load::load(items, self.id, owner, &mut self.memory, tools.store)?;
         clock.lap(1, tools.observer);
         let decided = self.decide(items, &mut working, before, tools)?;

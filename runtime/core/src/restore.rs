@@ -196,7 +196,7 @@ impl Partition {
             .chain(outcomes.iter().map(|o| &o.key))
             .chain(given_up.iter().map(|(key, _)| *key));
         let topology = tools.topology;
-        let owner = &topology.handlers[topology.owner(self.id.aggregate_type)].spec;
+        let owner = &topology.handlers[topology.owner(self.id.aggregate_type)];
         let mut working = load_keys(keys, self.id, owner, &mut self.memory, tools.store)?;
         self.fold_events(events, &mut working, tools)?;
         if !failpoints::fires(failpoints::FORGET_OUTCOMES) {

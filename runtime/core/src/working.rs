@@ -42,6 +42,30 @@ pub fn read(key: &Bytes, record: &Bytes) -> Result<Aggregate, EngineError> {
     })
 }
 
+/// Reads the record of an aggregate that its owner is to go on with.
+///
+/// # Errors
+/// As [`read`], and when the state was made with another fold number than the owner's.
+pub fn read_of(
+    owner: &BoundHandler,
+    key: &Bytes,
+    record: &Bytes,
+) -> Result<Aggregate, EngineError> {
+    let aggregate = read(key, record)?;
+    let manifest = &owner.spec.manifest;
+    if aggregate.sequence == 0 || aggregate.fold == manifest.fold {
+        return Ok(aggregate);
+    }
+    Err(EngineError::Fatal(format!(
+        "the state of `{}` was made with fold number {made}, and handler `{}` {} has {}: go back to a component with fold number {made}, or start with a new data directory",
+        String::from_utf8_lossy(key),
+        owner.spec.name,
+        manifest.version,
+        manifest.fold,
+        made = aggregate.fold,
+    )))
+}
+
 /// Appends an aggregate to the columns of a handler's call.
 pub fn push_aggregate(
     columns: &mut Aggregates,

@@ -270,6 +270,7 @@ fn what_is_remembered_of_a_request_does_not_keep_the_call_in_which_it_came() {
         id: call.slice(2..3),
         context: Default::default(),
         redrive: None,
+        wake: None,
         body: Bytes::from_static(b"7"),
     };
     world.append(CELLS, request);

@@ -113,7 +113,7 @@ pub(crate) const CORE: &[CoreRule] = &[
             "guest::columns",
         ],
     ),
-    ("turn::load", &["turn", "model", "error", "store", "working"]),
+    ("turn::load", &["turn", "model", "error", "topology", "store", "working"]),
     (
         "turn::decide",
         &[

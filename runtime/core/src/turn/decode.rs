@@ -16,7 +16,6 @@ use crate::model::{
 use crate::outcomes::content_hash;
 use crate::proto::{self, dead_letter::Subject as DeadSubject};
 use crate::topology::{BoundHandler, Topology};
-use crate::window::ContentHash;
 
 /// Reason of a dead letter whose key belongs to another partition.
 const WRONG_PARTITION: &str = "wrong-partition";

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Item, Task};
-use crate::aggregate::Aggregate;
 use crate::error::EngineError;
-use crate::guest::manifest::HandlerSpec;
 use crate::model::PartitionId;
 use crate::store::Store;
-use crate::working::{Cached, Held, Working, read};
+use crate::topology::BoundHandler;
+use crate::working::{Cached, Held, Working, read_of};
 
 /// Loads all aggregates that the items name.
 ///
@@ -20,7 +19,7 @@ use crate::working::{Cached, Held, Working, read};
 pub fn load(
     items: &[Item],
     partition: PartitionId,
-    owner: &HandlerSpec,
+    owner: &BoundHandler,
     cache: &mut impl Cached,
     store: &mut dyn Store,
 ) -> Result<Working, EngineError> {
@@ -38,7 +37,7 @@ pub fn load(
 pub fn load_keys<'a>(
     keys: impl Iterator<Item = &'a Bytes>,
     partition: PartitionId,
-    owner: &HandlerSpec,
+    owner: &BoundHandler,
     cache: &mut impl Cached,
     store: &mut dyn Store,
 ) -> Result<Working, EngineError> {
@@ -72,46 +71,38 @@ pub fn load_keys<'a>(
     Ok(working)
 }
 
-/// Reads a record, whose state must have been made by the owner's fold number.
-fn read_of(owner: &HandlerSpec, key: &Bytes, record: &Bytes) -> Result<Aggregate, EngineError> {
-    let aggregate = read(key, record)?;
-    let manifest = &owner.manifest;
-    if aggregate.sequence == 0 || aggregate.fold == manifest.fold {
-        return Ok(aggregate);
-    }
-    Err(EngineError::Fatal(format!(
-        "the state of `{}` was made with fold number {made}, and handler `{}` {} has {}: go back to a component with fold number {made}, or start with a new data directory",
-        String::from_utf8_lossy(key),
-        owner.name,
-        manifest.version,
-        manifest.fold,
-        made = aggregate.fold,
-    )))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::guest::manifest::{HandlerSpec, Manifest, OwnedType};
     use crate::memory::Memory;
     use crate::model::TypeId;
     use crate::store::memory::MemoryStore;
+    use crate::topology::{Topology, TypeSettings};
 
     #[test]
     fn a_key_does_not_keep_the_memory_of_the_record_that_named_it() {
         let record = Bytes::from(vec![b'k'; 1_000]);
-        let owner = HandlerSpec {
+        let manifest = Manifest {
+            types: vec!["t".into()],
+            aggregates: vec![OwnedType::default()],
+            ..Manifest::default()
+        };
+        let spec = HandlerSpec {
             name: "h".into(),
             digest: String::new(),
-            manifest: Default::default(),
+            manifest,
             configuration: Bytes::new(),
         };
+        let t = TypeSettings { name: "t".into(), partitions: 1, window_ids: 1, window_ms: 1 };
+        let topology = Topology::new(1, vec![t], vec![Arc::new(spec)]).unwrap();
         let id = PartitionId { aggregate_type: TypeId(0), number: 0 };
         let (mut memory, mut store) = (Memory::new(1_000_000), MemoryStore::new());
         let key = record.slice(..3);
-        let keys = std::iter::once(&key);
-        let working = load_keys(keys, id, &owner, &mut memory, &mut store).unwrap();
+        let owner = &topology.handlers[0];
+        let working = load_keys(std::iter::once(&key), id, owner, &mut memory, &mut store).unwrap();
         drop((working, key));
         assert!(memory.cached(&Bytes::from_static(b"kkk")).is_some());
         assert!(record.is_unique(), "the cache keeps it");
