@@ -192,7 +192,8 @@ fn draft(handler: &HandlerSpec, drafts: &mut BTreeMap<String, Draft>) {
     for (of, kind) in pairs(&manifest.sends) {
         note(&mut drafts.entry(of).or_default().command(&kind).senders, &handler.name);
     }
-    for (of, kind) in pairs(&manifest.subscriptions) {
+    // A projection hears, too: what it makes of it are tables.
+    for (of, kind) in [pairs(&manifest.subscriptions), pairs(&manifest.projections)].concat() {
         note(&mut drafts.entry(of).or_default().event(&kind).listeners, &handler.name);
     }
 }
@@ -243,6 +244,7 @@ mod tests {
             types: vec!["order".into(), "stock".into()],
             kinds: kinds(&["Placed", "Plced", "Ship", "Take"]),
             subscriptions: vec![TypeKinds { aggregate_type: 0, kinds: vec![0, 1] }],
+            projections: vec![TypeKinds { aggregate_type: 0, kinds: vec![0] }],
             sends: vec![
                 TypeKinds { aggregate_type: 0, kinds: vec![2] },
                 TypeKinds { aggregate_type: 1, kinds: vec![3] },
