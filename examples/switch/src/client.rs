@@ -132,7 +132,10 @@ impl Client {
         loop {
             let answers: Vec<Box<RawValue>> =
                 read(self.insist(batch.clone(), "wait=10").await?).await.unwrap_or_default();
-            let undecided = |answer: &RawValue| answer.get().starts_with(r#"{"status":202"#);
+            let undecided = |answer: &RawValue| {
+                let answer: Result<serde_json::Value, _> = serde_json::from_str(answer.get());
+                answer.is_ok_and(|answer| answer["status"] == 202)
+            };
             if !answers.is_empty() && !answers.iter().any(|answer| undecided(answer)) {
                 return Ok(answers);
             }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::Sender;
 use zamu_core::error::EngineError;
-use zamu_core::failpoints::{HOLD_COMMIT, hold_at};
+use zamu_core::failpoints::{HOLD_COMMIT, HOLD_SYNC, fires, hold_at};
 use zamu_core::log::{Appended, CommitId};
 use zamu_core::model::{Command, Offset, Request, Time};
 
@@ -37,6 +37,8 @@ pub(crate) struct Committer {
     group: u64,
     time: Time,
     segment: Option<Open>,
+    /// A failpoint holds commits up from here on.
+    is_held: bool,
 }
 
 /// The segment that is being filled.
@@ -72,6 +74,7 @@ impl Committer {
             group: survey.last_group,
             time: survey.time,
             segment,
+            is_held: false,
         }
     }
 
@@ -107,12 +110,26 @@ impl Committer {
         self.stage_appends(&mut group)?;
         if !group.commits.is_empty() {
             hold_at(HOLD_COMMIT);
+            self.let_appends_through();
         }
         if !group.batch.is_empty() {
             self.write_batch(&mut group)?;
         }
         self.publish(group);
         Ok(())
+    }
+
+    /// Where the sync of commits is to stand still, all that was written before the first of them is
+    /// made durable before it is written: whoever appended it hears so, and no commit is on disk with
+    /// it by chance.
+    fn let_appends_through(&mut self) {
+        if self.is_held || !fires(HOLD_SYNC) {
+            return;
+        }
+        self.is_held = true;
+        while self.shared.durable() < self.group && self.shared.check().is_ok() {
+            std::thread::yield_now();
+        }
     }
 
     fn segment_is_full(&self, now: Time) -> bool {

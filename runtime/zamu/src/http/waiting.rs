@@ -79,7 +79,8 @@ pub(crate) async fn answers(
 ) -> Result<Vec<Option<Answer>>, Problem> {
     let Asked { look, wait } = app.node.answers.ask(partition, offsets.clone());
     let rest = look.end;
-    let _wait = wait.is_some().then_some(Wait { app, partition, first: rest });
+    // Made only if it is wanted: one that is dropped at once would end the wait of whoever is next.
+    let _wait = wait.is_some().then(|| Wait { app, partition, first: rest });
     let mut answers = known(app, partition, look).await?;
     if let Some(told) = wait {
         match timeout_at(until, told).await {
