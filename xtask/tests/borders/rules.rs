@@ -16,6 +16,7 @@ pub(crate) const PACKAGES: &[(&str, &[&str])] = &[
     ("participants", &["zamu-guest", "scheme"]),
     ("accounts", &["zamu-guest", "scheme"]),
     ("transfers", &["zamu-guest", "scheme"]),
+    ("views", &["zamu-guest", "scheme", "accounts", "transfers", "scenarios"]),
     ("scenarios", &["zamu-guest", "scheme", "participants", "accounts", "transfers"]),
     ("engine", &["scenarios", "zamu-core", "zamu-wasm", "zamu-rocks"]),
     ("counter", &["zamu-guest"]),
