@@ -24,11 +24,13 @@ pub mod model;
 pub mod observer;
 pub mod outcomes;
 pub mod partition;
+#[cfg(any(test, feature = "testing"))]
 pub mod prng;
 pub mod projection;
 pub mod restore;
 pub mod settings;
 pub mod shard;
+#[cfg(any(test, feature = "testing"))]
 pub mod simulation;
 pub mod store;
 pub mod topology;

@@ -5,7 +5,8 @@
 /// the binary from outside is a client. `engine` alone knows both sides: it plays the handlers'
 /// scenarios in the runtime, ships nothing, and is imported by none.
 pub(crate) const PACKAGES: &[(&str, &[&str])] = &[
-    ("zamu-core", &[]),
+    // Itself: its tests turn on its own feature `testing`.
+    ("zamu-core", &["zamu-core"]),
     ("zamu-wasm", &["zamu-core"]),
     ("zamu-rocks", &["zamu-core"]),
     ("zamu", &["zamu-core", "zamu-wasm", "zamu-rocks"]),

@@ -2,12 +2,13 @@
 //!
 //! [`columns`] has the shapes that cross it, `check` what the host demands of returned columns,
 //! `isolation` what happens on a fault. How a guest runs is left to implementations: `zamu-wasm`
-//! runs components in a sandbox, [`native`] plain Rust for tests.
+//! runs components in a sandbox, `native` plain Rust for tests.
 
 pub mod check;
 pub mod columns;
 pub mod isolation;
 pub mod manifest;
+#[cfg(any(test, feature = "testing"))]
 pub mod native;
 
 use columns::{

@@ -1,10 +1,12 @@
 //! The seam to the log: ordered, partitioned, durable topics. The only source of truth.
 //!
-//! [`simulated`] is an in-process engine for tests; `zamu-rocks` the embedded one. Every engine
-//! passes [`contract`].
+//! `simulated` is an in-process engine for tests; `zamu-rocks` the embedded one. Every engine
+//! passes `contract`.
 
+#[cfg(any(test, feature = "testing"))]
 pub mod contract;
 pub mod events;
+#[cfg(any(test, feature = "testing"))]
 pub mod simulated;
 
 use bytes::Bytes;

@@ -11,6 +11,8 @@
 //! The suites use the partitions of [`TYPES`] and nothing else. How records look is left to the
 //! core, how fast a store is to benchmarks.
 
+#![expect(clippy::expect_used, reason = "a suite fails by panicking")]
+
 pub mod crashes;
 pub mod every_store;
 

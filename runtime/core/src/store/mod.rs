@@ -1,9 +1,11 @@
 //! The seam to the store: a cache of what the log has made of each aggregate.
 //!
-//! The store follows the log and may be behind it, never ahead. [`memory`] is for tests and crashes
-//! between any two writes; `zamu-rocks` has the real one. Every store passes [`contract`].
+//! The store follows the log and may be behind it, never ahead. `memory` is for tests and crashes
+//! between any two writes; `zamu-rocks` has the real one. Every store passes `contract`.
 
+#[cfg(any(test, feature = "testing"))]
 pub mod contract;
+#[cfg(any(test, feature = "testing"))]
 pub mod memory;
 pub mod tables;
 

@@ -2,10 +2,12 @@
 //!
 //! A *generation* is what one version of a projection has made of the log, so that a new one can be
 //! built beside the one that queries read. What generations there are stands in the *catalogue*,
-//! whose meaning is the core's (`projection`). [`memory`] is for tests; `zamu-rocks` has the real
-//! one. Both pass [`contract`].
+//! whose meaning is the core's (`projection`). `memory` is for tests; `zamu-rocks` has the real
+//! one. Both pass `contract`.
 
+#[cfg(any(test, feature = "testing"))]
 pub mod contract;
+#[cfg(any(test, feature = "testing"))]
 pub mod memory;
 
 use bytes::Bytes;

@@ -1,7 +1,5 @@
 //! What a crash may leave of a store: the oldest writes of each partition, whole ones.
 
-#![expect(clippy::expect_used, reason = "a suite fails by panicking")]
-
 use std::collections::BTreeMap;
 
 use bytes::Bytes;

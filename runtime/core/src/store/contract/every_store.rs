@@ -1,7 +1,5 @@
 //! What every store promises while nothing crashes.
 
-#![expect(clippy::expect_used, reason = "a suite fails by panicking")]
-
 use bytes::Bytes;
 
 use super::{LEFT_0, LEFT_1, RIGHT_0, RIGHT_2, StoreUnderTest, bytes, write};

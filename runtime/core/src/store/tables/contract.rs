@@ -9,6 +9,8 @@
 //! zamu_core::table_contract!(crashes: Harness::new);
 //! ```
 
+#![expect(clippy::expect_used, reason = "a suite fails by panicking")]
+
 pub mod crashes;
 pub mod every_table_store;
 

@@ -1,7 +1,5 @@
 //! What a crash may leave of tables: the oldest writes, whole ones.
 
-#![expect(clippy::expect_used, reason = "a suite fails by panicking")]
-
 use super::{Crashes, NEXT, ONE, OTHER_PARTITION, bytes, write};
 use crate::store::tables::Scan;
 

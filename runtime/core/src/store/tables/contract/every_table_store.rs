@@ -1,7 +1,5 @@
 //! What every store of tables does while nothing goes wrong.
 
-#![expect(clippy::expect_used, reason = "a suite fails by panicking")]
-
 use bytes::Bytes;
 
 use super::{FAR, NEXT, ONE, OTHER_PARTITION, OTHER_SOURCE, TablesUnderTest, bytes, write};
