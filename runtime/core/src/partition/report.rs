@@ -1,0 +1,77 @@
+//! What the observer is told of a turn, and the time of its steps.
+
+use super::{Partition, Tools};
+use crate::model::PartitionId;
+use crate::observer::{Alarm, Observer, TurnReport};
+use crate::turn::collect::Collected;
+use crate::turn::{Decided, Item, Place, Reacted, Sender, Task, Verdict};
+
+/// The time of each step by the observer's clock.
+pub(super) struct StepClock {
+    last: u64,
+    pub(super) step_ns: [u64; 5],
+}
+
+impl StepClock {
+    pub(super) fn start(observer: &mut dyn Observer) -> Self {
+        Self { last: observer.clock_ns(), step_ns: [0; 5] }
+    }
+
+    pub(super) fn lap(&mut self, step: usize, observer: &mut dyn Observer) {
+        let now = observer.clock_ns();
+        self.step_ns[step] += now.saturating_sub(self.last);
+        self.last = now;
+    }
+}
+
+impl Partition {
+    pub(super) fn tell(&self, report: &TurnReport, collected: &Collected, tools: &mut Tools<'_>) {
+        tools.observer.turn(report);
+        let partition = self.id;
+        if collected.refused_commands > 0 {
+            let count = collected.refused_commands;
+            tools.observer.alarm(Alarm::CommandsRefused { partition, count });
+        }
+        if report.given_up > 0 {
+            tools.observer.alarm(Alarm::DeadlinesGivenUp { partition, count: report.given_up });
+        }
+        let count = collected.write.dead_letters.len() as u64;
+        if count > 0 {
+            tools.observer.alarm(Alarm::DeadLetters { partition, count });
+        }
+    }
+}
+
+pub(super) fn report(
+    partition: PartitionId,
+    items: &[Item],
+    decided: &Decided,
+    reacted: &Reacted,
+) -> TurnReport {
+    let mut report = TurnReport {
+        partition: Some(partition),
+        events: decided.events.len() as u64,
+        sent: reacted.commands.len() as u64,
+        faults: reacted.parked.len() as u64,
+        ..TurnReport::default()
+    };
+    for (item, verdict) in items.iter().zip(&decided.verdicts) {
+        match item.place {
+            Place::Commands(_) => report.commands += 1,
+            Place::Requests(_) => report.requests += 1,
+        }
+        match verdict {
+            Verdict::Refused { .. } | Verdict::Reused => report.refused += 1,
+            Verdict::Duplicate { .. } => report.duplicates += 1,
+            Verdict::Fault(_) => report.faults += 1,
+            Verdict::Unwanted(_) => report.wakes_unwanted += 1,
+            _ => {}
+        }
+        if let (Task::Decide(ask), Verdict::Fault(_)) = (&item.task, verdict)
+            && matches!(ask.sender, Sender::Wake(_))
+        {
+            report.given_up += 1;
+        }
+    }
+    report
+}

@@ -1,0 +1,152 @@
+//! Whether a partition takes turns, and what stops it: a pause, a promise that cannot be kept, a
+//! machine that cannot run its guests. When to try again is the shard's to look up.
+
+use super::Partition;
+use crate::deadlines::Deadlines;
+use crate::error::EngineError;
+use crate::flush::Flush;
+use crate::memory::Memory;
+use crate::model::Time;
+use crate::observer::{Alarm, Observer};
+use crate::settings::Settings;
+
+/// Whether a partition takes turns, and if not, why.
+///
+/// | status | takes turns | is flushed and released | can be read |
+/// |---|---|---|---|
+/// | restoring | no | flushed at the bound of memory | no |
+/// | running | yes | yes | yes |
+/// | paused, waiting, leaving | no | yes | yes |
+/// | halted | no | yes | yes |
+/// | halted, out of service | no | no | no |
+///
+/// A partition that halts while it is being restored, or whose store fails for good, is *out of
+/// service*: memory and store together are not what the log says. It keeps nothing in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Catching up with the log.
+    Restoring,
+    /// Taking turns.
+    Running,
+    /// Waits for an operator.
+    Paused(String),
+    /// A promise cannot be kept: it takes no more turns in this process.
+    Halted(String),
+    /// Waits for a deployment that its log has seen and this process has not.
+    Waiting(u64),
+    /// Takes no more turns because another owner will.
+    Leaving,
+}
+
+/// Why a turn was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// For an operator to look at; nothing of the turn is committed.
+    Pause(String),
+    /// For good.
+    Halt(String),
+    /// An engine asks to try again.
+    Later,
+    /// A guest could not be run, through no fault of what it was asked: to be tried again, but not
+    /// for ever.
+    Host(String),
+}
+
+impl From<EngineError> for Stop {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Retry(_) => Self::Later,
+            other => Self::Halt(other.to_string()),
+        }
+    }
+}
+
+/// Guests could not be run.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    /// How often in a row.
+    tries: u32,
+    /// When to try again.
+    until: Time,
+}
+
+impl Partition {
+    /// Whether it takes turns.
+    #[must_use]
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// A guest could not be run: tries again later, and gives up after too many times.
+    pub fn trouble(
+        &mut self,
+        reason: &str,
+        now: Time,
+        settings: &Settings,
+        observer: &mut dyn Observer,
+    ) {
+        let tries = self.trouble.take().map_or(0, |trouble| trouble.tries) + 1;
+        if tries < settings.host_tries {
+            let wait = (1 << (tries - 1).min(10)).min(1_000);
+            self.trouble = Some(Trouble { tries, until: now.plus_ms(wait) });
+            return;
+        }
+        let reason = format!("could not be run {tries} times in a row: {reason}");
+        if self.status == Status::Restoring {
+            self.halt(format!("{reason}. Restart when the machine can run it"), observer);
+        } else {
+            self.pause(format!("{reason}. Resume when the machine can run it"), observer);
+        }
+    }
+
+    /// When it will try again to run a guest that could not be run.
+    #[must_use]
+    pub fn tries_again(&self) -> Option<Time> {
+        self.trouble.as_ref().map(|trouble| trouble.until)
+    }
+
+    /// Stops taking turns until an operator resumes it.
+    pub fn pause(&mut self, reason: String, observer: &mut dyn Observer) {
+        observer.alarm(Alarm::Paused { partition: self.id, reason: &reason });
+        self.status = Status::Paused(reason);
+    }
+
+    /// Stops for good. What is not restored by then never will be, and is dropped.
+    pub fn halt(&mut self, reason: String, observer: &mut dyn Observer) {
+        if !self.restored {
+            self.memory = Memory::default();
+            self.flush = Flush::default();
+            self.deadlines = Deadlines::default();
+            self.restore = None;
+        }
+        observer.alarm(Alarm::Halted { partition: self.id, reason: &reason });
+        self.status = Status::Halted(reason);
+    }
+
+    /// Stops for good because the store failed: nothing more is written to it.
+    pub fn halt_without_store(&mut self, error: &EngineError, observer: &mut dyn Observer) {
+        self.restored = false;
+        self.halt(format!("store: {error}"), observer);
+    }
+
+    /// Whether it halted with memory and store not being what the log says.
+    #[must_use]
+    pub fn is_out_of_service(&self) -> bool {
+        matches!(self.status, Status::Halted(_)) && !self.restored
+    }
+
+    /// Goes on after a pause. Does nothing otherwise.
+    pub fn resume(&mut self) -> bool {
+        let paused = matches!(self.status, Status::Paused(_));
+        if paused {
+            self.status = Status::Running;
+        }
+        let paused = paused | self.paused.take().is_some();
+        if paused {
+            self.rate.reset();
+            self.reaction_rates.reset();
+            self.trouble = None;
+        }
+        paused
+    }
+}
