@@ -94,8 +94,13 @@ impl World {
     /// The handlers are mended, and the process started again with them, as a later deployment.
     pub fn mend(&mut self) {
         self.layout.behaviour.mended.store(true, Ordering::SeqCst);
-        self.deployment += 1;
-        self.process.replace(program(&self.layout, self.deployment));
+        self.deploy(self.deployment + 1);
+    }
+
+    /// The process is killed, and started again as that deployment.
+    pub fn deploy(&mut self, deployment: u64) {
+        self.deployment = deployment;
+        self.process.replace(program(&self.layout, deployment));
     }
 
     /// Time passes until then.
