@@ -185,6 +185,7 @@ impl Store for MemoryStore {
         until: Time,
         limit: usize,
     ) -> Result<Vec<(Time, Bytes)>, EngineError> {
+        self.check()?;
         let from = (from.0, Bytes::copy_from_slice(from.1));
         Ok(self.with(partition, |p| {
             let entries = p.contents.deadlines.range(from..);

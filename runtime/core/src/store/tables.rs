@@ -76,6 +76,14 @@ pub struct Scan<'a> {
     pub after: Option<&'a [u8]>,
 }
 
+impl<'a> Scan<'a> {
+    /// The key after which it begins, if that is not already where its prefix does.
+    #[must_use]
+    pub fn begins_after(&self) -> Option<&'a [u8]> {
+        self.after.filter(|after| *after >= self.prefix)
+    }
+}
+
 /// Reads and writes tables.
 ///
 /// # Contract

@@ -6,6 +6,7 @@
 //! failure loses the newest writes, and the log makes up for them. All partitions share one block
 //! cache and one bound on memory for writes.
 
+mod families;
 mod options;
 mod tables;
 
@@ -14,8 +15,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rocksdb::{
-    BoundColumnFamily, ColumnFamilyDescriptor, DBWithThreadMode, IteratorMode, MultiThreaded,
-    ReadOptions, WriteBatch,
+    ColumnFamilyDescriptor, DBWithThreadMode, IteratorMode, MultiThreaded, ReadOptions, WriteBatch,
 };
 use zamu_core::error::EngineError;
 use zamu_core::model::{PartitionId, Time, TypeId};
@@ -23,6 +23,8 @@ use zamu_core::store::{Store, Write};
 
 use crate::error::{OpenError, engine_error};
 use crate::keys;
+
+use families::{Family, to_write};
 
 pub use options::StoreOptions;
 pub use tables::Tables;
@@ -127,11 +129,7 @@ pub struct StoreHandle {
 }
 
 impl StoreHandle {
-    /// The column family of a partition; `None` for one that a store opened for reading never had.
-    fn family(
-        &self,
-        partition: PartitionId,
-    ) -> Result<Option<Arc<BoundColumnFamily<'_>>>, EngineError> {
+    fn family(&self, partition: PartitionId) -> Result<Option<Family<'_>>, EngineError> {
         let PartitionId { aggregate_type: TypeId(aggregate_type), number } = partition;
         let families = self.inner.families.get(usize::from(aggregate_type));
         let name =
@@ -140,25 +138,13 @@ impl StoreHandle {
             })?;
         Ok(self.inner.rocks.cf_handle(name))
     }
-
-    fn family_to_write(
-        &self,
-        partition: PartitionId,
-    ) -> Result<Arc<BoundColumnFamily<'_>>, EngineError> {
-        self.family(partition)?
-            .ok_or_else(|| EngineError::Fatal("the store is open for reading only".to_string()))
-    }
-
-    fn apply(&self, doing: &str, batch: WriteBatch) -> Result<(), EngineError> {
-        self.inner.rocks.write(batch).map_err(|e| engine_error(doing, &e))
-    }
 }
 
 impl Store for StoreHandle {
     fn position(&mut self, partition: PartitionId) -> Result<Option<Bytes>, EngineError> {
         let Some(family) = self.family(partition)? else { return Ok(None) };
-        let value = self.inner.rocks.get_cf(&family, keys::STORE_POSITION);
-        Ok(value.map_err(|e| engine_error("reading a position of the store", &e))?.map(Bytes::from))
+        let now = ReadOptions::default();
+        self.inner.value("reading a position of the store", &family, keys::STORE_POSITION, &now)
     }
 
     fn get(
@@ -167,21 +153,13 @@ impl Store for StoreHandle {
         keys: &[Bytes],
     ) -> Result<Vec<Option<Bytes>>, EngineError> {
         let Some(family) = self.family(partition)? else { return Ok(vec![None; keys.len()]) };
-        let read = |error| engine_error("reading from the store", &error);
-        if let [key] = keys {
-            let value = self.inner.rocks.get_cf(&family, keys::store_key(key)).map_err(read)?;
-            return Ok(vec![value.map(Bytes::from)]);
-        }
         let stored: Vec<_> = keys.iter().map(|key| keys::store_key(key)).collect();
-        let values = self.inner.rocks.batched_multi_get_cf(&family, &stored, false);
-        values
-            .into_iter()
-            .map(|value| Ok(value.map_err(read)?.map(|value| Bytes::copy_from_slice(&value))))
-            .collect()
+        let now = ReadOptions::default();
+        self.inner.values("reading from the store", &family, &stored, &now)
     }
 
     fn write(&mut self, partition: PartitionId, write: &Write) -> Result<(), EngineError> {
-        let family = self.family_to_write(partition)?;
+        let family = to_write(self.family(partition)?)?;
         let mut batch = WriteBatch::default();
         for (key, value) in &write.puts {
             batch.put_cf(&family, keys::store_key(key), value);
@@ -198,7 +176,7 @@ impl Store for StoreHandle {
         if let Some(position) = &write.position {
             batch.put_cf(&family, keys::STORE_POSITION, position);
         }
-        self.apply("writing to the store", batch)
+        self.inner.apply("writing to the store", batch)
     }
 
     fn sync(&mut self, _: PartitionId) -> Result<(), EngineError> {
@@ -258,10 +236,10 @@ impl Store for StoreHandle {
     }
 
     fn clear(&mut self, partition: PartitionId) -> Result<(), EngineError> {
-        let family = self.family_to_write(partition)?;
+        let family = to_write(self.family(partition)?)?;
         let mut batch = WriteBatch::default();
         batch.delete_range_cf(&family, keys::STORE_POSITION, keys::STORE_END);
-        self.apply("clearing a partition of the store", batch)
+        self.inner.apply("clearing a partition of the store", batch)
     }
 }
 

@@ -4,14 +4,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rocksdb::{
-    BoundColumnFamily, Direction, IteratorMode, ReadOptions, SnapshotWithThreadMode, WriteBatch,
-};
+use rocksdb::{Direction, IteratorMode, ReadOptions, SnapshotWithThreadMode, WriteBatch};
 use zamu_core::error::EngineError;
 use zamu_core::store::tables::{
     Generation, Place, RowWrite, Scan, TableNumber, TableReader, TableStore,
 };
 
+use super::families::{Family, to_write};
 use super::{Inner, Rocks};
 use crate::error::engine_error;
 use crate::keys;
@@ -24,27 +23,18 @@ pub struct Tables {
 
 impl Tables {
     /// `None` in a store opened for reading that never had tables.
-    fn family(&self) -> Option<Arc<BoundColumnFamily<'_>>> {
+    fn family(&self) -> Option<Family<'_>> {
         self.inner.rocks.cf_handle(keys::TABLES)
     }
 
-    fn apply(&self, doing: &str, batch: WriteBatch) -> Result<(), EngineError> {
-        self.inner.rocks.write(batch).map_err(|e| engine_error(doing, &e))
-    }
-
-    fn family_to_write(&self) -> Result<Arc<BoundColumnFamily<'_>>, EngineError> {
-        self.family()
-            .ok_or_else(|| EngineError::Fatal("the store is open for reading only".to_string()))
-    }
-
     fn reading(&self) -> Reading<'_> {
-        Reading { rocks: &self.inner.rocks, family: self.family(), snapshot: None }
+        Reading { inner: &self.inner, family: self.family(), snapshot: None }
     }
 }
 
 impl TableStore for Tables {
     fn write(&self, place: Place, write: &RowWrite) -> Result<(), EngineError> {
-        let family = self.family_to_write()?;
+        let family = to_write(self.family())?;
         let mut batch = WriteBatch::default();
         for (table, key, value) in &write.puts {
             batch.put_cf(&family, keys::row_key(place, *table, key), value);
@@ -53,7 +43,7 @@ impl TableStore for Tables {
             batch.delete_cf(&family, keys::row_key(place, *table, key));
         }
         batch.put_cf(&family, keys::place_key(place), &write.position);
-        self.apply("writing rows", batch)
+        self.inner.apply("writing rows", batch)
     }
 
     fn write_catalogue(
@@ -61,14 +51,14 @@ impl TableStore for Tables {
         catalogue: &Bytes,
         dropped: &[Generation],
     ) -> Result<(), EngineError> {
-        let family = self.family_to_write()?;
+        let family = to_write(self.family())?;
         let mut batch = WriteBatch::default();
         batch.put_cf(&family, keys::TABLE_CATALOGUE, catalogue);
         for generation in dropped {
             let (first, end) = keys::generation_range(*generation);
             batch.delete_range_cf(&family, first, end);
         }
-        self.apply("writing the catalogue of tables", batch)
+        self.inner.apply("writing the catalogue of tables", batch)
     }
 
     fn snapshot(&self) -> Box<dyn TableReader + '_> {
@@ -107,8 +97,8 @@ impl TableReader for Tables {
 
 /// What is there now, or was when the snapshot was taken.
 struct Reading<'a> {
-    rocks: &'a Rocks,
-    family: Option<Arc<BoundColumnFamily<'a>>>,
+    inner: &'a Inner,
+    family: Option<Family<'a>>,
     snapshot: Option<SnapshotWithThreadMode<'a, Rocks>>,
 }
 
@@ -123,8 +113,7 @@ impl Reading<'_> {
 
     fn get(&self, doing: &str, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
         let Some(family) = &self.family else { return Ok(None) };
-        let value = self.rocks.get_cf_opt(family, key, &self.options());
-        Ok(value.map_err(|e| engine_error(doing, &e))?.map(Bytes::from))
+        self.inner.value(doing, family, key, &self.options())
     }
 }
 
@@ -145,15 +134,7 @@ impl TableReader for Reading<'_> {
         let Some(family) = &self.family else { return Ok(vec![None; rows.len()]) };
         let keys: Vec<_> =
             rows.iter().map(|(table, key)| keys::row_key(place, *table, key)).collect();
-        if let [key] = &keys[..] {
-            return Ok(vec![self.get("reading a row", key)?]);
-        }
-        let values = self.rocks.batched_multi_get_cf_opt(family, &keys, false, &self.options());
-        let value = |value: Result<Option<rocksdb::DBPinnableSlice<'_>>, rocksdb::Error>| {
-            let value = value.map_err(|e| engine_error("reading rows", &e))?;
-            Ok(value.map(|value| Bytes::copy_from_slice(&value)))
-        };
-        values.into_iter().map(value).collect()
+        self.inner.values("reading rows", family, &keys, &self.options())
     }
 
     fn scan(
@@ -165,17 +146,15 @@ impl TableReader for Reading<'_> {
     ) -> Result<Vec<(Bytes, Bytes)>, EngineError> {
         let Some(family) = &self.family else { return Ok(Vec::new()) };
         let prefix = keys::row_key(place, table, scan.prefix);
-        let first = match scan.after {
+        let first = match scan.begins_after() {
             // The next key after a key is that key with a zero byte behind it.
-            Some(after) if after >= scan.prefix => {
-                [&keys::row_key(place, table, after)[..], &[0]].concat()
-            }
-            _ => prefix.clone(),
+            Some(after) => [&keys::row_key(place, table, after)[..], &[0]].concat(),
+            None => prefix.clone(),
         };
         let mut options = self.options();
         options.set_iterate_upper_bound(keys::end_of_prefix(&prefix));
         let start = IteratorMode::From(&first, Direction::Forward);
-        let pairs = self.rocks.iterator_cf_opt(family, options, start);
+        let pairs = self.inner.rocks.iterator_cf_opt(family, options, start);
         let bare = keys::row_key(place, table, b"").len();
         pairs
             .take(limit)

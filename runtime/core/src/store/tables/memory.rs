@@ -104,13 +104,13 @@ impl Contents {
     }
 }
 
-impl TableReader for Arc<Contents> {
+impl TableReader for MemoryTables {
     fn catalogue(&self) -> Result<Option<Bytes>, EngineError> {
-        Ok(self.catalogue.clone())
+        Ok(self.contents().catalogue.clone())
     }
 
     fn position(&self, place: Place) -> Result<Option<Bytes>, EngineError> {
-        Ok(self.positions.get(&place).cloned())
+        Ok(self.contents().positions.get(&place).cloned())
     }
 
     fn rows(
@@ -118,8 +118,9 @@ impl TableReader for Arc<Contents> {
         place: Place,
         rows: &[(TableNumber, Bytes)],
     ) -> Result<Vec<Option<Bytes>>, EngineError> {
+        let contents = self.contents();
         let row = |(table, key): &(TableNumber, Bytes)| {
-            self.rows.get(&(place, *table, key.clone())).cloned()
+            contents.rows.get(&(place, *table, key.clone())).cloned()
         };
         Ok(rows.iter().map(row).collect())
     }
@@ -132,43 +133,16 @@ impl TableReader for Arc<Contents> {
         limit: usize,
     ) -> Result<Vec<(Bytes, Bytes)>, EngineError> {
         let key = |key: &[u8]| (place, table, Bytes::copy_from_slice(key));
-        let low = match scan.after {
-            Some(after) if after >= scan.prefix => Bound::Excluded(key(after)),
-            _ => Bound::Included(key(scan.prefix)),
+        let low = match scan.begins_after() {
+            Some(after) => Bound::Excluded(key(after)),
+            None => Bound::Included(key(scan.prefix)),
         };
-        let rows = self.rows.range((low, Bound::Unbounded));
+        let contents = self.contents();
+        let rows = contents.rows.range((low, Bound::Unbounded));
         let mine = rows.take_while(|((of, number, key), _)| {
             (*of, *number) == (place, table) && key.starts_with(scan.prefix)
         });
         Ok(mine.take(limit).map(|((.., key), value)| (key.clone(), value.clone())).collect())
-    }
-}
-
-impl TableReader for MemoryTables {
-    fn catalogue(&self) -> Result<Option<Bytes>, EngineError> {
-        TableReader::catalogue(&self.contents())
-    }
-
-    fn position(&self, place: Place) -> Result<Option<Bytes>, EngineError> {
-        self.contents().position(place)
-    }
-
-    fn rows(
-        &self,
-        place: Place,
-        rows: &[(TableNumber, Bytes)],
-    ) -> Result<Vec<Option<Bytes>>, EngineError> {
-        TableReader::rows(&self.contents(), place, rows)
-    }
-
-    fn scan(
-        &self,
-        place: Place,
-        table: TableNumber,
-        scan: Scan<'_>,
-        limit: usize,
-    ) -> Result<Vec<(Bytes, Bytes)>, EngineError> {
-        self.contents().scan(place, table, scan, limit)
     }
 }
 
@@ -188,7 +162,9 @@ impl TableStore for MemoryTables {
     }
 
     fn snapshot(&self) -> Box<dyn TableReader + '_> {
-        Box::new(self.contents())
+        // Tables of its own, whose contents nobody writes.
+        let inner = Inner { contents: self.contents(), writes: Vec::new() };
+        Box::new(Self { inner: Arc::new(Mutex::new(inner)) })
     }
 }
 
