@@ -1,12 +1,11 @@
 //! What events make of an account. They carry the figures, so nothing is reckoned here.
 
 use scheme::account_events::{
+    AccountClosed, AccountOpened, AccountReopened, CoverLowered, CoverRaised, LimitsChanged,
     PayeeFundsCommitted, PayerFundsCommitted, PayerFundsReserved, PayerFundsReversed,
 };
 
-use crate::messages::{
-    AccountClosed, AccountOpened, AccountReopened, CoverLowered, CoverRaised, Event, LimitsChanged,
-};
+use crate::messages::Event;
 use crate::state::State;
 
 pub(crate) fn evolve(state: State, event: &Event) -> State {

@@ -1,11 +1,12 @@
 //! What an account can be asked, and what can happen to it. Its key is `participant/currency`.
 //!
 //! Clients open, limit, close and reopen accounts; whatever moves a figure is asked by this crate's
-//! own event handlers. The events that transfers react to are shared, in [`scheme::account_events`].
+//! own event handlers. Events are shared with whoever reads them, in [`scheme::account_events`].
 
 use scheme::account_events::{
-    PayeeFundsCommitted, PayerFundsCommitted, PayerFundsRejected, PayerFundsReserved,
-    PayerFundsReversed,
+    AccountClosed, AccountOpened, AccountReopened, CoverHeld, CoverLowered, CoverRaised,
+    LimitsChanged, PayeeFundsCommitted, PayerFundsCommitted, PayerFundsRejected,
+    PayerFundsReserved, PayerFundsReversed, ThresholdExceeded,
 };
 use scheme::{Amount, Money, Percentage};
 use serde::{Deserialize, Serialize};
@@ -105,94 +106,6 @@ pub struct LowerCover {
     pub reference: String,
     /// How much.
     pub amount: Amount,
-}
-
-/// The account takes part from now on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountOpened {
-    /// The net debit cap.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cap: Option<Money>,
-    /// The part of the cap above which there is an alarm.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alarm: Option<Percentage>,
-    /// What the account brought along, if anything.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub opening: Option<Opening>,
-}
-
-/// The position that an account brought along.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Opening {
-    /// What it brought along.
-    pub amount: Money,
-    /// Committed after this event: with what the account had been credited with before.
-    pub position: Money,
-}
-
-/// Other limits hold from now on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LimitsChanged {
-    /// The net debit cap.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cap: Option<Money>,
-    /// The part of the cap above which there is an alarm.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alarm: Option<Percentage>,
-}
-
-/// What the account owes has come above the threshold: its participant and the operator are to be
-/// told. Happens once each time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ThresholdExceeded {
-    /// The part of the cap that is the threshold.
-    pub alarm: Percentage,
-    /// The net debit cap.
-    pub cap: Money,
-    /// Reserved and committed together: above the threshold.
-    pub current_position: Money,
-}
-
-/// Nothing is reserved any more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountClosed {}
-
-/// The account goes on as it was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountReopened {}
-
-/// The participant has more cover.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CoverRaised {
-    /// How much more.
-    pub amount: Money,
-    /// Cover after this event.
-    pub cover: Money,
-}
-
-/// The participant has less cover: so much may leave the settlement account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CoverLowered {
-    /// The client's name for it.
-    pub reference: String,
-    /// How much less.
-    pub amount: Amount,
-    /// Cover after this event.
-    pub cover: Money,
-}
-
-/// The cover is needed for what is owed: nothing may leave. No figure changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CoverHeld {
-    /// The client's name for it.
-    pub reference: String,
-    /// How much was to leave.
-    pub amount: Amount,
-    /// Why, for programs.
-    pub code: String,
-    /// Why, for people.
-    pub reason: String,
 }
 
 zamu_guest::messages! {

@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use accounts::messages::{
-    CommitPayeeFunds, CommitPayerFunds, CoverHeld, CoverLowered, LowerCover, RaiseCover,
-    ReservePayerFunds, ReversePayerFunds,
+    CommitPayeeFunds, CommitPayerFunds, LowerCover, RaiseCover, ReservePayerFunds,
+    ReversePayerFunds,
 };
 use accounts::settlement::messages::{
     CommitFundsOut, FundsIn, FundsOutPrepared, RejectFundsOut, SettlementAccountOpened,
 };
 use accounts::{OnFunds, OnTransfers};
+use scheme::account_events::{CoverHeld, CoverLowered};
 use scheme::transfer_events::{
     Answer, TransferAborted, TransferFulfilAccepted, TransferFulfilInvalid,
     TransferPrepareAccepted, TransferTimedOut,

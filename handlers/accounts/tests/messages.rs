@@ -3,10 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use accounts::messages::{
-    AccountClosed, AccountOpened, AccountReopened, ChangeLimits, CloseAccount, Command,
-    CommitPayeeFunds, CommitPayerFunds, CoverHeld, CoverLowered, CoverRaised, Event, LimitsChanged,
-    LowerCover, OpenAccount, Opening, RaiseCover, ReopenAccount, ReservePayerFunds,
-    ReversePayerFunds, ThresholdExceeded,
+    ChangeLimits, CloseAccount, Command, CommitPayeeFunds, CommitPayerFunds, Event, LowerCover,
+    OpenAccount, RaiseCover, ReopenAccount, ReservePayerFunds, ReversePayerFunds,
 };
 use accounts::settlement::messages::{
     CommitFundsOut, FundIn, FundOut, FundsIn, FundsOutCommitted, FundsOutPrepared,
@@ -14,8 +12,9 @@ use accounts::settlement::messages::{
 };
 use accounts::{State, settlement};
 use scheme::account_events::{
-    PayeeFundsCommitted, PayerFundsCommitted, PayerFundsRejected, PayerFundsReserved,
-    PayerFundsReversed,
+    AccountClosed, AccountOpened, AccountReopened, CoverHeld, CoverLowered, CoverRaised,
+    LimitsChanged, Opening, PayeeFundsCommitted, PayerFundsCommitted, PayerFundsRejected,
+    PayerFundsReserved, PayerFundsReversed, ThresholdExceeded,
 };
 use scheme::{Amount, Money, Percentage};
 use zamu_guest::Messages;

@@ -4,14 +4,13 @@
 
 use accounts::Account;
 use accounts::messages::{
-    AccountClosed, AccountOpened, AccountReopened, ChangeLimits, CloseAccount, Command,
-    CommitPayeeFunds, CommitPayerFunds, CoverHeld, CoverLowered, CoverRaised, Event, LimitsChanged,
-    LowerCover, OpenAccount, Opening, RaiseCover, ReopenAccount, ReservePayerFunds,
-    ReversePayerFunds, ThresholdExceeded,
+    ChangeLimits, CloseAccount, Command, CommitPayeeFunds, CommitPayerFunds, Event, LowerCover,
+    OpenAccount, RaiseCover, ReopenAccount, ReservePayerFunds, ReversePayerFunds,
 };
 use scheme::account_events::{
-    PayeeFundsCommitted, PayerFundsCommitted, PayerFundsRejected, PayerFundsReserved,
-    PayerFundsReversed,
+    AccountClosed, AccountOpened, AccountReopened, CoverHeld, CoverLowered, CoverRaised,
+    LimitsChanged, Opening, PayeeFundsCommitted, PayerFundsCommitted, PayerFundsRejected,
+    PayerFundsReserved, PayerFundsReversed, ThresholdExceeded,
 };
 use scheme::{Amount, Money, Percentage, codes};
 use serde_json::json;

@@ -1,5 +1,5 @@
 //! What the contexts of the transfer switch share: money, conditions, names, and the events that
-//! one context decides and another reacts to.
+//! one context decides and others read.
 //!
 //! Values check themselves when they are made, so a value that exists is well formed. Rules that
 //! belong to one aggregate (is the cap reached, may this transfer be fulfilled) are left to its own

@@ -1,4 +1,5 @@
-//! What transfers decide and accounts react to. The transfer's id is the event's key.
+//! What can happen to a transfer: accounts react to it, participants are told of it, and the tables
+//! show it. The transfer's id is the event's key.
 
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +106,95 @@ pub struct TransferTimedOut {
     pub reason: String,
 }
 
+/// What was asked for breaks a rule. Final: `INVALID`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvalidTransfer {
+    /// Who asked to pay, where that is a participant's name at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payer: Option<FspId>,
+    /// Why, for programs.
+    pub code: String,
+    /// Why, for people: the field and the rule.
+    pub reason: String,
+    /// Fingerprint of the request, by which a repetition is known.
+    pub content: ContentHash,
+}
+
+/// The payer's funds are reserved: the payee may fulfil, and is told by this.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferPrepared {
+    /// Who pays.
+    pub payer: FspId,
+    /// Who is paid.
+    pub payee: FspId,
+    /// How much.
+    pub amount: Amount,
+    /// In which currency.
+    pub currency: Currency,
+    /// When the offer ends.
+    pub expiration: Timestamp,
+    /// What the fulfilment must hash to.
+    pub condition: Condition,
+}
+
+/// The payer's funds could not be reserved. Final, in the given state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferRejected {
+    /// Who would have paid.
+    pub payer: FspId,
+    /// Who would have been paid.
+    pub payee: FspId,
+    /// How much.
+    pub amount: Amount,
+    /// In which currency.
+    pub currency: Currency,
+    /// The final state: [`Phase::AbortedRejected`], or [`Phase::ExpiredPrepared`] if the offer had
+    /// ended before.
+    #[serde(default = "aborted_rejected")]
+    pub state: Phase,
+    /// Why, for programs.
+    pub code: String,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// The payee has the money: the payer is told by this. Final: `COMMITTED`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferFulfilled {
+    /// Who paid.
+    pub payer: FspId,
+    /// Who was paid.
+    pub payee: FspId,
+    /// How much.
+    pub amount: Amount,
+    /// In which currency.
+    pub currency: Currency,
+    /// The payee's proof.
+    pub fulfilment: Fulfilment,
+}
+
+/// The payer has its reservation back. Final, in the given state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferReleased {
+    /// Who would have paid.
+    pub payer: FspId,
+    /// Who would have been paid.
+    pub payee: FspId,
+    /// How much.
+    pub amount: Amount,
+    /// In which currency.
+    pub currency: Currency,
+    /// The final state: [`Phase::AbortedError`] or [`Phase::ExpiredReserved`].
+    pub state: Phase,
+    /// Why, for programs.
+    pub code: String,
+    /// Why, for people.
+    pub reason: String,
+    /// Whether the payee was never told of the transfer, and need not be now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unannounced: bool,
+}
+
 /// An answer to a transfer that did not fulfil it, by which a repetition is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
@@ -112,4 +202,9 @@ pub struct Answer {
     pub fsp: FspId,
     /// Fingerprint of what it said.
     pub content: ContentHash,
+}
+
+/// What a rejection was before it could be another.
+fn aborted_rejected() -> Phase {
+    Phase::AbortedRejected
 }

@@ -2,11 +2,11 @@
 
 use scheme::Phase;
 use scheme::transfer_events::{
-    TransferAborted, TransferFulfilAccepted, TransferFulfilInvalid, TransferPrepareAccepted,
-    TransferTimedOut,
+    InvalidTransfer, TransferAborted, TransferFulfilAccepted, TransferFulfilInvalid,
+    TransferPrepareAccepted, TransferRejected, TransferReleased, TransferTimedOut,
 };
 
-use crate::messages::{Event, InvalidTransfer, TransferRejected, TransferReleased};
+use crate::messages::Event;
 use crate::state::{Failure, State, Terms, Transfer};
 
 pub(crate) fn evolve(state: State, event: &Event) -> State {

@@ -9,10 +9,10 @@ use common::{
     expired_reserved, fulfil, fulfil_accepted, fulfil_invalid, fulfilled, fulfilment, invalid,
     payee, payer, prepare, prepared, rejected, released, timed_out,
 };
-use scheme::transfer_events::TransferFulfilInvalid;
+use scheme::transfer_events::{InvalidTransfer, TransferFulfilInvalid};
 use transfers::messages::{
     AckPayeeFundsCommitted, AckPayerFundsReserved, AckPayerFundsReversed, Command, Event,
-    InvalidTransfer, RejectTransfer,
+    RejectTransfer,
 };
 use transfers::{Failure, Phase, State, Terms, TransferState};
 use zamu_guest::Messages;

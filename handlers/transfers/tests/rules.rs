@@ -9,12 +9,12 @@ use common::{
     expiration, expired_prepared, expired_reserved, fulfil, fulfil_accepted, fulfil_by,
     fulfil_invalid, fulfilled, invalid, payer, prepare, prepared, rejected, released, timed_out,
 };
-use scheme::transfer_events::TransferFulfilInvalid;
+use scheme::transfer_events::{InvalidTransfer, TransferFulfilInvalid};
 use scheme::{ContentHasher, codes};
 use serde_json::json;
 use transfers::messages::{
     AckPayeeFundsCommitted, AckPayerFundsReserved, AckPayerFundsReversed, Command, Event,
-    InvalidTransfer, PrepareTransfer, RejectTransfer,
+    PrepareTransfer, RejectTransfer,
 };
 use transfers::{Phase, Transfer};
 use zamu_guest::Time;

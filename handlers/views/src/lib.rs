@@ -1,8 +1,8 @@
 //! What can be asked of the switch without asking an aggregate: transfers and positions, each as it
 //! is now and with all that happened to it.
 //!
-//! Events are read with the fields that the tables need and no others, so that transfers and
-//! accounts can grow without this crate. What an event means is left to them.
+//! Events are those of `scheme`, which transfers and accounts write and read themselves: any that they
+//! still understand, however old, is understood here too. What one means is left to them.
 
 pub mod positions;
 pub mod transfers;

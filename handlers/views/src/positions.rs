@@ -1,8 +1,9 @@
 //! Positions: what every account owes now and how far it may go, and how it came there.
 
 use scheme::account_events::{
-    PayeeFundsCommitted, PayerFundsCommitted, PayerFundsRejected, PayerFundsReserved,
-    PayerFundsReversed,
+    AccountClosed, AccountOpened, AccountReopened, CoverHeld, CoverLowered, CoverRaised,
+    LimitsChanged, Opening, PayeeFundsCommitted, PayerFundsCommitted, PayerFundsRejected,
+    PayerFundsReserved, PayerFundsReversed, ThresholdExceeded,
 };
 use scheme::{Money, Percentage};
 use serde::{Deserialize, Serialize};
@@ -79,78 +80,6 @@ pub struct About {
     pub code: Option<String>,
 }
 
-/// The account takes part from now on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountOpened {
-    /// The net debit cap.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cap: Option<Money>,
-    /// The part of the cap above which there is an alarm.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alarm: Option<Percentage>,
-    /// What the account brought along, if anything.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub opening: Option<Opening>,
-}
-
-/// The position that an account brought along.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Opening {
-    /// Committed after this event.
-    pub position: Money,
-}
-
-/// Other limits hold from now on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LimitsChanged {
-    /// The net debit cap.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cap: Option<Money>,
-    /// The part of the cap above which there is an alarm.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alarm: Option<Percentage>,
-}
-
-/// What the account owes has come above the threshold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ThresholdExceeded {
-    /// The part of the cap that is the threshold.
-    pub alarm: Percentage,
-}
-
-/// Nothing is reserved any more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountClosed {}
-
-/// The account goes on as it was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccountReopened {}
-
-/// The participant has more cover.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CoverRaised {
-    /// Cover after this event.
-    pub cover: Money,
-}
-
-/// The participant has less cover.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CoverLowered {
-    /// The client's name for it.
-    pub reference: String,
-    /// Cover after this event.
-    pub cover: Money,
-}
-
-/// The cover is needed for what is owed: no figure changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CoverHeld {
-    /// The client's name for it.
-    pub reference: String,
-    /// Why, for programs.
-    pub code: String,
-}
-
 zamu_guest::messages! {
     /// What can happen to an account, as far as the tables show it.
     pub enum Event {
@@ -218,7 +147,7 @@ fn apply(account: &mut Position, event: &Event) {
         Event::AccountOpened(AccountOpened { cap, alarm, opening }) => {
             account.opened = true;
             (account.cap, account.alarm) = (*cap, *alarm);
-            if let Some(Opening { position }) = opening {
+            if let Some(Opening { position, .. }) = opening {
                 account.position = *position;
             }
         }
@@ -227,7 +156,7 @@ fn apply(account: &mut Position, event: &Event) {
         }
         Event::AccountClosed(AccountClosed {}) => account.closed = true,
         Event::AccountReopened(AccountReopened {}) => account.closed = false,
-        Event::CoverRaised(CoverRaised { cover })
+        Event::CoverRaised(CoverRaised { cover, .. })
         | Event::CoverLowered(CoverLowered { cover, .. }) => account.cover = Some(*cover),
         Event::PayerFundsRejected(_) | Event::ThresholdExceeded(_) | Event::CoverHeld(_) => {}
     }
@@ -249,15 +178,15 @@ fn about(event: &Event) -> About {
         | Event::LimitsChanged(LimitsChanged { cap, alarm }) => {
             About { cap: *cap, alarm: *alarm, ..nothing }
         }
-        Event::ThresholdExceeded(ThresholdExceeded { alarm }) => {
+        Event::ThresholdExceeded(ThresholdExceeded { alarm, .. }) => {
             About { alarm: Some(*alarm), ..nothing }
         }
         Event::AccountClosed(_) | Event::AccountReopened(_) => nothing,
-        Event::CoverRaised(CoverRaised { cover }) => About { cover: Some(*cover), ..nothing },
-        Event::CoverLowered(CoverLowered { reference, cover }) => {
+        Event::CoverRaised(CoverRaised { cover, .. }) => About { cover: Some(*cover), ..nothing },
+        Event::CoverLowered(CoverLowered { reference, cover, .. }) => {
             About { reference: Some(reference.clone()), cover: Some(*cover), ..nothing }
         }
-        Event::CoverHeld(CoverHeld { reference, code }) => {
+        Event::CoverHeld(CoverHeld { reference, code, .. }) => {
             About { reference: Some(reference.clone()), code: Some(code.clone()), ..nothing }
         }
     }

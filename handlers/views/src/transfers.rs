@@ -1,5 +1,10 @@
 //! Transfers: how far each is, and how it came there.
 
+use scheme::transfer_events::{
+    InvalidTransfer, TransferAborted, TransferFulfilAccepted, TransferFulfilInvalid,
+    TransferFulfilled, TransferPrepareAccepted, TransferPrepared, TransferRejected,
+    TransferReleased, TransferTimedOut,
+};
 use scheme::{Amount, Currency, FspId, Phase};
 use serde::{Deserialize, Serialize};
 use zamu_guest::projection::TableDeclaration;
@@ -51,100 +56,6 @@ pub struct Step {
     /// Why it failed, for programs, if it had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-}
-
-/// The payer's prepare was well formed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TransferPrepareAccepted {
-    /// Who pays.
-    pub payer: FspId,
-    /// Who is paid.
-    pub payee: FspId,
-    /// How much.
-    pub amount: Amount,
-    /// In which currency.
-    pub currency: Currency,
-}
-
-/// What was asked for breaks a rule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InvalidTransfer {
-    /// Who asked to pay, where that is a participant's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub payer: Option<FspId>,
-    /// Why, for programs.
-    pub code: String,
-    /// Why, for people.
-    pub reason: String,
-}
-
-/// The payer's funds are reserved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TransferPrepared {}
-
-/// The payer's funds could not be reserved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TransferRejected {
-    /// The final state.
-    #[serde(default = "aborted_rejected")]
-    pub state: Phase,
-    /// Why, for programs.
-    pub code: String,
-    /// Why, for people.
-    pub reason: String,
-}
-
-/// The payee has fulfilled it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TransferFulfilAccepted {}
-
-/// An answer that does not fulfil it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TransferFulfilInvalid {
-    /// Why, for programs.
-    pub code: String,
-    /// Why, for people.
-    pub reason: String,
-}
-
-/// The payee has the money.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TransferFulfilled {}
-
-/// The payee does not want it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TransferAborted {
-    /// Why, for programs.
-    pub code: String,
-    /// Why, for people.
-    pub reason: String,
-}
-
-/// The offer ended without the payee's answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TransferTimedOut {
-    /// How far it is by that.
-    pub state: Phase,
-    /// Why, for programs.
-    pub code: String,
-    /// Why, for people.
-    pub reason: String,
-}
-
-/// The payer has its reservation back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TransferReleased {
-    /// The final state.
-    pub state: Phase,
-    /// Why, for programs.
-    pub code: String,
-    /// Why, for people.
-    pub reason: String,
-}
-
-/// What a rejection was before it could be another.
-fn aborted_rejected() -> Phase {
-    Phase::AbortedRejected
 }
 
 zamu_guest::messages! {
@@ -210,20 +121,20 @@ fn apply(transfer: &mut Transfer, event: &Event) {
             transfer.amount = Some(accepted.amount);
             transfer.currency = Some(accepted.currency);
         }
-        Event::InvalidTransfer(InvalidTransfer { payer, code, reason }) => {
+        Event::InvalidTransfer(InvalidTransfer { payer, code, reason, .. }) => {
             transfer.payer.clone_from(payer);
             fail(transfer, Phase::Invalid, code, reason);
         }
         Event::TransferPrepared(_) => transfer.state = Phase::Reserved,
         Event::TransferFulfilAccepted(_) => transfer.state = Phase::ReceivedFulfil,
-        Event::TransferFulfilInvalid(TransferFulfilInvalid { code, reason })
-        | Event::TransferAborted(TransferAborted { code, reason }) => {
+        Event::TransferFulfilInvalid(TransferFulfilInvalid { code, reason, .. })
+        | Event::TransferAborted(TransferAborted { code, reason, .. }) => {
             fail(transfer, Phase::ReceivedError, code, reason);
         }
         Event::TransferFulfilled(_) => transfer.state = Phase::Committed,
-        Event::TransferRejected(TransferRejected { state, code, reason })
-        | Event::TransferTimedOut(TransferTimedOut { state, code, reason })
-        | Event::TransferReleased(TransferReleased { state, code, reason }) => {
+        Event::TransferRejected(TransferRejected { state, code, reason, .. })
+        | Event::TransferTimedOut(TransferTimedOut { state, code, reason, .. })
+        | Event::TransferReleased(TransferReleased { state, code, reason, .. }) => {
             fail(transfer, *state, code, reason);
         }
     }

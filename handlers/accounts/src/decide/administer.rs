@@ -1,13 +1,13 @@
 //! What clients ask of an account: to be there, its limits, and to pause.
 
+use scheme::account_events::{
+    AccountClosed, AccountOpened, AccountReopened, LimitsChanged, Opening,
+};
 use scheme::{AccountKey, Currency, Money, codes};
 use zamu_guest::Decision;
 
 use super::{accept, alarm};
-use crate::messages::{
-    AccountClosed, AccountOpened, AccountReopened, ChangeLimits, Event, LimitsChanged, OpenAccount,
-    Opening,
-};
+use crate::messages::{ChangeLimits, Event, OpenAccount};
 use crate::state::State;
 
 pub(super) fn open(state: &State, open: OpenAccount, key: &str) -> Decision<Event> {

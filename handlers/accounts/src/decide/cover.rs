@@ -4,10 +4,11 @@
 //! are decided one after another by one aggregate. It rises after funds came in and falls before
 //! they go out: it is never more than what is really there.
 
+use scheme::account_events::{CoverHeld, CoverLowered, CoverRaised};
 use scheme::{Money, MoneyError, codes};
 use zamu_guest::Decision;
 
-use crate::messages::{CoverHeld, CoverLowered, CoverRaised, Event, LowerCover, RaiseCover};
+use crate::messages::{Event, LowerCover, RaiseCover};
 use crate::state::State;
 
 /// Never rejected: funds came in, whether the account is open or not.

@@ -8,11 +8,12 @@ mod administer;
 mod cover;
 mod transfer;
 
+use scheme::account_events::ThresholdExceeded;
 use scheme::{MoneyError, SWITCH_SOURCE, codes};
 use zamu_guest::{Context, Decision};
 
 use crate::Configuration;
-use crate::messages::{Command, Event, ThresholdExceeded};
+use crate::messages::{Command, Event};
 use crate::state::State;
 
 pub(crate) fn decide(

@@ -1,9 +1,10 @@
 //! What position accounts and settlement accounts do when something happens to the other: they have
 //! the same key.
 
+use scheme::account_events::{CoverHeld, CoverLowered};
 use zamu_guest::{EventContext, Outbox};
 
-use crate::messages::{CoverHeld, CoverLowered, LowerCover, RaiseCover};
+use crate::messages::{LowerCover, RaiseCover};
 use crate::settlement::messages::{
     CommitFundsOut, FundsIn, FundsOutPrepared, RejectFundsOut, SettlementAccountOpened,
 };

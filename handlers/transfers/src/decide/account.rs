@@ -1,12 +1,13 @@
 //! What accounts have done for a transfer.
 
+use scheme::transfer_events::{
+    TransferFulfilled, TransferPrepared, TransferRejected, TransferReleased,
+};
 use scheme::{Phase, codes};
 use zamu_guest::Decision;
 
 use super::{deadline, not_found, wrong_phase};
-use crate::messages::{
-    Event, RejectTransfer, TransferFulfilled, TransferPrepared, TransferRejected, TransferReleased,
-};
+use crate::messages::{Event, RejectTransfer};
 use crate::state::{Failure, State, Terms, Transfer};
 
 /// If the offer ended while the funds were being reserved, they are released again.

@@ -8,14 +8,14 @@ mod account;
 mod answer;
 pub(crate) mod deadline;
 
-use scheme::transfer_events::TransferPrepareAccepted;
+use scheme::transfer_events::{InvalidTransfer, TransferPrepareAccepted};
 use scheme::{FspId, Phase, SWITCH_SOURCE, codes};
 use zamu_guest::{Context, Decision};
 
 use crate::Configuration;
 use crate::messages::{
     AckPayeeFundsCommitted, AckPayerFundsReserved, AckPayerFundsReversed, Command, Event,
-    InvalidTransfer, PrepareTransfer,
+    PrepareTransfer,
 };
 use crate::prepare;
 use crate::reply::TransferResult;

@@ -3,17 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code, unreachable_pub)]
 
 use scheme::transfer_events::{
-    Answer, TransferAborted, TransferFulfilAccepted, TransferFulfilInvalid,
-    TransferPrepareAccepted, TransferTimedOut,
+    Answer, InvalidTransfer, TransferAborted, TransferFulfilAccepted, TransferFulfilInvalid,
+    TransferFulfilled, TransferPrepareAccepted, TransferPrepared, TransferRejected,
+    TransferReleased, TransferTimedOut,
 };
 use scheme::{
     Amount, Condition, ContentHash, ContentHasher, Currency, FspId, Fulfilment, Timestamp,
 };
 use transfers::Phase;
-use transfers::messages::{
-    AbortTransfer, FulfilTransfer, InvalidTransfer, PrepareTransfer, TransferFulfilled,
-    TransferPrepared, TransferRejected, TransferReleased,
-};
+use transfers::messages::{AbortTransfer, FulfilTransfer, PrepareTransfer};
 
 pub const FULFILMENT: &str = "XoSz1cL0tljJSCp_VtIYmPNw-zFUgGfbUqf69AagUzY";
 pub const CONDITION: &str = "HOr22-H3AfTDHrSkPjJtVPRdKouuMkDXTR4ejlQa8Ks";
