@@ -286,7 +286,8 @@ fn columns_that_contradict_each_other_are_faults() {
     assert!(project(&row(0), &fills(&[0])).is_err());
     let malformed = Events { bodies: ["{}"].iter().collect(), ..fills(&[0]) };
     let fault = project(&none, &malformed).unwrap_err().to_string();
-    assert!(fault.starts_with("jar/a: item 0, event Filled: missing field `grams`"), "{fault}");
+    let says = "jar/a: item 0, event Filled (schema 1): missing field `grams`";
+    assert!(fault.starts_with(says), "{fault}");
 }
 
 #[test]

@@ -22,17 +22,13 @@ pub(super) fn evolve(
         let kind = events.kind[index];
         host.item(index as u32);
         let owned = &handler.owned[handler.owner(aggregates.aggregate_type[slot])?];
-        item::begin(index as u32, handler.kind_name(kind), owned.name, aggregates.keys.get(slot));
+        let key = aggregates.keys.get(slot);
+        item::begin(index as u32, handler.kind_name(kind), owned.name, key);
         if open[slot].is_none() {
             open[slot] = Some(handler.open(aggregates, slot)?.1);
         }
         let Some(live) = &mut open[slot] else { continue };
-        let fault = |error: String| {
-            let entry = &handler.manifest.kinds[kind as usize];
-            let text =
-                format!("item {index}, event {} (schema {}): {error}", entry.name, entry.schema);
-            owned.fault(aggregates, slot, &text)
-        };
+        let fault = |error: String| handler.event_fault(index, (owned.name, key), kind, &error);
         let local = local_kind(&owned.events, kind)?;
         live.evolve(local, events.bodies.get(index)).map_err(fault)?;
         left[slot] -= 1;

@@ -248,12 +248,34 @@ impl Handler {
         })
     }
 
+    /// A type's name, for people.
+    fn type_name(&self, aggregate_type: u32) -> &'static str {
+        let name = self.manifest.types.get(aggregate_type as usize);
+        name.copied().unwrap_or("an unknown type")
+    }
+
     /// A kind's name, for people.
     fn kind_name(&self, kind: u32) -> &'static str {
         if kind == WAKE {
             return "the Wake";
         }
         self.manifest.kinds.get(kind as usize).map_or("an unknown kind", |entry| entry.name)
+    }
+
+    /// What is wrong, and with which event.
+    fn event_fault(
+        &self,
+        index: usize,
+        (type_name, key): (&str, &[u8]),
+        kind: u32,
+        error: &str,
+    ) -> Fault {
+        let key = String::from_utf8_lossy(key);
+        let schema = self.manifest.kinds.get(kind as usize).map_or("unknown", |entry| entry.schema);
+        let name = self.kind_name(kind);
+        Fault::Internal(format!(
+            "{type_name}/{key}: item {index}, event {name} (schema {schema}): {error}"
+        ))
     }
 }
 

@@ -68,17 +68,10 @@ pub(super) fn project(
         let kind = events.kind[index];
         host.item(index as u32);
         let aggregate_type = subjects.aggregate_type[slot];
-        let types = &handler.manifest.types;
-        let type_name = types.get(aggregate_type as usize).copied().unwrap_or("an unknown type");
+        let type_name = handler.type_name(aggregate_type);
         let key = subjects.keys.get(slot);
         item::begin(index as u32, handler.kind_name(kind), type_name, key);
-        let fault = |error: String| {
-            Fault::Internal(format!(
-                "{type_name}/{}: item {index}, event {}: {error}",
-                String::from_utf8_lossy(key),
-                handler.kind_name(kind),
-            ))
-        };
+        let fault = |error: String| handler.event_fault(index, (type_name, key), kind, &error);
         let key = text("key", key).map_err(fault)?;
         let mut taken = false;
         let of_type = |role: &&Role| role.aggregate_type == aggregate_type;

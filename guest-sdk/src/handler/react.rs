@@ -63,8 +63,7 @@ pub(super) fn react(handler: &Handler, events: &Heard, host: &mut dyn Host) -> R
     for index in 0..events.kind.len() {
         let address = (events.aggregate_type[index], events.kind[index]);
         host.item(index as u32);
-        let types = &handler.manifest.types;
-        let aggregate_type = types.get(address.0 as usize).copied().unwrap_or("an unknown type");
+        let aggregate_type = handler.type_name(address.0);
         let key = events.keys.get(index);
         item::begin(index as u32, handler.kind_name(address.1), aggregate_type, key);
         let mut heard = false;
@@ -86,14 +85,10 @@ pub(super) fn react(handler: &Handler, events: &Heard, host: &mut dyn Host) -> R
             };
             let (parse, reads) = (reaction.parse, reaction.reads_configuration);
             let configuration = configurations.of(role, parse, reads, host)?;
-            (reaction.run)(&event, configuration, &reaction.sent, &mut sent).map_err(|error| {
-                Fault::Internal(format!(
-                    "{aggregate_type}/{}: item {index}, event {} (schema {}): {error}",
-                    String::from_utf8_lossy(key),
-                    handler.kind_name(address.1),
-                    handler.manifest.kinds[address.1 as usize].schema,
-                ))
-            })?;
+            let fault = |error: String| {
+                handler.event_fault(index, (aggregate_type, key), address.1, &error)
+            };
+            (reaction.run)(&event, configuration, &reaction.sent, &mut sent).map_err(fault)?;
         }
         if !heard {
             return Err(Fault::UnsupportedKind(address.1));
