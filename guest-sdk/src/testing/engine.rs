@@ -1,10 +1,13 @@
 //! What runs a handler's columns for the kit: natively here, in a sandbox elsewhere.
 
+use serde::Serialize;
+
 use crate::columns::{
     Aggregates, Changes, Commands, CurrentRows, Decision, Fault, Heard, Past, Projected, Sent,
     States, Subjects,
 };
 use crate::handler::{Handler, Host};
+use crate::json;
 
 /// Runs one handler.
 pub trait Engine {
@@ -75,6 +78,19 @@ impl Host for Native {
     fn configuration(&mut self) -> Vec<u8> {
         self.configuration.clone()
     }
+}
+
+/// The operator's document, of any form that serialises to it.
+///
+/// # Panics
+/// If it cannot be JSON.
+#[track_caller]
+pub(crate) fn document(configuration: &impl Serialize) -> Vec<u8> {
+    let mut document = Vec::new();
+    if let Err(error) = json::encode(configuration, &mut document) {
+        panic!("the configuration cannot be JSON: {error}");
+    }
+    document
 }
 
 impl Engine for Handler {

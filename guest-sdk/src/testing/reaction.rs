@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::diff;
-use super::engine::Engine;
+use super::engine::{Engine, document};
 use super::lane::Names;
 use super::laws::{Law, broken, check_room, unfaulted};
 use super::scenario::survives;
@@ -11,7 +11,6 @@ use crate::bounds::{BODY_BYTES_MAX, KEY_BYTES_MAX, MESSAGES_PER_ITEM_MAX};
 use crate::columns::{Blobs, Fault, Heard, Sent};
 use crate::event_handler::{EventHandler, Outbox};
 use crate::handler::Handler;
-use crate::json;
 use crate::messages::{Addressed, Messages};
 use crate::time::Time;
 
@@ -99,10 +98,7 @@ impl<H: EventHandler> Reaction<H> {
     /// If it cannot be JSON.
     #[track_caller]
     pub fn configured(mut self, configuration: impl Serialize) -> Self {
-        self.configuration.clear();
-        if let Err(error) = json::encode(&configuration, &mut self.configuration) {
-            panic!("the configuration cannot be JSON: {error}");
-        }
+        self.configuration = document(&configuration);
         // What was heard under another configuration is not put into batches with what follows.
         self.steps.clear();
         self

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::engine::Engine;
+use super::engine::{Engine, document};
 use super::lane::{Answer, Asked, Happened, Lane, Names, Stored};
 use super::laws::{self, Law, Step, broken, unfaulted};
 use super::{MessageList, diff};
@@ -111,10 +111,7 @@ impl<A: Aggregate> Scenario<A> {
     /// If it cannot be JSON.
     #[track_caller]
     pub fn configured(mut self, configuration: impl Serialize) -> Self {
-        self.lane.configuration.clear();
-        if let Err(error) = json::encode(&configuration, &mut self.lane.configuration) {
-            panic!("the configuration cannot be JSON: {error}");
-        }
+        self.lane.configuration = document(&configuration);
         self.begin_anew()
     }
 
