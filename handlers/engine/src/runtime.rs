@@ -1,4 +1,10 @@
 //! The runtime in one thread: shards over a [`Medium`], stepped by hand.
+//!
+//! It looks like [`zamu_core::simulation::Process`], which the core tests itself with, and does not stand
+//! on it: that one has the simulated log and nothing else, its clock runs on with every step, an append
+//! that the log refuses is gone, and what it does not expect is a panic. Here the same loop has to drive
+//! the embedded log, time stands still until a story lets it pass, clients send again, and what goes
+//! wrong is an error that names the line of a scenario.
 
 use std::sync::Arc;
 
