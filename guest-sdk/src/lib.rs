@@ -107,6 +107,7 @@
 //! `cargo test`, with the [`testing`] kit. It checks the contract's [laws](Aggregate#laws) after
 //! every step without being asked; a broken one is named and shown as a difference. The commonest:
 //! a `HashMap` in a state, whose JSON is different every time.
+//! What logs hold of older versions no kit can know: [`testing::frozen`] keeps the bytes of messages.
 //!
 //! # Build
 //! ```toml

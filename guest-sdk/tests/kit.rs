@@ -8,7 +8,7 @@ use support::{
     panic_text,
 };
 use zamu_guest::Time;
-use zamu_guest::testing::{Reaction, Scenario};
+use zamu_guest::testing::{Reaction, Scenario, frozen};
 
 fn fill(grams: u64) -> Fill {
     Fill { with: Contents { grams } }
@@ -183,4 +183,29 @@ fn other_commands_than_expected_are_shown_as_a_difference() {
     assert!(nothing.starts_with("other commands than expected (-):\n"), "{nothing}");
     let early = panic_text(|| Reaction::<Keeper>::new().then_nothing());
     assert_eq!(early, "`then` needs an `on` before it");
+}
+
+#[test]
+fn the_bytes_of_every_kind_are_kept() {
+    let at = Time(7);
+    let all: [(JarEvent, &str, &str); 4] = [
+        (filled(2).into(), "Filled", r#"{"grams":2,"by":"anonymous"}"#),
+        (Sealed { at }.into(), "Sealed 2", r#"{"at":7}"#),
+        (OldSealed {}.into(), "Sealed", "{}"),
+        (Opened { at }.into(), "Opened", r#"{"at":7}"#),
+    ];
+    frozen(&all);
+
+    let without_old = [all[0].clone(), all[1].clone(), all[3].clone()];
+    let unfrozen = panic_text(|| frozen(&without_old));
+    assert_eq!(unfrozen, "no body of Sealed is frozen");
+    let mut other = all.clone();
+    other[0].2 = r#"{"grams":2}"#;
+    let text = panic_text(|| frozen(&other));
+    let difference = "  - {\"grams\":2}\n  + {\"grams\":2,\"by\":\"anonymous\"}\n";
+    assert_eq!(text, format!("Filled has another body than once (-):\n{difference}"));
+    let mut renamed = all;
+    renamed[1].1 = "Sealed";
+    let text = panic_text(|| frozen(&renamed));
+    assert!(text.starts_with("this is Sealed 2, not Sealed: "), "{text}");
 }

@@ -1,11 +1,11 @@
 //! What a counter promises, and what `total` is told.
 
 use counter::{
-    COUNTERS, COUNTS, Configuration, Count, Counter, Increment, Incremented, Reset, Standing,
-    TOTAL, Tables, Total, WasReset,
+    COUNTERS, COUNTS, Configuration, Count, Counter, CounterCommand, CounterEvent, Increment,
+    Incremented, Reset, Standing, TOTAL, Tables, Total, WasReset,
 };
 use zamu_guest::Time;
-use zamu_guest::testing::{Projected, Reaction, Scenario};
+use zamu_guest::testing::{Projected, Reaction, Scenario, frozen};
 
 fn counted(by: u64, value: u64) -> Incremented {
     Incremented { by, value, forgets_at: None }
@@ -119,9 +119,28 @@ fn the_total_is_told_of_every_counter_but_itself() {
         .then_nothing();
 }
 
+// Bytes as they stand in logs: the lines of these two tests are never changed, only added to.
+
+#[test]
+fn messages_keep_their_bytes() {
+    frozen::<CounterCommand>(&[
+        (Increment { by: 3 }.into(), "Increment", r#"{"by":3}"#),
+        (Reset {}.into(), "Reset", "{}"),
+    ]);
+    let forgets_at = Some(Time(1_700_000_000_500));
+    frozen::<CounterEvent>(&[
+        (counted(3, 9).into(), "Incremented", r#"{"by":3,"value":9}"#),
+        (
+            Incremented { by: 3, value: 3, forgets_at }.into(),
+            "Incremented",
+            r#"{"by":3,"value":3,"forgets_at":1700000000500}"#,
+        ),
+        (WasReset { from: 9 }.into(), "WasReset", r#"{"from":9}"#),
+    ]);
+}
+
 #[test]
 fn old_records_still_decode() {
-    // Bytes as they stand in logs: these lines are never changed, only added to.
     Scenario::<Counter>::new()
         .given_stored("Incremented", "1", r#"{"by":3,"value":9}"#)
         .then_state(|state| assert_eq!(state.value, 9))

@@ -4,9 +4,13 @@
 //! in the sandbox. By default it runs natively; [`Scenario::on_engine`] takes any other [`Engine`].
 //! [`Scenario`] is for aggregates, [`Reaction`] for event handlers, [`Projected`] for projections.
 //!
-//! Absent on purpose: a law that duplicates change nothing. A handler never sees one: the host knows
-//! the ids that an aggregate was sent, and answers again without asking. What becomes of the same
-//! content under another id is a rule of the business, and wants a scenario of its own.
+//! What no law can check, for want of knowing it:
+//! - **That old records are still understood.** Only their author knows what logs hold. [`frozen`] keeps
+//!   the bytes of every kind, and does not pass while one has none; what is not written any more stays
+//!   by [`stored`], [`Scenario::given_stored`] and [`Projected::on_stored`].
+//! - **That duplicates change nothing.** A handler never sees one: the host knows the ids that an
+//!   aggregate was sent, and answers again without asking. What becomes of the same content under
+//!   another id is a rule of the business, and wants a scenario of its own.
 //!
 //! ```
 //! # use serde::{Deserialize, Serialize};
@@ -54,8 +58,7 @@ mod lists;
 mod projected;
 mod reaction;
 mod scenario;
-
-use crate::messages::Messages;
+mod stored;
 
 pub use engine::{Engine, Native};
 pub use laws::Law;
@@ -63,24 +66,4 @@ pub use lists::MessageList;
 pub use projected::Projected;
 pub use reaction::Reaction;
 pub use scenario::Scenario;
-
-/// A message with a body as it stands in a log. Old bodies, kept in tests for good, guard that a new
-/// version still understands them.
-///
-/// # Panics
-/// If there is no such kind, or the body does not decode.
-#[track_caller]
-#[must_use]
-pub fn stored<M: Messages>(kind: &str, schema: &str, body: impl AsRef<[u8]>) -> M {
-    let known = M::KINDS.iter().position(|known| known.name == kind && known.schema == schema);
-    let Some(index) = known else {
-        panic!("there is no kind {kind} of schema {schema} in {:?}", M::KINDS)
-    };
-    match M::decode(index, body.as_ref()) {
-        Ok(message) => message,
-        Err(error) => panic!(
-            "a stored {kind} (schema {schema}) does not decode: {error}\n{}",
-            diff::pretty(body.as_ref())
-        ),
-    }
-}
+pub use stored::{frozen, stored};

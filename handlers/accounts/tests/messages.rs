@@ -17,7 +17,7 @@ use scheme::account_events::{
     PayerFundsReserved, PayerFundsReversed, ThresholdExceeded,
 };
 use scheme::{Amount, Money, Percentage};
-use zamu_guest::Messages;
+use zamu_guest::testing::frozen;
 
 const ID: &str = "b51ec534-ee48-4575-b6a9-ead2955b8069";
 
@@ -41,24 +41,9 @@ fn id() -> String {
     ID.to_owned()
 }
 
-fn frozen<M: Messages>(golden: &[(M, &str, &str)]) {
-    for kind in M::KINDS {
-        assert!(golden.iter().any(|(_, name, _)| *name == kind.name), "{} has no bytes", kind.name);
-    }
-    for (message, kind, body) in golden {
-        let body = body.replace("ID", ID);
-        let mut written = Vec::new();
-        message.encode(&mut written).unwrap();
-        assert_eq!(String::from_utf8(written).unwrap(), body);
-        assert_eq!(M::KINDS[message.kind()].name, *kind);
-        assert_eq!(M::KINDS[message.kind()].schema, "1");
-        assert_eq!(M::decode(message.kind(), body.as_bytes()).unwrap(), *message);
-    }
-}
-
 #[test]
 fn commands_keep_their_bytes() {
-    let move_body = r#"{"transferId":"ID","amount":"1.11"}"#;
+    let move_body = r#"{"transferId":"b51ec534-ee48-4575-b6a9-ead2955b8069","amount":"1.11"}"#;
     let (transfer_id, amount) = (id(), amount());
     frozen::<Command>(&[
         (
@@ -113,7 +98,7 @@ fn commands_keep_their_bytes() {
 #[test]
 fn events_keep_their_bytes() {
     let (amount, reserved, position) = (amount(), money("1.11"), money("-90"));
-    let moved = r#"{"transferId":"ID","amount":"1.11","reserved":"1.11","position":"-90"}"#;
+    let moved = r#"{"transferId":"b51ec534-ee48-4575-b6a9-ead2955b8069","amount":"1.11","reserved":"1.11","position":"-90"}"#;
     frozen::<Event>(&[
         (
             AccountOpened { cap: Some(money("10000000")), alarm: None, opening: None }.into(),
@@ -178,7 +163,7 @@ fn events_keep_their_bytes() {
             }
             .into(),
             "PayerFundsRejected",
-            r#"{"transferId":"ID","amount":"1.11","code":"4200","reason":"too much"}"#,
+            r#"{"transferId":"b51ec534-ee48-4575-b6a9-ead2955b8069","amount":"1.11","code":"4200","reason":"too much"}"#,
         ),
         (
             PayerFundsCommitted { transfer_id: id(), amount, reserved, position }.into(),
@@ -195,7 +180,7 @@ fn events_keep_their_bytes() {
             PayeeFundsCommitted { transfer_id: id(), amount, reserved, position, unopened: true }
                 .into(),
             "PayeeFundsCommitted",
-            r#"{"transferId":"ID","amount":"1.11","reserved":"1.11","position":"-90","unopened":true}"#,
+            r#"{"transferId":"b51ec534-ee48-4575-b6a9-ead2955b8069","amount":"1.11","reserved":"1.11","position":"-90","unopened":true}"#,
         ),
         (
             PayerFundsReversed { transfer_id: id(), amount, reserved, position }.into(),

@@ -11,19 +11,7 @@ use participants::messages::{
     ActivateParticipant, Command, CreateParticipant, DeactivateParticipant, Event,
     ParticipantActivated, ParticipantCreated, ParticipantDeactivated,
 };
-use zamu_guest::Messages;
-
-fn frozen<M: Messages>(golden: &[(M, &str, &str)]) {
-    assert_eq!(golden.len(), M::KINDS.len(), "every kind has its bytes here");
-    for (message, kind, body) in golden {
-        let mut written = Vec::new();
-        message.encode(&mut written).unwrap();
-        assert_eq!(String::from_utf8(written).unwrap(), *body);
-        assert_eq!(M::KINDS[message.kind()].name, *kind);
-        assert_eq!(M::KINDS[message.kind()].schema, "1");
-        assert_eq!(M::decode(message.kind(), body.as_bytes()).unwrap(), *message);
-    }
-}
+use zamu_guest::testing::frozen;
 
 #[test]
 fn commands_keep_their_bytes() {

@@ -16,20 +16,7 @@ use transfers::messages::{
 };
 use transfers::{Failure, Phase, State, Terms, TransferState};
 use zamu_guest::Messages;
-
-fn frozen<M: Messages>(golden: &[(M, &str, &str)]) {
-    for kind in M::KINDS {
-        assert!(golden.iter().any(|(_, name, _)| *name == kind.name), "{} has no bytes", kind.name);
-    }
-    for (message, kind, body) in golden {
-        let mut written = Vec::new();
-        message.encode(&mut written).unwrap();
-        assert_eq!(String::from_utf8(written).unwrap(), *body);
-        assert_eq!(M::KINDS[message.kind()].name, *kind);
-        assert_eq!(M::KINDS[message.kind()].schema, "1");
-        assert_eq!(M::decode(message.kind(), body.as_bytes()).unwrap(), *message);
-    }
-}
+use zamu_guest::testing::frozen;
 
 #[test]
 fn commands_keep_their_bytes() {
