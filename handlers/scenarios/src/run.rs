@@ -114,16 +114,6 @@ impl Run {
     /// The command, and a note of whom it may touch.
     fn command(&mut self, action: &Action) -> anyhow::Result<Command> {
         let (aggregate_type, key, kind, body) = match action {
-            Action::Create { participant, name } => {
-                (scheme::PARTICIPANT, participant, "CreateParticipant", json!({ "name": name }))
-            }
-            Action::Activate { participant } => {
-                (scheme::PARTICIPANT, participant, "ActivateParticipant", json!({}))
-            }
-            Action::Open { account, fields } => {
-                self.touched.account(self.names.of(account));
-                (scheme::ACCOUNT, account, "OpenAccount", body(fields))
-            }
             Action::Prepare { transfer, payer, payee, amount, currency, expiration, condition } => {
                 self.payees.entry(transfer.clone()).or_insert_with(|| payee.clone());
                 let (payer, payee) = (self.names.of(payer), self.names.of(payee));

@@ -81,25 +81,6 @@ pub struct Sending {
 /// What a client does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Takes up a participant.
-    Create {
-        /// Its id.
-        participant: String,
-        /// Its name.
-        name: String,
-    },
-    /// Lets a participant take part.
-    Activate {
-        /// Its id.
-        participant: String,
-    },
-    /// Opens an account.
-    Open {
-        /// Participant and currency.
-        account: String,
-        /// The fields, those that the text gives.
-        fields: Vec<(&'static str, Field)>,
-    },
     /// Asks for a transfer.
     Prepare {
         /// Its id.

@@ -185,53 +185,53 @@ fn time(block: &Block<'_>) -> Result<u64, Wrong> {
 /// For each account what it takes to be there; a participant that was there before is left alone.
 fn given_accounts(scenario: &Scenario, block: &Block<'_>) -> Result<Vec<Sending>, Wrong> {
     let table = Table::new(block, &["account", "cap"], &["alarm", "position", "funds"])?;
-    let mut known: Vec<String> = scenario.created();
+    let mut known = created(scenario);
     let mut sendings = Vec::new();
     for row in &block.rows {
-        let account = table.cell(row, "account").to_owned();
+        let account = table.cell(row, "account");
         let (participant, _) = account
             .split_once('/')
             .ok_or_else(|| Wrong::at(row.line, "an account is participant/currency"))?;
         let participant = participant.to_owned();
-        let mut accepted = |action| {
+        let mut accepted = |aggregate_type, kind, key: &str, fields| {
             sendings.push(Sending {
                 line: row.line,
-                action,
+                action: Action::Ask { aggregate_type, key: key.to_owned(), kind, fields },
                 outcome: ExpectedOutcome::Accepted,
                 reply: None,
             });
         };
         if !known.contains(&participant) {
             known.push(participant.clone());
-            accepted(Action::Create {
-                participant: participant.clone(),
-                name: participant.clone(),
-            });
-            accepted(Action::Activate { participant });
+            let name = ("name", Field::Text(participant.clone()));
+            accepted(scheme::PARTICIPANT, "CreateParticipant", &participant, vec![name]);
+            accepted(scheme::PARTICIPANT, "ActivateParticipant", &participant, Vec::new());
         }
-        if table.given(row, "funds").is_some() {
-            accepted(Action::Ask {
-                aggregate_type: scheme::SETTLEMENT_ACCOUNT,
-                key: account.clone(),
-                kind: "OpenSettlementAccount",
-                fields: fields_of(&table, row, &["funds"])?,
-            });
+        let funds = fields_of(&table, row, &[], &["funds"])?;
+        if !funds.is_empty() {
+            accepted(scheme::SETTLEMENT_ACCOUNT, "OpenSettlementAccount", account, funds);
         }
-        let fields = fields_of(&table, row, &["cap", "alarm", "position"])?;
-        accepted(Action::Open { account, fields });
+        let fields = fields_of(&table, row, &["cap"], &["alarm", "position"])?;
+        accepted(scheme::ACCOUNT, "OpenAccount", account, fields);
     }
     Ok(sendings)
 }
 
-/// The cells of these columns that say something.
+/// The cells of these columns that say something. One that may not be left out says something even
+/// if it is empty.
 fn fields_of(
     table: &Table<'_>,
     row: &Row<'_>,
-    columns: &[&'static str],
+    required: &[&'static str],
+    optional: &[&'static str],
 ) -> Result<Vec<(&'static str, Field)>, Wrong> {
     let mut fields = Vec::new();
-    for column in columns {
-        let Some(text) = table.given(row, column) else { continue };
+    for column in required.iter().chain(optional) {
+        let text = match table.cell(row, column) {
+            "-" => continue,
+            "" if optional.contains(column) => continue,
+            text => text,
+        };
         let field = match *column {
             "alarm" => Field::Number(number(row.line, text)?),
             _ => Field::Text(text.to_owned()),
@@ -241,19 +241,18 @@ fn fields_of(
     Ok(fields)
 }
 
-impl Scenario {
-    fn created(&self) -> Vec<String> {
-        let sent = self.steps.iter().filter_map(|step| match step {
-            Step::Send { sendings, .. } => Some(sendings),
-            Step::Expect(_) => None,
-        });
-        sent.flatten()
-            .filter_map(|sending| match &sending.action {
-                Action::Create { participant, .. } => Some(participant.clone()),
-                _ => None,
-            })
-            .collect()
-    }
+/// The participants that were taken up so far.
+fn created(scenario: &Scenario) -> Vec<String> {
+    let sent = scenario.steps.iter().filter_map(|step| match step {
+        Step::Send { sendings, .. } => Some(sendings),
+        Step::Expect(_) => None,
+    });
+    sent.flatten()
+        .filter_map(|sending| match &sending.action {
+            Action::Ask { kind: "CreateParticipant", key, .. } => Some(key.clone()),
+            _ => None,
+        })
+        .collect()
 }
 
 /// A command in which nobody is named but the aggregate that is asked.
@@ -272,6 +271,12 @@ fn asking(what: &str) -> Option<Asking> {
         Some(Asking { aggregate_type, kind, columns, required })
     };
     match what {
+        "create participant" => {
+            of(scheme::PARTICIPANT, "CreateParticipant", &["participant", "name"], 2)
+        }
+        "activate participant" => {
+            of(scheme::PARTICIPANT, "ActivateParticipant", &["participant"], 1)
+        }
         "deactivate participant" => {
             of(scheme::PARTICIPANT, "DeactivateParticipant", &["participant"], 1)
         }
@@ -279,6 +284,9 @@ fn asking(what: &str) -> Option<Asking> {
             of(scheme::ENDPOINTS, "SetEndpoint", &["participant", "type", "value"], 3)
         }
         "remove endpoint" => of(scheme::ENDPOINTS, "RemoveEndpoint", &["participant", "type"], 2),
+        "open account" => {
+            of(scheme::ACCOUNT, "OpenAccount", &["account", "cap", "alarm", "position"], 2)
+        }
         "change limits" => of(scheme::ACCOUNT, "ChangeLimits", &["account", "cap", "alarm"], 2),
         "close account" => of(scheme::ACCOUNT, "CloseAccount", &["account"], 1),
         "reopen account" => of(scheme::ACCOUNT, "ReopenAccount", &["account"], 1),
@@ -302,16 +310,13 @@ fn sendings(block: &Block<'_>, what: &str) -> Result<Vec<Sending>, Wrong> {
         return each_row(block, &table, |row| {
             Ok(Action::Ask {
                 aggregate_type: asking.aggregate_type,
-                key: table.cell(row, asking.columns[0]).to_owned(),
+                key: table.cell(row, required[0]).to_owned(),
                 kind: asking.kind,
-                fields: fields_of(&table, row, &asking.columns[1..])?,
+                fields: fields_of(&table, row, &required[1..], optional)?,
             })
         });
     }
     let (required, optional): (&[&str], &[&str]) = match what {
-        "create participant" => (&["participant", "name", "outcome"], &[]),
-        "activate participant" => (&["participant", "outcome"], &[]),
-        "open account" => (&["account", "cap", "outcome"], &["alarm", "position"]),
         "prepare" => (
             &["transfer", "payer", "payee", "amount", "outcome"],
             &["currency", "expiration", "condition", "reply"],
@@ -346,14 +351,6 @@ fn action(table: &Table<'_>, row: &Row<'_>, what: &str) -> Result<Action, Wrong>
     let or = |column, default: &str| table.optional(row, column).unwrap_or(default).to_owned();
     let by = || table.optional(row, "by").map(str::to_owned);
     Ok(match what {
-        "create participant" => {
-            Action::Create { participant: cell("participant"), name: cell("name") }
-        }
-        "activate participant" => Action::Activate { participant: cell("participant") },
-        "open account" => Action::Open {
-            account: cell("account"),
-            fields: fields_of(table, row, &["cap", "alarm", "position"])?,
-        },
         "prepare" => Action::Prepare {
             transfer: cell("transfer"),
             payer: cell("payer"),
@@ -560,11 +557,6 @@ impl<'t> Table<'t> {
     fn cell<'r>(&self, row: &'r Row<'_>, column: &str) -> &'r str {
         let at = self.columns.iter().position(|name| *name == column);
         at.and_then(|at| row.cells.get(at)).copied().unwrap_or_default()
-    }
-
-    /// A cell that says something: neither empty nor `-`.
-    fn given<'r>(&self, row: &'r Row<'_>, column: &str) -> Option<&'r str> {
-        self.optional(row, column).filter(|text| *text != "-")
     }
 
     /// An optional cell, unless it is empty or its column is not there.
