@@ -5,21 +5,24 @@
 //! checked on the way.
 
 mod directory;
+mod store;
+mod switch;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{bail, ensure};
 use serde_json::Value;
 use zamu_guest::columns::{
-    self, ACCEPTED, Aggregates, Blobs, Commands, Heard, NEVER, NOTHING, Outcomes, Past, REFUSED,
-    States, WAKE,
+    self, ACCEPTED, Aggregates, Blobs, Commands, Heard, NOTHING, Outcomes, Past, REFUSED, States,
+    WAKE,
 };
 use zamu_guest::testing::Engine;
 
 use self::directory::{Directory, TypeId};
+use self::store::{Kept, Store, Stored};
 use crate::fixture;
-use crate::switch::{Command, Driven, End, Event, Outcome, Switch};
+use crate::switch::{Command, Outcome};
 
 /// Who sends clients' commands.
 const CLIENT: &str = "scenario";
@@ -28,10 +31,7 @@ const CLIENT: &str = "scenario";
 pub struct Native {
     handlers: Vec<Member>,
     directory: Arc<Directory>,
-    aggregates: Vec<Stored>,
-    by_key: HashMap<String, Vec<(TypeId, usize)>>,
-    /// When aggregates want to be woken.
-    deadlines: BTreeSet<(u64, usize)>,
+    store: Store,
     /// Events that have not been reacted to.
     happened: VecDeque<Happened>,
     /// Commands that have not been decided.
@@ -47,23 +47,6 @@ pub struct Native {
 struct Member {
     engine: Box<dyn Engine>,
     configuration: Vec<u8>,
-}
-
-/// An aggregate; one without events was only asked.
-struct Stored {
-    aggregate_type: TypeId,
-    key: String,
-    state: Vec<u8>,
-    schema: u32,
-    wake_at: u64,
-    events: Vec<Kept>,
-}
-
-/// An event as its owner keeps it.
-struct Kept {
-    kind: u32,
-    time_ms: u64,
-    body: Vec<u8>,
 }
 
 /// An event, by its aggregate and its place there.
@@ -91,7 +74,7 @@ impl Native {
     pub fn new(configuration: &[(String, String)], batch_max: usize) -> anyhow::Result<Self> {
         // The manifests are the same every time, and reading them costs more than a short story.
         static DIRECTORY: OnceLock<Arc<Directory>> = OnceLock::new();
-        let mut engines = switch();
+        let mut engines = handlers();
         let directory = match DIRECTORY.get() {
             Some(directory) => Arc::clone(directory),
             None => {
@@ -130,9 +113,7 @@ impl Native {
         Ok(Self {
             handlers,
             directory,
-            aggregates: Vec::new(),
-            by_key: HashMap::new(),
-            deadlines: BTreeSet::new(),
+            store: Store::default(),
             happened: VecDeque::new(),
             sent: VecDeque::new(),
             batch_max,
@@ -145,41 +126,21 @@ impl Native {
     /// How many commands were decided and how many events happened: the cost of what was played.
     #[must_use]
     pub fn counts(&self) -> (u64, usize) {
-        (self.commands, self.aggregates.iter().map(|stored| stored.events.len()).sum())
-    }
-
-    fn find(&self, aggregate_type: TypeId, key: &str) -> Option<usize> {
-        let of_key = self.by_key.get(key)?;
-        of_key.iter().find(|(of, _)| *of == aggregate_type).map(|(_, index)| *index)
+        (self.commands, self.store.aggregates.iter().map(|stored| stored.events.len()).sum())
     }
 
     fn find_named(&self, aggregate_type: &str, key: &str) -> anyhow::Result<Option<&Stored>> {
-        let found = self.find(self.directory.known(aggregate_type)?, key);
-        Ok(found.map(|index| &self.aggregates[index]).filter(|stored| !stored.events.is_empty()))
-    }
-
-    fn find_or_add(&mut self, aggregate_type: TypeId, key: &str) -> usize {
-        if let Some(index) = self.find(aggregate_type, key) {
-            return index;
-        }
-        let index = self.aggregates.len();
-        self.aggregates.push(Stored {
-            aggregate_type,
-            key: key.to_owned(),
-            state: Vec::new(),
-            schema: 0,
-            wake_at: NEVER,
-            events: Vec::new(),
-        });
-        self.by_key.entry(key.to_owned()).or_default().push((aggregate_type, index));
-        index
+        let found = self.store.find(self.directory.known(aggregate_type)?, key);
+        Ok(found
+            .map(|index| &self.store.aggregates[index])
+            .filter(|stored| !stored.events.is_empty()))
     }
 
     fn asked(&mut self, command: Command) -> anyhow::Result<Asked> {
         let aggregate_type = self.directory.known(&command.aggregate_type)?;
         let (_, kind) = self.directory.command(aggregate_type, &command.kind)?;
         Ok(Asked {
-            aggregate: self.find_or_add(aggregate_type, &command.key),
+            aggregate: self.store.find_or_add(aggregate_type, &command.key),
             kind,
             time_ms: self.now_ms,
             source: CLIENT,
@@ -199,7 +160,7 @@ impl Native {
     }
 
     fn type_of(&self, asked: &Asked) -> TypeId {
-        self.aggregates[asked.aggregate].aggregate_type
+        self.store.aggregates[asked.aggregate].aggregate_type
     }
 
     /// Decides commands for aggregates of one type, in one call.
@@ -224,7 +185,7 @@ impl Native {
             commands.bodies.push(&command.body);
         }
         self.commands += asked.len() as u64;
-        let aggregates = self.load(type_index, &slots);
+        let aggregates = self.store.columns(type_index, &slots);
         let member = &mut self.handlers[owner];
         let decision = member.engine.decide(&aggregates, &commands, &member.configuration)?;
         ensure!(decision.outcomes.code.len() == asked.len(), "one outcome for each command");
@@ -246,19 +207,6 @@ impl Native {
         (0..asked.len()).map(|index| outcome(&decision.outcomes, index)).collect()
     }
 
-    fn load(&self, type_index: u32, slots: &[usize]) -> Aggregates {
-        let mut aggregates = Aggregates::default();
-        for index in slots {
-            let stored = &self.aggregates[*index];
-            aggregates.aggregate_type.push(type_index);
-            aggregates.keys.push(stored.key.as_bytes());
-            aggregates.sequences.push(stored.events.len() as u64);
-            aggregates.schemas.push(stored.schema);
-            aggregates.states.push(&stored.state);
-        }
-        aggregates
-    }
-
     /// Keeps events and the states that they lead to.
     fn apply(
         &mut self,
@@ -270,7 +218,7 @@ impl Native {
         for index in 0..past.kind.len() {
             let slot = past.slot[index] as usize;
             let aggregate = slots[slot];
-            let stored = &mut self.aggregates[aggregate];
+            let stored = &self.store.aggregates[aggregate];
             ensure!(
                 decided.bytes.get(slot) == folded.bytes.get(slot)
                     && decided.wake_at[slot] == folded.wake_at[slot],
@@ -282,26 +230,17 @@ impl Native {
                 String::from_utf8_lossy(folded.bytes.get(slot)),
                 folded.wake_at[slot],
             );
-            stored.state.clear();
-            stored.state.extend_from_slice(decided.bytes.get(slot));
-            stored.schema = decided.schemas[slot];
-            if stored.wake_at != decided.wake_at[slot] {
-                self.deadlines.remove(&(stored.wake_at, aggregate));
-                stored.wake_at = decided.wake_at[slot];
-                if stored.wake_at != NEVER {
-                    self.deadlines.insert((stored.wake_at, aggregate));
-                }
-            }
-            let body = past.bodies.get(index).to_vec();
-            stored.events.push(Kept { kind: past.kind[index], time_ms: past.time[index], body });
-            self.happened.push_back(Happened { aggregate, at: stored.events.len() - 1 });
+            self.store.put(aggregate, decided, slot);
+            let (kind, time_ms) = (past.kind[index], past.time[index]);
+            let at = self.store.add_event(aggregate, kind, time_ms, past.bodies.get(index));
+            self.happened.push_back(Happened { aggregate, at });
         }
         Ok(())
     }
 
     /// Hands an event to every handler that hears it, and queues what they ask for.
     fn react(&mut self, event: &Happened) -> anyhow::Result<()> {
-        let stored = &self.aggregates[event.aggregate];
+        let stored = &self.store.aggregates[event.aggregate];
         let Kept { kind, time_ms, body } = &stored.events[event.at];
         let mut asked: Vec<(TypeId, String, u32, Vec<u8>)> = Vec::new();
         for hearer in self.directory.hearers(stored.aggregate_type, *kind) {
@@ -326,7 +265,7 @@ impl Native {
         }
         let time_ms = *time_ms;
         for (aggregate_type, key, kind, body) in asked {
-            let aggregate = self.find_or_add(aggregate_type, &key);
+            let aggregate = self.store.find_or_add(aggregate_type, &key);
             let source = scheme::SWITCH_SOURCE;
             self.sent.push_back(Asked { aggregate, kind, time_ms, source, body });
         }
@@ -348,7 +287,7 @@ impl Native {
                 "{} for {} {} was to be accepted: {outcome:?}",
                 self.directory.kind_name(self.type_of(command), command.kind),
                 self.directory.name(self.type_of(command)),
-                self.aggregates[command.aggregate].key
+                self.store.aggregates[command.aggregate].key
             );
         }
         Ok(())
@@ -371,15 +310,9 @@ impl Native {
         batch
     }
 
-    /// The first aggregate whose deadline has come.
-    fn next_due(&self) -> Option<usize> {
-        let (deadline, aggregate) = self.deadlines.first()?;
-        (*deadline < self.now_ms).then_some(*aggregate)
-    }
-
     /// Folds an aggregate's events again from the first one.
     fn refold(&mut self, index: usize) -> anyhow::Result<()> {
-        let stored = &self.aggregates[index];
+        let stored = &self.store.aggregates[index];
         let (owner, type_index) = self.directory.owner(stored.aggregate_type)?;
         let (mut aggregates, mut past) = (Aggregates::default(), Past::default());
         aggregates.aggregate_type.push(type_index);
@@ -405,130 +338,8 @@ impl Native {
     }
 }
 
-impl Switch for Native {
-    fn now_ms(&mut self) -> anyhow::Result<u64> {
-        Ok(self.now_ms)
-    }
-
-    fn advance(&mut self, ms: u64) -> anyhow::Result<()> {
-        self.now_ms += ms;
-        Ok(())
-    }
-
-    fn send(&mut self, commands: Vec<Command>) -> anyhow::Result<Vec<Outcome>> {
-        let mut outcomes = Vec::new();
-        let asked: Vec<Asked> =
-            commands.into_iter().map(|command| self.asked(command)).collect::<Result<_, _>>()?;
-        let mut rest = &*asked;
-        while let Some(first) = rest.first() {
-            let alike = rest.iter().take_while(|next| self.type_of(next) == self.type_of(first));
-            let (batch, behind) = rest.split_at(alike.count().min(self.batch_max));
-            outcomes.extend(self.decide(batch)?);
-            rest = behind;
-        }
-        Ok(outcomes)
-    }
-
-    /// What is due happens before what accounts have to say to it, so that a deadline can come while
-    /// a reservation is under way.
-    fn settle(&mut self) -> anyhow::Result<()> {
-        loop {
-            while let Some(aggregate) = self.next_due() {
-                let wake = self.wake(aggregate);
-                self.decide_sent(&[wake])?;
-            }
-            self.react_to_all()?;
-            let batch = self.next_batch();
-            if batch.is_empty() && self.next_due().is_none() {
-                return Ok(());
-            }
-            self.decide_sent(&batch)?;
-        }
-    }
-
-    fn state(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Option<Value>> {
-        let stored = self.find_named(aggregate_type, key)?;
-        Ok(stored.map(|stored| serde_json::from_slice(&stored.state)).transpose()?)
-    }
-
-    fn events(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Vec<Event>> {
-        self.events_from(aggregate_type, key, 0)
-    }
-
-    fn events_from(
-        &mut self,
-        aggregate_type: &str,
-        key: &str,
-        first: usize,
-    ) -> anyhow::Result<Vec<Event>> {
-        let Some(stored) = self.find_named(aggregate_type, key)? else { return Ok(Vec::new()) };
-        let events = stored.events.iter().skip(first);
-        events
-            .map(|event| {
-                let kind = self.directory.kind_name(stored.aggregate_type, event.kind).to_owned();
-                Ok(Event { kind, body: serde_json::from_slice(&event.body)? })
-            })
-            .collect()
-    }
-}
-
-/// Nothing is kept here that a restart could lose: it only reads all states again from their events.
-/// Nor is a command looked at twice, so a repeated one is not sent at all.
-impl Driven for Native {
-    fn post(&mut self, command: Command) -> anyhow::Result<usize> {
-        let outcomes = self.send(vec![command])?;
-        self.posted.extend(outcomes);
-        Ok(self.posted.len() - 1)
-    }
-
-    fn repeat(&mut self, posted: usize) -> anyhow::Result<()> {
-        ensure!(posted < self.posted.len(), "nothing was posted as {posted}");
-        Ok(())
-    }
-
-    fn outcome(&mut self, posted: usize) -> anyhow::Result<Option<Outcome>> {
-        Ok(self.posted.get(posted).cloned())
-    }
-
-    /// The oldest command of some aggregate is decided, so that aggregates overtake each other as they
-    /// do where each has its own place to run, and the commands of one stay in their order; or a
-    /// deadline that has come.
-    fn step(&mut self, choice: usize) -> anyhow::Result<()> {
-        self.react_to_all()?;
-        let mut first_of_each: Vec<usize> = Vec::new();
-        for (at, command) in self.sent.iter().enumerate() {
-            let is_same = |first: &usize| self.sent[*first].aggregate == command.aggregate;
-            if !first_of_each.iter().any(is_same) {
-                first_of_each.push(at);
-            }
-        }
-        let due = self.next_due();
-        let choices = first_of_each.len() + usize::from(due.is_some());
-        if choices == 0 {
-            return Ok(());
-        }
-        match (first_of_each.get(choice % choices), due) {
-            (Some(first), _) => {
-                let chosen = self.sent.remove(*first);
-                self.decide_sent(chosen.as_slice())
-            }
-            (None, Some(aggregate)) => {
-                let wake = self.wake(aggregate);
-                self.decide_sent(&[wake])
-            }
-            (None, None) => Ok(()),
-        }
-    }
-
-    fn restart(&mut self, _end: End) -> anyhow::Result<()> {
-        (0..self.aggregates.len()).try_for_each(|index| {
-            if self.aggregates[index].events.is_empty() { Ok(()) } else { self.refold(index) }
-        })
-    }
-}
-
 /// The handlers of the transfer switch.
-fn switch() -> Vec<Box<dyn Engine>> {
+fn handlers() -> Vec<Box<dyn Engine>> {
     vec![
         Box::new(participants::handler()),
         Box::new(accounts::handler()),

@@ -1,0 +1,129 @@
+//! The native switch as scenarios and stories know it.
+
+use anyhow::ensure;
+use serde_json::Value;
+
+use super::{Asked, Native};
+use crate::switch::{Command, Driven, End, Event, Outcome, Switch};
+
+impl Switch for Native {
+    fn now_ms(&mut self) -> anyhow::Result<u64> {
+        Ok(self.now_ms)
+    }
+
+    fn advance(&mut self, ms: u64) -> anyhow::Result<()> {
+        self.now_ms += ms;
+        Ok(())
+    }
+
+    fn send(&mut self, commands: Vec<Command>) -> anyhow::Result<Vec<Outcome>> {
+        let mut outcomes = Vec::new();
+        let asked: Vec<Asked> =
+            commands.into_iter().map(|command| self.asked(command)).collect::<Result<_, _>>()?;
+        let mut rest = &*asked;
+        while let Some(first) = rest.first() {
+            let alike = rest.iter().take_while(|next| self.type_of(next) == self.type_of(first));
+            let (batch, behind) = rest.split_at(alike.count().min(self.batch_max));
+            outcomes.extend(self.decide(batch)?);
+            rest = behind;
+        }
+        Ok(outcomes)
+    }
+
+    /// What is due happens before what accounts have to say to it, so that a deadline can come while
+    /// a reservation is under way.
+    fn settle(&mut self) -> anyhow::Result<()> {
+        loop {
+            while let Some(aggregate) = self.store.next_due(self.now_ms) {
+                let wake = self.wake(aggregate);
+                self.decide_sent(&[wake])?;
+            }
+            self.react_to_all()?;
+            let batch = self.next_batch();
+            if batch.is_empty() && self.store.next_due(self.now_ms).is_none() {
+                return Ok(());
+            }
+            self.decide_sent(&batch)?;
+        }
+    }
+
+    fn state(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Option<Value>> {
+        let stored = self.find_named(aggregate_type, key)?;
+        Ok(stored.map(|stored| serde_json::from_slice(&stored.state)).transpose()?)
+    }
+
+    fn events(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Vec<Event>> {
+        self.events_from(aggregate_type, key, 0)
+    }
+
+    fn events_from(
+        &mut self,
+        aggregate_type: &str,
+        key: &str,
+        first: usize,
+    ) -> anyhow::Result<Vec<Event>> {
+        let Some(stored) = self.find_named(aggregate_type, key)? else { return Ok(Vec::new()) };
+        let events = stored.events.iter().skip(first);
+        events
+            .map(|event| {
+                let kind = self.directory.kind_name(stored.aggregate_type, event.kind).to_owned();
+                Ok(Event { kind, body: serde_json::from_slice(&event.body)? })
+            })
+            .collect()
+    }
+}
+
+/// Nothing is kept here that a restart could lose: it only reads all states again from their events.
+/// Nor is a command looked at twice, so a repeated one is not sent at all.
+impl Driven for Native {
+    fn post(&mut self, command: Command) -> anyhow::Result<usize> {
+        let outcomes = self.send(vec![command])?;
+        self.posted.extend(outcomes);
+        Ok(self.posted.len() - 1)
+    }
+
+    fn repeat(&mut self, posted: usize) -> anyhow::Result<()> {
+        ensure!(posted < self.posted.len(), "nothing was posted as {posted}");
+        Ok(())
+    }
+
+    fn outcome(&mut self, posted: usize) -> anyhow::Result<Option<Outcome>> {
+        Ok(self.posted.get(posted).cloned())
+    }
+
+    /// The oldest command of some aggregate is decided, so that aggregates overtake each other as they
+    /// do where each has its own place to run, and the commands of one stay in their order; or a
+    /// deadline that has come.
+    fn step(&mut self, choice: usize) -> anyhow::Result<()> {
+        self.react_to_all()?;
+        let mut first_of_each: Vec<usize> = Vec::new();
+        for (at, command) in self.sent.iter().enumerate() {
+            let is_same = |first: &usize| self.sent[*first].aggregate == command.aggregate;
+            if !first_of_each.iter().any(is_same) {
+                first_of_each.push(at);
+            }
+        }
+        let due = self.store.next_due(self.now_ms);
+        let choices = first_of_each.len() + usize::from(due.is_some());
+        if choices == 0 {
+            return Ok(());
+        }
+        match (first_of_each.get(choice % choices), due) {
+            (Some(first), _) => {
+                let chosen = self.sent.remove(*first);
+                self.decide_sent(chosen.as_slice())
+            }
+            (None, Some(aggregate)) => {
+                let wake = self.wake(aggregate);
+                self.decide_sent(&[wake])
+            }
+            (None, None) => Ok(()),
+        }
+    }
+
+    fn restart(&mut self, _end: End) -> anyhow::Result<()> {
+        (0..self.store.aggregates.len()).try_for_each(|index| {
+            if self.store.aggregates[index].events.is_empty() { Ok(()) } else { self.refold(index) }
+        })
+    }
+}
