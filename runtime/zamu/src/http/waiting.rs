@@ -57,19 +57,6 @@ pub(crate) fn wanted(app: &App, headers: &HeaderMap) -> Result<Option<Duration>,
     Ok(None)
 }
 
-/// Stops waiting when it is dropped, also when the client has gone.
-struct Wait<'a> {
-    app: &'a App,
-    partition: PartitionId,
-    first: Offset,
-}
-
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        self.app.node.answers.forget(self.partition, self.first);
-    }
-}
-
 /// Waits for the answers to requests next to each other. What is not answered by then is `None`.
 pub(crate) async fn answers(
     app: &App,
@@ -79,12 +66,10 @@ pub(crate) async fn answers(
 ) -> Result<Vec<Option<Answer>>, Problem> {
     let Asked { look, wait } = app.node.answers.ask(partition, offsets.clone());
     let rest = look.end;
-    // Made only if it is wanted: one that is dropped at once would end the wait of whoever is next.
-    let _wait = wait.is_some().then(|| Wait { app, partition, first: rest });
     let mut answers = known(app, partition, look).await?;
-    if let Some(told) = wait {
-        match timeout_at(until, told).await {
-            Ok(Ok(told)) => answers.extend(told.into_iter().map(Some)),
+    if let Some(wait) = wait {
+        match timeout_at(until, wait.told()).await {
+            Ok(Some(told)) => answers.extend(told.into_iter().map(Some)),
             // Too late, or the node stops: some may be there all the same.
             _ => answers.extend(known(app, partition, rest..offsets.end).await?),
         }

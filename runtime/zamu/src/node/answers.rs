@@ -74,12 +74,34 @@ struct Waiter {
 
 /// What a client that asks is told.
 #[derive(Debug)]
-pub struct Asked {
+pub struct Asked<'a> {
     /// These were answered already, or somebody else waits for them: look for each.
     pub look: Range<Offset>,
-    /// The answers to the others, which come later and all at once. A dropped sender means that the
-    /// node stops.
-    pub wait: Option<oneshot::Receiver<Vec<Answer>>>,
+    /// The answers to the others.
+    pub wait: Option<Wait<'a>>,
+}
+
+/// A place among those that wait. It is given up when this is dropped, also when the client has
+/// gone; so there is one of these for each place, and none without.
+#[derive(Debug)]
+pub struct Wait<'a> {
+    answers: &'a Answers,
+    partition: PartitionId,
+    first: Offset,
+    told: oneshot::Receiver<Vec<Answer>>,
+}
+
+impl Wait<'_> {
+    /// The answers, which come all at once. `None` if the node stops.
+    pub async fn told(mut self) -> Option<Vec<Answer>> {
+        (&mut self.told).await.ok()
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.answers.of(self.partition).waiters.remove(&self.first);
+    }
 }
 
 impl Answers {
@@ -95,21 +117,17 @@ impl Answers {
     }
 
     /// Asks for the answers to requests next to each other.
-    pub fn ask(&self, partition: PartitionId, offsets: Range<Offset>) -> Asked {
+    pub fn ask(&self, partition: PartitionId, offsets: Range<Offset>) -> Asked<'_> {
         let mut waiting = self.of(partition);
         let first = waiting.answered.clamp(offsets.start, offsets.end);
         if first == offsets.end || waiting.waiters.contains_key(&first) {
             return Asked { look: offsets, wait: None };
         }
-        let (done, wait) = oneshot::channel();
+        let (done, told) = oneshot::channel();
         let waiter = Waiter { next: offsets.end, answers: Vec::new(), done };
         waiting.waiters.insert(first, waiter);
+        let wait = Wait { answers: self, partition, first, told };
         Asked { look: offsets.start..first, wait: Some(wait) }
-    }
-
-    /// Stops waiting for what was asked for.
-    pub fn forget(&self, partition: PartitionId, first: Offset) {
-        self.of(partition).waiters.remove(&first);
     }
 
     /// The answer if it was given lately; otherwise whether it was given at all.
@@ -238,7 +256,7 @@ mod tests {
         answers.iter().map(|answer| answer.outcome().offset).collect()
     }
 
-    fn wait(asked: Asked) -> oneshot::Receiver<Vec<Answer>> {
+    fn wait(asked: Asked<'_>) -> Wait<'_> {
         assert!(asked.look.is_empty());
         asked.wait.unwrap()
     }
@@ -249,10 +267,10 @@ mod tests {
         let mut early = wait(answers.ask(HERE, 0..2));
         let mut late = wait(answers.ask(HERE, 2..5));
         answers.durable(HERE, &turn(0..3));
-        assert_eq!(offsets(&early.try_recv().unwrap()), [0, 1]);
-        assert!(late.try_recv().is_err());
+        assert_eq!(offsets(&early.told.try_recv().unwrap()), [0, 1]);
+        assert!(late.told.try_recv().is_err());
         answers.durable(HERE, &turn(3..9));
-        assert_eq!(offsets(&late.try_recv().unwrap()), [2, 3, 4]);
+        assert_eq!(offsets(&late.told.try_recv().unwrap()), [2, 3, 4]);
     }
 
     #[test]
@@ -286,20 +304,35 @@ mod tests {
         assert_eq!(look, 1..3);
         let mut rest = wait.unwrap();
         answers.durable(HERE, &turn(3..4));
-        assert!(rest.try_recv().is_err());
+        assert!(rest.told.try_recv().is_err());
         answers.durable(HERE, &turn(4..6));
-        assert_eq!(offsets(&rest.try_recv().unwrap()), [3, 4]);
+        assert_eq!(offsets(&rest.told.try_recv().unwrap()), [3, 4]);
     }
 
     #[test]
     fn who_stops_waiting_is_forgotten_and_who_waits_at_the_end_is_told() {
         let answers = answers();
-        let mut gone = wait(answers.ask(HERE, 0..1));
-        answers.forget(HERE, 0);
+        let gone = wait(answers.ask(HERE, 0..1));
+        drop(gone);
+        assert!(answers.of(HERE).waiters.is_empty());
         answers.durable(HERE, &turn(0..1));
-        assert!(gone.try_recv().is_err());
         let mut last = wait(answers.ask(HERE, 1..2));
         answers.give_up();
-        assert!(last.try_recv().is_err());
+        assert!(last.told.try_recv().is_err());
+    }
+
+    #[test]
+    fn who_need_not_wait_ends_nobody_elses_wait() {
+        let answers = answers();
+        answers.durable(HERE, &turn(0..2));
+        let mut next = wait(answers.ask(HERE, 2..3));
+        // Answered before it was asked for; and waited for by the one above.
+        for offsets in [1..2, 2..3] {
+            let Asked { look, wait } = answers.ask(HERE, offsets.clone());
+            assert_eq!((look, wait.is_none()), (offsets, true));
+            drop(wait);
+        }
+        answers.durable(HERE, &turn(2..3));
+        assert_eq!(offsets(&next.told.try_recv().unwrap()), [2]);
     }
 }

@@ -36,7 +36,7 @@ use crate::handlers::{self, History, Loaded};
 use crate::json::Terms;
 use crate::telemetry::{HandlerCounters, Metrics, ShardObserver};
 
-pub use answers::{Answer, Answers, Asked, Recent};
+pub use answers::{Answer, Answers, Asked, Recent, Wait};
 pub use intake::{Entrance, Refusal};
 pub use kinds::{Kinds, UnknownKind};
 pub use outcomes::{Found, find};
