@@ -1,0 +1,12 @@
+//! The command line against the real binary: a node as a process of its own, asked by other
+//! processes, and its files read after it has stopped.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod dead_letters;
+mod done;
+mod exits;
+mod import;
+mod node;
+mod reading;
+mod tables;
+mod topology;
