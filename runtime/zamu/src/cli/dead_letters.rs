@@ -12,9 +12,6 @@ use crate::cli::place::{Letter, Letters};
 use crate::cli::remote::{Remote, segment};
 use crate::cli::{FormatArgs, NodeArgs, SourceArgs};
 
-/// As many as a node lists at once.
-const LIMIT: usize = 1_000;
-
 /// Shows what could not be processed, or has it processed again.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DeadLettersArgs {
@@ -97,16 +94,7 @@ pub(crate) fn run(args: &DeadLettersArgs, output: &mut Output) -> Result<(), Fai
 fn list(args: &ListArgs, output: &mut Output) -> Result<(), Failure> {
     let letters = match &args.source.data {
         Some(folder) => stored(&Files::open(folder)?, args)?,
-        None => {
-            let mut path = format!("/dead-letters?all={}&limit={LIMIT}", args.all);
-            if let Some(name) = &args.r#type {
-                path.push_str(&format!("&type={}", segment(name)));
-            }
-            if let Some(number) = args.partition {
-                path.push_str(&format!("&partition={number}"));
-            }
-            Remote::new(&args.source.node)?.get(&path)?
-        }
+        None => listed(&Remote::new(&args.source.node)?, args)?,
     };
     if args.format.json {
         return output.json(&letters);
@@ -114,11 +102,27 @@ fn list(args: &ListArgs, output: &mut Output) -> Result<(), Failure> {
     let heading = ["ID", "OPEN", "TIME", "REASON", "HANDLER", "MESSAGE"];
     let mut rows = vec![heading.map(str::to_owned)];
     rows.extend(letters.iter().map(row));
-    output.table(&rows)?;
-    if letters.len() == LIMIT {
-        output.line(format_args!("the first {LIMIT}: narrow it with --type and --partition"))?;
+    output.table(&rows)
+}
+
+/// All that a node lists, in pages as large as it likes.
+fn listed(remote: &Remote, args: &ListArgs) -> Result<Vec<Value>> {
+    let mut path = format!("/dead-letters?all={}", args.all);
+    if let Some(name) = &args.r#type {
+        path.push_str(&format!("&type={}", segment(name)));
     }
-    Ok(())
+    if let Some(number) = args.partition {
+        path.push_str(&format!("&partition={number}"));
+    }
+    let mut letters: Vec<Value> = remote.get(&path)?;
+    while let Some(last) = letters.last().and_then(|letter| letter["id"].as_str()) {
+        let page: Vec<Value> = remote.get(&format!("{path}&after={}", segment(last)))?;
+        if page.is_empty() {
+            break;
+        }
+        letters.extend(page);
+    }
+    Ok(letters)
 }
 
 fn stored(files: &Files, args: &ListArgs) -> Result<Vec<Value>> {

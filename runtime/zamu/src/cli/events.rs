@@ -26,9 +26,6 @@ Examples:
 
 Without --key, events come by partition, each partition in its order.";
 
-/// Events that are asked for together from a node.
-const PAGE: usize = 100;
-
 /// Shows durable events: of one aggregate (--type and --key), of some types, or all.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -148,7 +145,7 @@ fn of_aggregate(args: &EventsArgs, key: &str, printer: &mut Printer<'_>) -> Resu
         let path = format!("/aggregates/{}/{}/events", segment(name), segment(key));
         let mut after = args.after;
         loop {
-            let answer = remote.request(Method::GET, &format!("{path}?after={after}&limit={PAGE}"));
+            let answer = remote.request(Method::GET, &format!("{path}?after={after}"));
             let text = remote.text(answer)?;
             let page: Page = serde_json::from_str(&text).map_err(anyhow::Error::new)?;
             for event in &page.events {
@@ -158,7 +155,7 @@ fn of_aggregate(args: &EventsArgs, key: &str, printer: &mut Printer<'_>) -> Resu
                     return Ok(());
                 }
             }
-            if page.events.len() < PAGE {
+            if page.events.is_empty() {
                 break;
             }
         }

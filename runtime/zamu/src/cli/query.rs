@@ -53,7 +53,7 @@ pub(crate) struct QueryArgs {
     format: FormatArgs,
 }
 
-/// What is asked of a page at most.
+/// Rows that are read from files together.
 const PAGE: u64 = 1_000;
 
 /// Shows them.
@@ -72,14 +72,16 @@ pub(crate) fn run(args: &QueryArgs, output: &mut Output) -> Result<(), Failure> 
     let mut left = if args.all { u64::MAX } else { args.limit };
     let mut after: Option<String> = None;
     loop {
-        let mut query = vec![format!("limit={}", left.min(PAGE))];
+        // Pages as large as the node likes: it refuses those that are too large for it.
+        let mut query = Vec::new();
         query.extend(args.prefix.as_ref().map(|prefix| format!("prefix={}", segment(prefix))));
         query.extend(after.as_ref().map(|after| format!("after={}", segment(after))));
         query.extend(demand.clone());
         let told: Value = remote.get(&format!("{path}?{}", query.join("&")))?;
         let rows = told["rows"].as_array().map_or(&[][..], |rows| rows);
+        let rows = &rows[..rows.len().min(usize::try_from(left).unwrap_or(usize::MAX))];
         show_many(args, rows, &told["stale"], output)?;
-        left -= (rows.len() as u64).min(left);
+        left -= rows.len() as u64;
         after = told["next"].as_str().map(str::to_owned);
         if after.is_none() || left == 0 {
             return Ok(());

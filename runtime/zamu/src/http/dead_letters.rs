@@ -29,24 +29,32 @@ pub(crate) struct Asked {
     r#type: Option<String>,
     partition: Option<String>,
     all: Option<bool>,
+    after: Option<String>,
     limit: Option<String>,
 }
 
-/// Open dead letters, or all, of all partitions or some, oldest first.
+/// Open dead letters, or all, of all partitions or some, oldest first; after the one that `after`
+/// names, if the page before ended there. An empty page is the end.
 pub(crate) async fn list(
     State(app): State<App>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
     let limit = app.page(asked.limit.as_deref())?;
+    let after = asked.after.as_deref().map(|id| named(&app, id)).transpose()?;
     let mut found: Vec<Value> = Vec::new();
     for partition in partitions(&app, &asked)? {
+        let first = match after {
+            Some((last, _)) if partition < last => continue,
+            Some((last, number)) if partition == last => number.saturating_add(1),
+            _ => 1,
+        };
         let open = open(&app, partition).await?;
         let room = limit - found.len();
         let letters = if asked.all == Some(true) {
             let page = Limit { records: room, bytes: usize::MAX };
-            app.node.reader.dead_letters(partition, 1, page)?
+            app.node.reader.dead_letters(partition, first, page)?
         } else {
-            let numbers = open.iter().take(room);
+            let numbers = open.range(first..).take(room);
             let read = numbers
                 .map(|number| Ok((*number, app.node.reader.dead_letter(partition, *number)?)));
             let read: Vec<_> = read.collect::<Result<_, Problem>>()?;
@@ -118,6 +126,21 @@ fn partitions(app: &App, asked: &Asked) -> Result<Vec<PartitionId>, Problem> {
         (None, None) => Ok(all.collect()),
         (None, Some(_)) => Err(Problem::field("partition", "is given without `type`: give both")),
     }
+}
+
+/// The dead letter with an id as the list shows it; there need not be one.
+fn named(app: &App, id: &str) -> Result<(PartitionId, DeadLetterNumber), Problem> {
+    let read = || {
+        let (place, number) = id.rsplit_once('/')?;
+        let (name, partition) = place.rsplit_once('/')?;
+        Some((app.partition(name, partition).ok()?, number.parse().ok()?))
+    };
+    read().ok_or_else(|| {
+        Problem::field(
+            "after",
+            format!("is `{id}`: use the `id` of the last one of the page before"),
+        )
+    })
 }
 
 async fn open(app: &App, partition: PartitionId) -> Result<BTreeSet<DeadLetterNumber>, Problem> {

@@ -21,3 +21,23 @@ fn dead_letters_are_redriven_one_by_one_or_by_partition() {
         json!({ "resumed": false })
     );
 }
+
+#[test]
+fn all_are_listed_however_few_a_node_tells_at_once() {
+    let node = Node::with("[http]\npage-max = 2");
+    for id in 1..=5 {
+        assert_eq!(node.act(&id.to_string(), "trap").code, 4);
+    }
+    let ids = |list: serde_json::Value| -> Vec<serde_json::Value> {
+        list.as_array().unwrap().iter().map(|letter| letter["id"].clone()).collect()
+    };
+    let list = ["dead-letters", "list", "--json"];
+    let listed = ids(node.ask(&list).ok().json());
+    assert_eq!(listed, (1..=5).map(|n| json!(format!("animal/0/{n}"))).collect::<Vec<_>>());
+    let of_type = [&list[..], &["--type", "animal", "--partition", "0", "--all"]].concat();
+    assert_eq!(ids(node.ask(&of_type).ok().json()), listed);
+    let shown = node.ask(&["dead-letters", "list"]).ok().out;
+    assert_eq!(shown.lines().count(), 6, "a heading and a line each: {shown}");
+    let files = node.stop();
+    assert_eq!(ids(files.ask(&list).ok().json()), listed);
+}

@@ -135,3 +135,25 @@ fn the_files_of_a_killed_node_show_all_that_was_answered_and_stay_as_they_are() 
         assert!(before == after, "{} was changed by reading", path.display());
     }
 }
+
+#[test]
+fn all_is_shown_however_little_a_node_tells_at_once() {
+    let mut node = Node::with("[http]\npage-max = 2");
+    for number in 0..5 {
+        node.increment("a", &number.to_string(), 1).ok();
+    }
+    let events = ["events", "--json", "--type", "counter", "--key", "a"];
+    let sequences = |events: &[&str]| -> Vec<u64> {
+        let events = node.ask(events).ok().lines();
+        events.iter().map(|event| event["sequence"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(sequences(&events), [1, 2, 3, 4, 5]);
+    assert_eq!(sequences(&[&events[..], &["--after", "2", "--limit", "2"]].concat()), [3, 4]);
+    let url = node.url.clone();
+    let query = ["query", "counts", "--prefix", "a", "--all", "--json", "--node", &url];
+    node.until("its tables have caught up", || zamu(&query).ok().lines().len() == 5);
+    for limit in [1, 2, 3, 5] {
+        let told = node.ask(&["query", "counts", "--prefix", "a", "--limit", &limit.to_string()]);
+        assert_eq!(told.ok().out.lines().count(), limit);
+    }
+}

@@ -80,3 +80,28 @@ async fn all_open_dead_letters_of_a_partition_are_redriven_in_their_old_order() 
     assert_eq!(host.post("/dead-letters/counter/0/redrive", &[], "").await.json, json!([]));
     host.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_dead_letters_are_listed_page_by_page() {
+    let host = Host::start().await;
+    for n in 1..=5 {
+        host.act(&format!("k{n}"), &n.to_string(), "trap").await;
+    }
+    // Of every type: those before and behind the one that has some have none.
+    for query in ["all=false", "all=true", "type=animal", "type=animal&partition=0"] {
+        let mut found = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = host.get(&format!("/dead-letters?{query}&limit=2{after}")).await.json;
+            let page = page.as_array().unwrap().clone();
+            assert!(page.len() <= 2, "{page:?}");
+            let Some(last) = page.last() else { break };
+            after = format!("&after={}", last["id"].as_str().unwrap());
+            found.extend(page.iter().map(|letter| letter["id"].as_str().unwrap().to_owned()));
+        }
+        assert_eq!(found, (1..=5).map(|n| format!("animal/0/{n}")).collect::<Vec<_>>(), "{query}");
+    }
+    let elsewhere = host.get("/dead-letters?after=keeper/0/1").await.json;
+    assert_eq!(elsewhere, json!([]), "the types before are not begun again");
+    host.stop().await;
+}
