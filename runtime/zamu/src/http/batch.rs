@@ -89,7 +89,7 @@ pub(crate) async fn post(
     let max = app.settings.commands_max;
     if count > max {
         let detail = format!("the list has {count} commands: at most {max} are taken at once");
-        return Err(Problem::new(413, detail));
+        return Err(Problem::new(413, detail).with("field", "body"));
     }
     let groups = groups(&app, entries)?;
     let partitions: Vec<PartitionId> = groups.keys().copied().collect();

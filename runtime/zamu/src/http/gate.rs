@@ -139,6 +139,7 @@ impl FromRequest<App> for Payload {
         let told = told.and_then(|length| length.parse::<usize>().ok());
         let too_large = || {
             Problem::new(413, format!("the body is larger than {max} bytes (http.body-bytes-max)"))
+                .with("field", "body")
         };
         if told.is_some_and(|length| length > max) {
             return Err(too_large());
@@ -152,8 +153,9 @@ impl FromRequest<App> for Payload {
         match timeout(patience, to_bytes(request.into_body(), max)).await {
             Ok(Ok(bytes)) => Ok(Self { bytes, _room: room }),
             Ok(Err(error)) if is_too_large(&error) => Err(too_large()),
-            Ok(Err(error)) => Err(Problem::new(400, format!("the body ended early: {error}"))),
-            Err(_) => Err(Problem::new(408, "the body took too long (http.receive-timeout-ms)")),
+            Ok(Err(error)) => Err(Problem::field("body", format!("ended early: {error}"))),
+            Err(_) => Err(Problem::new(408, "the body took too long (http.receive-timeout-ms)")
+                .with("field", "body")),
         }
     }
 }

@@ -89,9 +89,9 @@ pub fn router(node: Arc<Services>, settings: &config::Http) -> Router {
 }
 
 async fn nowhere(uri: Uri) -> impl IntoResponse {
-    Problem::new(404, format!("there is nothing at {}", uri.path()))
+    Problem::new(404, format!("there is nothing at {}", uri.path())).with("field", "path")
 }
 
 async fn not_so(method: Method, uri: Uri) -> impl IntoResponse {
-    Problem::new(405, format!("{} does not take {method}", uri.path()))
+    Problem::new(405, format!("{} does not take {method}", uri.path())).with("field", "method")
 }

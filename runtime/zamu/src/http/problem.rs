@@ -1,4 +1,11 @@
 //! Problem details (RFC 9457): how every error is told.
+//!
+//! What is wrong with a request names its `field`: a member, a header, a parameter, `path`, `method`
+//! or `body`. Three answers below 500 have none, as nothing in the request is wrong: 410 where a
+//! history meets what retention took from the log, 422 for what a handler refused (`code` and
+//! `details` say why), and 429 for a partition that is behind. A request that is no HTTP, or whose
+//! headers are too large or too many (400, 414, 431), never comes this far: the connection answers
+//! it, without a body, and ends.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};

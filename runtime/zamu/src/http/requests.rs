@@ -32,6 +32,7 @@ pub(crate) async fn get(
         Found::Removed => Err(Problem::new(
             410,
             format!("the outcome of request {offset} of {type}/{number} is past its retention"),
-        )),
+        )
+        .with("field", "offset")),
     }
 }

@@ -5,7 +5,7 @@
 //! date. `min-position` waits until the table has come as far as an earlier answer said.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -23,6 +23,7 @@ use zamu_core::projection::query::{self, Table};
 use zamu_core::projection::set::OrderError;
 use zamu_core::store::tables::{Scan, TableReader, TableStore};
 
+use crate::http::params::{Path, Query};
 use crate::http::position::{Position, demanded};
 use crate::http::problem::Problem;
 use crate::http::{App, waiting};

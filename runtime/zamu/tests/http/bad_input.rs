@@ -84,6 +84,8 @@ async fn one_bad_command_refuses_its_whole_list_with_index_and_field() {
         let headers = [("content-type", "application/cloudevents-batch+json")];
         let told = host.post("/commands", &headers, body).await;
         assert_eq!(told.status, 400, "{body}: {}", told.json);
+        let field = if body == "[1]" { "[0]" } else { "body" };
+        assert_eq!(told.json["field"], field, "{body}: {}", told.json);
     }
     let told = host.post("/commands", &[("content-type", "text/html")], "[]").await;
     assert_eq!((told.status, &told.json["field"]), (415, &json!("content-type")));
@@ -95,7 +97,7 @@ async fn one_bad_command_refuses_its_whole_list_with_index_and_field() {
 async fn what_is_not_there_is_told_so() {
     let host = Host::start().await;
     for (path, status, field) in [
-        ("/nowhere", 404, None),
+        ("/nowhere", 404, Some("path")),
         ("/aggregates/nothing/a", 404, Some("type")),
         ("/aggregates/counter/a", 404, Some("key")),
         ("/aggregates/counter/a/events", 404, Some("key")),
@@ -114,12 +116,19 @@ async fn what_is_not_there_is_told_so() {
         ("/dead-letters?all=yes", 400, Some("all")),
         ("/aggregates/counter/%ff", 400, Some("path")),
         ("/dead-letters/counter/0/1", 404, Some("number")),
+        ("/dead-letters?after=counter", 400, Some("after")),
+        ("/dead-letters?after=counter/9/1", 400, Some("after")),
+        ("/tables/nothing/rows", 404, Some("table")),
+        ("/tables/counters/rows?bogus=1", 400, Some("bogus")),
+        ("/tables/counters/rows/a?bogus=1", 400, Some("bogus")),
+        ("/tables/counters/rows/%ff", 400, Some("path")),
     ] {
         let told = host.get(path).await;
         assert_eq!(told.status, status, "{path}: {}", told.json);
         assert_eq!(told.json["field"].as_str(), field, "{path}: {}", told.json);
     }
-    assert_eq!(host.post("/health", &[], "").await.status, 405);
+    let told = host.post("/health", &[], "").await;
+    assert_eq!((told.status, &told.json["field"]), (405, &json!("method")));
     host.stop().await;
 }
 

@@ -9,13 +9,15 @@ async fn a_body_beyond_the_bound_is_refused_however_it_is_sent() {
     let host = Host::with("[http]\nbody-bytes-max = 2048").await;
     let list: Vec<_> = (0..50).map(|n| increment("a", &n.to_string(), 1)).collect();
     let told = host.batch("", &json!(list)).await;
-    assert_eq!(told.status, 413, "{}", told.json);
+    assert_eq!((told.status, &told.json["field"]), (413, &json!("body")), "{}", told.json);
     let pieces = (0..8).map(|_| Ok::<_, std::io::Error>(vec![b' '; 1_024]));
     let body = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces));
     let request = host.request(reqwest::Method::POST, "/commands");
     let response =
         request.header("content-type", "application/json").body(body).send().await.unwrap();
     assert_eq!(response.status().as_u16(), 413);
+    let told: serde_json::Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+    assert_eq!(told["field"], "body", "{told}");
     host.stop().await;
 }
 
@@ -23,7 +25,8 @@ async fn a_body_beyond_the_bound_is_refused_however_it_is_sent() {
 async fn a_list_beyond_the_bound_is_refused() {
     let host = Host::with("[http]\ncommands-max = 2").await;
     let list: Vec<_> = (0..3).map(|n| increment("a", &n.to_string(), 1)).collect();
-    assert_eq!(host.batch("", &json!(list)).await.status, 413);
+    let told = host.batch("", &json!(list)).await;
+    assert_eq!((told.status, &told.json["field"]), (413, &json!("body")), "{}", told.json);
     host.stop().await;
 }
 
@@ -34,7 +37,9 @@ async fn headers_beyond_the_bound_are_refused() {
     for n in 0..20 {
         request = request.header(format!("x-{n}"), "y");
     }
-    assert_eq!(request.send().await.unwrap().status().as_u16(), 431);
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status().as_u16(), 431);
+    assert_eq!(response.text().await.unwrap(), "", "the connection's own answer");
     host.stop().await;
 }
 
@@ -92,6 +97,19 @@ async fn commands_that_find_no_room_wait_at_the_door_until_there_is_some() {
     let state = host.get("/aggregates/counter/a").await.json;
     assert_eq!(state["state"]["value"], 64);
     std::sync::Arc::into_inner(host).unwrap().stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_come_is_not_waited_for_longer_than_is_configured() {
+    let host = Host::with("[http]\nreceive-timeout-ms = 100").await;
+    let endless = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+    let request = host.request(reqwest::Method::POST, "/commands");
+    let request = request.header("content-type", "application/json");
+    let response = request.body(reqwest::Body::wrap_stream(endless)).send().await.unwrap();
+    assert_eq!(response.status().as_u16(), 408);
+    let told: serde_json::Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+    assert_eq!(told["field"], "body", "{told}");
+    host.stop().await;
 }
 
 /// A body that never ends keeps its request's place for as long as the client likes.
