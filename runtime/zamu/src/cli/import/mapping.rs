@@ -8,6 +8,9 @@
 //! data = { limit = "{limit}", note = "{note?}" }   # without the member if the cell is empty
 //! unless-empty = ["limit"]                         # no such command if the cell is empty
 //! ```
+//! A column alone keeps its cell's JSON type. Cells of CSV are texts: `{days:number}` and
+//! `{open?:boolean}` make of them what they say.
+//!
 //! Without a mapping each line is a command already, in the form of `POST /commands`.
 
 use std::path::Path;
@@ -146,12 +149,9 @@ impl Template {
 /// A value with its columns filled in; nothing for an optional one without a cell.
 fn fill(template: &Value, row: &Row) -> Result<Option<Value>, String> {
     Ok(Some(match template {
-        Value::String(template) => match lone_column(template) {
-            Some(column) => match column.strip_suffix('?') {
-                Some(column) if is_empty(row.cells.get(column)) => return Ok(None),
-                Some(column) => cell(column, row)?.clone(),
-                None => cell(column, row)?.clone(),
-            },
+        Value::String(template) => match Lone::of(template) {
+            Some(lone) if lone.optional && is_empty(row.cells.get(lone.column)) => return Ok(None),
+            Some(lone) => lone.value(row)?,
             None => Value::String(text(template, row)?),
         },
         Value::Object(members) => {
@@ -171,10 +171,50 @@ fn fill(template: &Value, row: &Row) -> Result<Option<Value>, String> {
     }))
 }
 
-/// The column of a template that is nothing else: its cell keeps its JSON type.
-fn lone_column(template: &str) -> Option<&str> {
-    let column = template.strip_prefix('{')?.strip_suffix('}')?;
-    (!column.contains(['{', '}'])).then_some(column)
+/// The column of a template that is nothing else.
+struct Lone<'a> {
+    column: &'a str,
+    /// Its value is left out where the cell is empty.
+    optional: bool,
+    /// What a text in the cell is read as, if not as a text.
+    kind: Option<&'a str>,
+}
+
+impl<'a> Lone<'a> {
+    fn of(template: &'a str) -> Option<Self> {
+        let inside = template.strip_prefix('{')?.strip_suffix('}')?;
+        if inside.contains(['{', '}']) {
+            return None;
+        }
+        // A column may have a colon in its name: only these two words are no part of it.
+        let typed = inside.rsplit_once(':').filter(|(_, kind)| KINDS.contains(kind));
+        let (column, kind) = typed.map_or((inside, None), |(column, kind)| (column, Some(kind)));
+        let bare = column.strip_suffix('?');
+        Some(Self { column: bare.unwrap_or(column), optional: bare.is_some(), kind })
+    }
+
+    fn value(&self, row: &Row) -> Result<Value, String> {
+        let cell = cell(self.column, row)?;
+        let (Some(kind), Value::String(text)) = (self.kind, cell) else { return Ok(cell.clone()) };
+        let read = match kind {
+            NUMBER => exact_number(text),
+            _ => text.parse().ok().map(Value::Bool),
+        };
+        read.ok_or_else(|| format!("column `{}` is no {kind}: `{text}`", self.column))
+    }
+}
+
+const NUMBER: &str = "number";
+const KINDS: [&str; 2] = [NUMBER, "boolean"];
+
+/// Digits of a fraction that a double keeps, all in all.
+const EXACT_DIGITS: usize = 15;
+
+/// A JSON number that is exactly what the text says.
+fn exact_number(text: &str) -> Option<Value> {
+    let number: serde_json::Number = serde_json::from_str(text).ok()?;
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    (!number.is_f64() || digits <= EXACT_DIGITS).then_some(Value::Number(number))
 }
 
 /// A text with its columns filled in. `{{` and `}}` are braces.
@@ -277,6 +317,25 @@ mod tests {
         assert_eq!(planned[1].key, "7/USD");
         assert!(planned[1].data.get().contains(r#""limit":2.5,"note":[1]"#), "{planned:?}");
         assert_eq!(of(&json!({ "owner": "x", "currency": "" })).len(), 1);
+    }
+
+    #[test]
+    fn a_text_is_read_as_what_the_mapping_says_exactly_or_not_at_all() {
+        let typed = mapping(
+            "[[commands]]\ntype='t'\nkind='k'\nkey='k'\n\
+             data={n='{n:number}', b='{b?:boolean}', a='{x:y}'}",
+        );
+        let of = |n: &str, b: &str| typed.commands(&row(&json!({ "n": n, "b": b, "x:y": "z" })));
+        let data = |n, b| of(n, b).unwrap()[0].data.get().to_owned();
+        assert_eq!(data("7", "true"), r#"{"a":"z","b":true,"n":7}"#);
+        assert_eq!(data("-0.5", ""), r#"{"a":"z","n":-0.5}"#);
+        assert_eq!(data("18446744073709551615", ""), r#"{"a":"z","n":18446744073709551615}"#);
+        for no_number in ["seven", "1,5", "18446744073709551616", "0.1234567890123456", "1e999"] {
+            let why = of(no_number, "").unwrap_err();
+            assert!(why.contains("`n` is no number") && why.contains(no_number), "{why}");
+        }
+        assert!(of("1", "yes").unwrap_err().contains("`b` is no boolean: `yes`"));
+        assert!(of("", "").unwrap_err().contains("`n` is empty"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use zamu::json::Flow;
@@ -43,7 +43,8 @@ A mapping says which commands a row gives:
   type = \"account\"
   key = \"{owner}/{currency}\"
   kind = \"OpenAccount\"
-  data = { cap = \"{cap}\", note = \"{note?}\" }   # no `note` if the cell is empty
+  data = { cap = \"{cap}\", note = \"{note?}\" }   # no `note` if the cell is empty; a cell of CSV is
+                                               # a text: \"{days:number}\", \"{open?:boolean}\"
   unless-empty = [\"cap\"]                       # no such command if the cell is empty
 
 Without one, each line is a command as POST /commands takes it:
@@ -297,10 +298,15 @@ impl<'a> Import<'a> {
 
 /// A bar on a terminal; nothing elsewhere.
 fn bar(commands: u64) -> ProgressBar {
-    let template = "{bar:32} {human_pos} of {human_len} commands, {per_sec}, {eta} left";
+    let template = "{bar:32} {human_pos} of {human_len} commands, {rate} a second, {eta} left";
     // The template is fixed; should it ever be wrong, a plain bar serves.
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    // The crate's own rate has four decimals.
+    let style = style.with_key("rate", |state: &ProgressState, to: &mut dyn std::fmt::Write| {
+        // A line on a screen that cannot be written is not worth failing for.
+        let _ = write!(to, "{}", HumanCount(state.per_sec() as u64));
+    });
     ProgressBar::new(commands).with_style(style)
 }
 

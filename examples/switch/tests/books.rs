@@ -1,0 +1,129 @@
+//! A hub that exists already starts from its books: the files of `books/`, imported with the real
+//! binary into a fresh switch.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use switch::client::Client;
+use switch::node::Node;
+use tempfile::TempDir;
+
+/// A fresh switch.
+struct Hub {
+    node: Node,
+    folder: TempDir,
+}
+
+impl Hub {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut node = Node::start(&zamu(), &guests(), folder.path(), Vec::new()).unwrap();
+        let client = Client::new(node.address).unwrap();
+        node.ready(&client).await.unwrap();
+        Self { node, folder }
+    }
+
+    fn ask(&self, args: &[&str]) -> Output {
+        let node = format!("http://{}", self.node.address);
+        let mut command = Command::new(zamu());
+        command.args(args).env("ZAMU_NODE", node).current_dir(self.folder.path());
+        command.output().unwrap()
+    }
+
+    fn import(&self, rows: &Path, mapping: &str, more: &[&str]) -> Output {
+        let mapping = books().join(mapping);
+        let (rows, mapping) = (rows.to_str().unwrap(), mapping.to_str().unwrap());
+        self.ask(&[&["import", rows, "--map", mapping], more].concat())
+    }
+
+    /// A copy of a file of the books: an import keeps its progress beside its file.
+    fn copy(&self, file: &str) -> PathBuf {
+        let copy = self.folder.path().join(file);
+        std::fs::copy(books().join(file), &copy).unwrap();
+        copy
+    }
+
+    fn state(&self, aggregate_type: &str, key: &str) -> Value {
+        let told = self.ask(&["state", aggregate_type, key, "--json"]);
+        assert!(told.status.success(), "{aggregate_type} {key}: {told:?}");
+        serde_json::from_slice::<Value>(&told.stdout).unwrap()["state"].take()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_starts_from_its_books() {
+    let hub = Hub::start().await;
+    let participants = hub.copy("participants.csv");
+    let accounts = hub.copy("accounts.csv");
+    for (rows, mapping, done) in [
+        (&participants, "participants.toml", "done: 9 accepted"),
+        (&accounts, "accounts.toml", "done: 7 accepted"),
+    ] {
+        let told = hub.import(rows, mapping, &[]);
+        assert!(told.status.success() && text(&told).contains(done), "{told:?}");
+    }
+    assert_eq!(hub.state("participant", "simfsp03")["active"], true);
+    assert_eq!(hub.state("participant", "simfsp04")["active"], false);
+    let callback = &hub.state("endpoints", "simfsp02")["FSPIOP_CALLBACK_URL_TRANSFER_POST"];
+    assert_eq!(callback, "https://fsp02.example/transfers");
+
+    let account = hub.state("account", "simfsp01/USD");
+    assert_eq!((&account["cap"], &account["alarm"]), (&"10000".into(), &80.into()), "{account}");
+    let positions = ["simfsp01/USD", "simfsp02/USD", "simfsp03/USD"]
+        .map(|key| hub.state("account", key)["position"].as_str().unwrap().to_owned());
+    assert_eq!(positions, ["1250.75", "-1000.25", "-250.5"]);
+    assert_eq!(hub.state("account", "simfsp01/EUR")["position"], "0");
+    assert_eq!(hub.state("settlement-account", "simfsp01/USD")["funds"], "25000");
+
+    // Whoever does not know how far it came imports again.
+    let again = hub.import(&accounts, "accounts.toml", &[]);
+    assert!(text(&again).contains("done: 0 accepted, 7 sent before"), "{again:?}");
+    assert_eq!(hub.state("account", "simfsp01/USD"), account);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_books_is_told_by_line_before_anything_is_sent() {
+    let hub = Hub::start().await;
+    let rows = hub.folder.path().join("wrong.csv");
+    let wrong = "participant,currency,cap,alarm,position,funds\n\
+                 simfsp01,USD,100,,,\n\
+                 ,USD,100,,,\n\
+                 simfsp02,USD,100,most,,\n";
+    std::fs::write(&rows, wrong).unwrap();
+    for more in [&["--dry-run"][..], &[]] {
+        let told = hub.import(&rows, "accounts.toml", more);
+        assert!(!told.status.success(), "{told:?}");
+        let text = text(&told);
+        assert!(text.contains("line 3: column `participant` is empty"), "{text}");
+        assert!(text.contains("line 4: column `alarm` is no number: `most`"), "{text}");
+    }
+    assert!(!hub.ask(&["state", "account", "simfsp01/USD"]).status.success());
+    std::fs::write(&rows, wrong.lines().take(2).collect::<Vec<_>>().join("\n")).unwrap();
+    let dry = hub.import(&rows, "accounts.toml", &["--dry-run"]);
+    assert!(text(&dry).contains("1 OpenAccount of account"), "{dry:?}");
+    assert!(!hub.ask(&["state", "account", "simfsp01/USD"]).status.success());
+}
+
+fn text(told: &Output) -> String {
+    String::from_utf8_lossy(&told.stdout).into_owned()
+}
+
+fn books() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("books")
+}
+
+/// The binary that was built beside this test.
+fn zamu() -> PathBuf {
+    target().join("debug/zamu")
+}
+
+fn guests() -> PathBuf {
+    std::env::var_os("ZAMU_GUESTS_DIR").map_or_else(|| target().join("guests"), PathBuf::from)
+}
+
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned()
+}
