@@ -158,7 +158,7 @@ impl Config {
             commit_records: self.shards.commit_records,
             commits_in_flight: self.shards.commits_in_flight,
             flush_every_ms: self.store.flush_every_ms,
-            wake_retry_ms: Settings::default().wake_retry_ms,
+            wake_retry_ms: self.shards.wake_retry_ms,
             release_every_ms: self.store.release_every_ms,
             sweep_every_ms: self.store.sweep_every_ms,
             changed_bytes_max: self.store.changed_bytes_max / shards.max(1),
@@ -172,7 +172,7 @@ impl Config {
             fault_share_max: self.shards.fault_share_max,
             fault_sample_min: self.shards.fault_sample_min,
             fault_sample_max: self.shards.fault_sample_max,
-            host_tries: Settings::default().host_tries,
+            host_tries: self.shards.host_tries,
             start_at_tail: self.event_handlers.start_at_tail.clone(),
         }
     }

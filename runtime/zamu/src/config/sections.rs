@@ -45,6 +45,8 @@ pub struct Shards {
     pub fault_share_max: f64,
     pub fault_sample_min: usize,
     pub fault_sample_max: usize,
+    pub host_tries: u32,
+    pub wake_retry_ms: u64,
     pub restore_records: usize,
     pub restore_bytes: usize,
     pub drain_ms: u64,
