@@ -1,7 +1,7 @@
 //! The components of the transfer switch, loaded once per process and configuration: a new switch
 //! costs no compiling and no reading.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -24,19 +24,23 @@ struct Shared {
     loaded: Mutex<Loaded>,
 }
 
-/// All handlers, in the order of their names, with these configurations by name.
+/// All handlers and these others, in the order of their names, with these configurations by name.
 ///
 /// # Errors
 /// Names what cannot be loaded and what to do; or the configuration that is for no handler.
-pub(crate) fn load(configuration: &[(String, String)]) -> anyhow::Result<Vec<Arc<Handler>>> {
+pub(crate) fn load(
+    others: &[&'static str],
+    configuration: &[(String, String)],
+) -> anyhow::Result<Vec<Arc<Handler>>> {
+    let names: BTreeSet<&'static str> = NAMES.iter().chain(others).copied().collect();
     for (name, _) in configuration {
-        ensure!(NAMES.contains(&&**name), "a configuration for no handler: {name}");
+        ensure!(names.contains(&**name), "a configuration for no handler: {name}");
     }
     let shared = SHARED.as_ref().map_err(|error| anyhow::anyhow!("{error:#}"))?;
-    NAMES
-        .iter()
+    names
+        .into_iter()
         .map(|name| {
-            let own = configuration.iter().find(|(of, _)| of == name);
+            let own = configuration.iter().find(|(of, _)| *of == *name);
             shared.handler(name, own.map_or("", |(_, json)| json))
         })
         .collect()
@@ -101,7 +105,7 @@ mod tests {
     #[test]
     fn a_handler_is_loaded_once_for_each_configuration() {
         let allowed = [("transfers".to_owned(), r#"{"allowOnUs": true}"#.to_owned())];
-        let (first, again, other) = (load(&[]), load(&[]), load(&allowed));
+        let (first, again, other) = (load(&[], &[]), load(&[], &[]), load(&[], &allowed));
         let same = |a: &Arc<Handler>, b: &Arc<Handler>| Arc::ptr_eq(a, b);
         let (first, again, other) = (first.unwrap(), again.unwrap(), other.unwrap());
         assert!(first.iter().zip(&again).all(|(a, b)| same(a, b)));
@@ -111,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_configuration_for_nobody_is_refused() {
-        let error = load(&[("tranfers".to_owned(), String::new())]).map(drop).unwrap_err();
+        let error = load(&[], &[("tranfers".to_owned(), String::new())]).map(drop).unwrap_err();
         assert!(error.to_string().contains("tranfers"), "{error}");
     }
 }

@@ -4,7 +4,7 @@ use zamu_core::settings::Settings;
 use zamu_core::topology::TypeSettings;
 use zamu_wasm::Handler;
 
-/// Partitions, shards, bounds and configuration of a switch.
+/// Partitions, shards, bounds, components and configuration of a switch.
 #[derive(Clone, Debug)]
 pub struct Layout {
     /// How many partitions each type has.
@@ -13,6 +13,8 @@ pub struct Layout {
     pub shards: usize,
     /// The bounds of each shard.
     pub settings: Settings,
+    /// Components that make tables, by name, besides the handlers of the switch.
+    pub projections: Vec<&'static str>,
     /// Configuration of handlers by name, JSON.
     pub configuration: Vec<(String, String)>,
 }
@@ -26,6 +28,7 @@ impl Layout {
             partitions: 3,
             shards: 2,
             settings: Settings { sample_every: 1, ..Settings::default() },
+            projections: Vec::new(),
             configuration: configuration.to_vec(),
         }
     }

@@ -6,10 +6,12 @@ pub(crate) mod simulated;
 use std::sync::Arc;
 
 use scenarios::switch::End;
+use zamu_core::log::events::Events;
 use zamu_core::log::{Intake, ShardLog};
 use zamu_core::model::{Event, EventNumber, PartitionId, Time, TurnNumber};
 use zamu_core::proto::BatchRecord;
 use zamu_core::store::Store;
+use zamu_core::store::tables::TableStore;
 
 /// Log and store of one shard.
 pub(crate) struct Place {
@@ -30,6 +32,12 @@ pub(crate) trait Medium {
     /// # Errors
     /// As the log has them.
     fn place(&mut self, partitions: &[PartitionId]) -> anyhow::Result<Place>;
+
+    /// What projections need: durable events, and the tables.
+    ///
+    /// # Errors
+    /// When there is no log open.
+    fn tables(&self) -> anyhow::Result<(Box<dyn Events>, Arc<dyn TableStore>)>;
 
     /// Where commands come in.
     ///

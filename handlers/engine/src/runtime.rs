@@ -1,4 +1,4 @@
-//! The runtime in one thread: shards over a [`Medium`], stepped by hand.
+//! The runtime in one thread: shards and tables over a [`Medium`], stepped by hand.
 //!
 //! It looks like [`zamu_core::simulation::Process`], which the core tests itself with, and does not stand
 //! on it: that one has the simulated log and nothing else, its clock runs on with every step, an append
@@ -13,9 +13,12 @@ use bytes::Bytes;
 use scenarios::fixture;
 use scenarios::switch::{Command, End};
 use zamu_core::guest::Guest;
+use zamu_core::log::Limit;
 use zamu_core::log::simulated::Simulated;
 use zamu_core::model::{Context, KindName, PartitionId, Request, Time};
 use zamu_core::partition::Status;
+use zamu_core::projection::{self, Projections};
+use zamu_core::references::References;
 use zamu_core::shard::{Effect, PartitionView, Parts, Shard, Step};
 use zamu_core::topology::Topology;
 use zamu_wasm::Handler;
@@ -35,6 +38,10 @@ const SOURCE: &str = "scenario";
 /// After so many rounds a switch must have come to rest. One with every fault there is takes some
 /// hundreds.
 const ROUNDS_MAX: usize = 20_000;
+/// How much of a partition's events is projected at once: few enough that tables lag behind turns.
+const PAGE: Limit = Limit { records: 8, bytes: 1 << 20 };
+/// What reference tables may take in memory.
+const REFERENCE_BYTES_MAX: usize = 64 << 20;
 /// So many rounds in which nothing happened are rest: what a log refused is offered again in the next.
 const QUIET_ROUNDS: usize = 3;
 
@@ -42,9 +49,11 @@ const QUIET_ROUNDS: usize = 3;
 pub struct Runtime {
     // Before the medium: they have its log and store open.
     shards: Vec<Shard>,
+    tables: Option<Projections>,
     pub(crate) medium: Box<dyn Medium>,
     pub(crate) mail: Mail,
     pub(crate) now: Time,
+    references: References,
     topology: Arc<Topology>,
     handlers: Vec<Arc<Handler>>,
     layout: Layout,
@@ -73,13 +82,15 @@ impl Runtime {
         layout: Layout,
         medium: impl FnOnce(&Topology, Time) -> anyhow::Result<Box<dyn Medium>>,
     ) -> anyhow::Result<Self> {
-        let handlers = components::load(&layout.configuration)?;
+        let handlers = components::load(&layout.projections, &layout.configuration)?;
         let types = handlers.iter().flat_map(|handler| layout.types(handler)).collect();
         let specs = handlers.iter().map(|handler| Arc::new(handler.spec().clone())).collect();
         let topology = Arc::new(Topology::new(DEPLOYMENT, types, specs)?);
         let now = Time(fixture::START_MS);
         let mut runtime = Self {
             shards: Vec::new(),
+            tables: None,
+            references: References::new(&topology),
             medium: medium(&topology, now)?,
             mail: Mail::default(),
             now,
@@ -99,13 +110,34 @@ impl Runtime {
         self.mail.duplicates()
     }
 
-    /// Deals the partitions among new shards.
+    /// Opens the tables, and deals the partitions among new shards.
     fn start(&mut self) -> anyhow::Result<()> {
+        self.open_tables()?;
         let all: Vec<PartitionId> = self.topology.partitions().collect();
         for shard in 0..self.layout.shards {
             let mine = all.iter().copied().skip(shard).step_by(self.layout.shards);
             self.add_shard(&mine.collect::<Vec<_>>())?;
         }
+        Ok(())
+    }
+
+    fn open_tables(&mut self) -> anyhow::Result<()> {
+        self.references = References::new(&self.topology);
+        let (events, store) = self.medium.tables()?;
+        let guest = |index| {
+            let handler: &Arc<Handler> = &self.handlers[index];
+            Box::new(handler.instance()) as Box<dyn Guest>
+        };
+        self.tables = Some(Projections::open(projection::set::Parts {
+            topology: Arc::clone(&self.topology),
+            guests: self.topology.projections().map(guest).collect(),
+            events,
+            store,
+            watcher: Box::new(self.alarms.clone()),
+            page: PAGE,
+            references: self.references.clone(),
+            reference_bytes_max: REFERENCE_BYTES_MAX,
+        })?);
         Ok(())
     }
 
@@ -117,6 +149,7 @@ impl Runtime {
             store,
             guests: self.handlers.iter().map(guest).collect(),
             topology: Arc::clone(&self.topology),
+            references: self.references.clone(),
             settings: self.layout.settings.clone(),
             observer: Box::new(self.alarms.clone()),
         }));
@@ -190,18 +223,32 @@ impl Runtime {
         Ok(!matches!(step, Step::Wait(_)))
     }
 
+    /// Whether any handler makes tables.
+    pub(crate) fn makes_tables(&self) -> bool {
+        self.topology.projections().next().is_some()
+    }
+
+    /// Makes a page of tables. Tells whether there was anything to do.
+    pub(crate) fn step_tables(&mut self) -> anyhow::Result<bool> {
+        let Some(tables) = &mut self.tables else { return Ok(false) };
+        let busy = tables.step()?;
+        self.alarms.check()?;
+        Ok(busy)
+    }
+
     /// The log gets on.
     pub(crate) fn tick(&mut self) -> anyhow::Result<()> {
         self.medium.get_on(self.now)?;
         self.mail.hear(&*self.medium.intake()?)
     }
 
-    /// One step of every shard, and the log gets on. Tells whether there was anything to do.
+    /// One step of every shard and of the tables, and the log gets on. Tells whether there was anything to do.
     fn round(&mut self) -> anyhow::Result<bool> {
         let mut busy = false;
         for number in (0..self.shards.len()).rev() {
             busy |= self.step_shard(number)?;
         }
+        busy |= self.step_tables()?;
         self.tick()?;
         Ok(busy)
     }
@@ -239,6 +286,7 @@ impl Runtime {
     pub(crate) fn begin_again(&mut self, end: End) -> anyhow::Result<()> {
         self.mail.hear(&*self.medium.intake()?)?;
         self.shards.clear();
+        self.tables = None;
         self.medium.restart(end)?;
         self.compare()?;
         self.start()?;

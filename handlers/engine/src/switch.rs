@@ -82,13 +82,17 @@ impl Driven for Runtime {
         self.mail.outcome(posted)
     }
 
-    /// A shard gets on by some steps, and the log with it; or the log alone.
+    /// A shard or the tables get on by some steps, and the log with them; or the log alone.
     fn step(&mut self, choice: usize) -> anyhow::Result<()> {
-        let seats = self.shards() + 1;
+        // The tables have a seat only if somebody makes any, so that a story without goes as ever.
+        let tables = self.makes_tables();
+        let seats = self.shards() + 1 + usize::from(tables);
         for _ in 0..=(choice / seats) % STEPS_MAX {
             let seat = choice % seats;
             if seat < self.shards() {
                 self.step_shard(seat)?;
+            } else if tables && seat == self.shards() {
+                self.step_tables()?;
             }
             self.tick()?;
         }

@@ -125,7 +125,8 @@ fn layout(seed: u64, told: &Story) -> Layout {
         ..Settings::default()
     };
     let (partitions, shards) = (prng.between(1, 4) as u32, 1 + prng.index(3));
-    Layout { partitions, shards, settings, configuration: told.configuration() }
+    let configuration = told.configuration();
+    Layout { partitions, shards, settings, configuration, ..Layout::new(&[]) }
 }
 
 /// What struck, and where transfers ended, over all stories: what never happens proves nothing.

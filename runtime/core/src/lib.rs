@@ -27,6 +27,7 @@ pub mod partition;
 #[cfg(any(test, feature = "testing"))]
 pub mod prng;
 pub mod projection;
+pub mod references;
 pub mod restore;
 pub mod settings;
 pub mod shard;

@@ -25,6 +25,7 @@ use crate::memory::Memory;
 use crate::model::{EventNumber, PartitionId, Time, TurnNumber};
 use crate::observer::Observer;
 use crate::outcomes::Standing;
+use crate::references::References;
 use crate::restore::Restore;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -45,6 +46,8 @@ pub struct Tools<'a> {
     pub guests: &'a mut [Box<dyn Guest>],
     /// Who does what.
     pub topology: &'a Topology,
+    /// What guests may look up.
+    pub references: &'a References,
     /// The bounds.
     pub settings: &'a Settings,
     /// Who listens.
@@ -72,6 +75,8 @@ pub struct Partition {
     pub(crate) restore: Option<Restore>,
     /// Whether memory and store together are what the log says.
     pub(crate) restored: bool,
+    /// Whether the reference tables that its handlers need were ready once: they stay so.
+    tables_ready: bool,
     pub(crate) flush: Flush,
     /// Append time of the last request that a durable turn of this process took. None that still
     /// comes is older.
@@ -96,6 +101,7 @@ impl Partition {
             owes_after: None,
             restore: None,
             restored: false,
+            tables_ready: false,
             flush: Flush::default(),
             requests_time: Time::default(),
         }
@@ -114,7 +120,7 @@ impl Partition {
         match before.status {
             Status::Halted(_) | Status::Leaving => self.status = before.status,
             Status::Paused(reason) => self.paused = Some(reason),
-            Status::Restoring | Status::Running | Status::Waiting(_) => {}
+            Status::Restoring | Status::Running | Status::Waiting(_) | Status::Unready(_) => {}
         }
     }
 

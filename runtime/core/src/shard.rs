@@ -17,6 +17,7 @@ use crate::model::{PartitionId, Time};
 use crate::observer::Observer;
 use crate::partition::{Partition, Status, Stop, Tools};
 use crate::proto::BatchRecord;
+use crate::references::References;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::topology::Topology;
@@ -33,6 +34,8 @@ pub struct Parts {
     pub guests: Vec<Box<dyn Guest>>,
     /// Who does what.
     pub topology: Arc<Topology>,
+    /// What guests may look up.
+    pub references: References,
     /// The bounds.
     pub settings: Settings,
     /// Who listens.
@@ -120,6 +123,7 @@ impl Shard {
         }
         busy |= self.tell_owed();
         busy |= self.restore(now);
+        busy |= self.wait_for_tables();
         busy |= self.commit(now);
         busy |= self.flush(now.plus_ms(self.winding_down.unwrap_or(0)));
         self.leave();
@@ -300,12 +304,19 @@ impl Shard {
                     let Parts { settings, observer, .. } = &mut self.parts;
                     partition.trouble(&reason, now, settings, &mut **observer);
                 }
-                Err(Stop::Halt(reason) | Stop::Pause(reason)) => {
+                Err(Stop::Halt(reason) | Stop::Pause(reason) | Stop::Unready(reason)) => {
                     partition.halt(reason, &mut *self.parts.observer);
                 }
             }
         }
         busy
+    }
+
+    /// Returns whether a partition goes on that had waited for a reference table.
+    fn wait_for_tables(&mut self) -> bool {
+        let Parts { references, topology, .. } = &self.parts;
+        let partitions = self.partitions.values_mut();
+        partitions.fold(false, |busy, of| of.wait_for_tables(references, topology) | busy)
     }
 
     /// Computes one turn of each partition that has input, and submits them as one commit.
@@ -355,6 +366,7 @@ impl Shard {
                     let Parts { settings, observer, .. } = &mut self.parts;
                     partition.trouble(&reason, now, settings, &mut **observer);
                 }
+                Err(Stop::Unready(why)) => partition.status = Status::Unready(why),
                 Err(Stop::Pause(reason)) => partition.pause(reason, &mut *self.parts.observer),
                 Err(Stop::Halt(reason)) => partition.halt(reason, &mut *self.parts.observer),
             }
@@ -475,6 +487,7 @@ fn tools(parts: &mut Parts) -> Tools<'_> {
         store: &mut *parts.store,
         guests: &mut parts.guests,
         topology: &parts.topology,
+        references: &parts.references,
         settings: &parts.settings,
         observer: &mut *parts.observer,
     }

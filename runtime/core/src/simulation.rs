@@ -12,17 +12,20 @@ use bytes::Bytes;
 use crate::aggregate::Aggregate;
 use crate::guest::Guest;
 use crate::log::simulated::{Contents, Faults, Simulated};
-use crate::log::{Intake, ShardLog};
+use crate::log::{Intake, Limit, ShardLog};
 use crate::model::{
     Context, DeadLetterNumber, KindName, Offset, PartitionId, Request, Time, TypeId,
 };
 use crate::observer::Silent;
 use crate::partition::Status;
 use crate::prng::Prng;
+use crate::projection::{self, Projections, Watcher};
 use crate::proto::{BatchRecord, Outcome};
+use crate::references::References;
 use crate::settings::Settings;
 use crate::shard::{Effect, PartitionView, Parts, Shard, Step};
 use crate::store::memory::MemoryStore;
+use crate::store::tables::memory::MemoryTables;
 use crate::topology::Topology;
 
 /// What a process runs.
@@ -31,6 +34,8 @@ pub struct Program {
     pub topology: Arc<Topology>,
     /// Makes the instances of one shard, in the topology's order.
     pub guests: Box<dyn Fn() -> Vec<Box<dyn Guest>>>,
+    /// Makes an instance of each handler that makes tables, in the topology's order.
+    pub projecting: Box<dyn Fn() -> Vec<Box<dyn Guest>>>,
     /// The bounds of every shard.
     pub settings: Settings,
     /// How many shards share the partitions.
@@ -43,6 +48,12 @@ pub struct Process {
     pub log: Simulated,
     /// The store.
     pub store: MemoryStore,
+    /// The tables.
+    pub tables: MemoryTables,
+    /// What makes them; none if nobody does.
+    pub set: Option<Projections>,
+    /// While set, tables stay as they are.
+    pub hold_tables: bool,
     /// The shards that run.
     pub shards: Vec<Shard>,
     /// The time of the next step.
@@ -51,6 +62,7 @@ pub struct Process {
     pub skew: i64,
     /// Every answer that was given, by the request's place.
     pub answers: BTreeMap<(PartitionId, Offset), Outcome>,
+    references: References,
     program: Program,
     intake: Arc<dyn Intake>,
 }
@@ -62,6 +74,10 @@ impl Process {
         let log = Simulated::new(seed, faults);
         let mut process = Self {
             store: MemoryStore::new(),
+            tables: MemoryTables::default(),
+            set: None,
+            hold_tables: false,
+            references: References::new(&program.topology),
             shards: Vec::new(),
             now: 1,
             skew: 0,
@@ -77,6 +93,7 @@ impl Process {
     /// The process is killed, and what is given runs instead of it.
     pub fn replace(&mut self, program: Program) {
         self.shards.clear();
+        self.set = None;
         self.log.crash();
         self.program = program;
         self.start();
@@ -85,17 +102,29 @@ impl Process {
     /// The process is killed and started again; the store may lose what was not synced.
     pub fn crash(&mut self, rng: &mut Prng) {
         self.shards.clear();
+        self.set = None;
         self.log.crash();
         self.store.crash(rng);
+        self.crash_tables(rng);
         self.start();
     }
 
     /// The machine loses power and is started again.
     pub fn power_loss(&mut self, rng: &mut Prng) {
         self.shards.clear();
+        self.set = None;
         self.log.power_loss();
         self.store.crash(rng);
+        self.crash_tables(rng);
         self.start();
+    }
+
+    /// Tables lose some of their newest writes.
+    fn crash_tables(&self, rng: &mut Prng) {
+        let writes = self.tables.writes();
+        if writes > 0 {
+            self.tables.crash_keeping(rng.index(writes + 1));
+        }
     }
 
     /// What runs after the next crash.
@@ -107,12 +136,31 @@ impl Process {
     /// shards.
     pub fn start(&mut self) {
         self.intake = self.log.intake();
+        self.references = References::new(&self.program.topology);
+        self.set = self.open_tables();
         let all: Vec<_> = self.program.topology.partitions().collect();
         let shards = self.program.shards;
         for shard in 0..shards {
             let mine: Vec<_> = all.iter().copied().skip(shard).step_by(shards).collect();
             self.add_shard(&mine);
         }
+    }
+
+    fn open_tables(&self) -> Option<Projections> {
+        let topology = &self.program.topology;
+        topology.projections().next()?;
+        let set = Projections::open(projection::set::Parts {
+            topology: Arc::clone(topology),
+            guests: (self.program.projecting)(),
+            events: Box::new(self.log.events()),
+            store: Arc::new(self.tables.clone()),
+            watcher: Box::new(Nobody),
+            page: Limit { records: 2, bytes: usize::MAX },
+            references: self.references.clone(),
+            reference_bytes_max: 1 << 20,
+        });
+        #[expect(clippy::expect_used, reason = "a test that cannot open its tables has to fail")]
+        Some(set.expect("the tables can be opened"))
     }
 
     fn add_shard(&mut self, partitions: &[PartitionId]) {
@@ -122,6 +170,7 @@ impl Process {
             store: Box::new(self.store.clone()),
             guests: (self.program.guests)(),
             topology: Arc::clone(&self.program.topology),
+            references: self.references.clone(),
             settings: self.program.settings.clone(),
             observer: Box::new(Silent),
         }));
@@ -147,7 +196,7 @@ impl Process {
         self.append(partition, nothing);
     }
 
-    /// One step of every shard, and a tick of the log. Returns whether a shard has more to do.
+    /// One step of every shard and of the tables, and a tick of the log. Returns whether a shard has more to do.
     ///
     /// # Panics
     /// If a request is answered twice, differently.
@@ -162,6 +211,7 @@ impl Process {
                 answer(&mut self.answers, partition, &record);
             }
         }
+        busy |= !self.hold_tables && self.step_tables();
         if fenced {
             let orphans = self.log.orphans();
             if !orphans.is_empty() {
@@ -171,6 +221,15 @@ impl Process {
         self.now += 1;
         self.log.tick(Time(self.now));
         busy
+    }
+
+    /// Makes a page of tables, held or not. Returns whether there was anything to do.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn step_tables(&mut self) -> bool {
+        #[expect(clippy::expect_used, reason = "a test whose tables cannot be made has to fail")]
+        self.set.as_mut().is_some_and(|set| set.step().expect("tables can be made"))
     }
 
     /// So much time passes, in milliseconds, without a step: what has a deadline by then is due.
@@ -250,6 +309,17 @@ impl Process {
         self.answers.values().nth(nth).map_or_else(|| "none".into(), describe)
     }
 }
+
+/// The tables of a program that makes none.
+#[must_use]
+pub fn no_tables() -> Vec<Box<dyn Guest>> {
+    Vec::new()
+}
+
+/// Nobody is told of tables.
+struct Nobody;
+
+impl Watcher for Nobody {}
 
 /// Nothing that was answered can be answered differently afterwards.
 fn answer(

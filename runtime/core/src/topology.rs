@@ -1,7 +1,7 @@
 //! Who does what: the aggregate types with their partitions, and the handlers of one deployment with
 //! their manifests bound to those types. Built once per deployment, then only read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::guest::manifest::{HandlerSpec, Manifest};
@@ -9,6 +9,8 @@ use crate::model::{DeploymentNumber, Kind, KindName, PartitionId, TypeId, partit
 
 /// Index of a handler in [`Topology::handlers`].
 pub type HandlerIndex = usize;
+/// Index of a table in [`Topology::reference_tables`].
+pub type ReferenceIndex = usize;
 
 /// What the operator says of an aggregate type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +34,22 @@ pub struct Topology {
     pub types: Vec<TypeSettings>,
     /// Handlers, sorted by name, so that their commands have one order.
     pub handlers: Vec<BoundHandler>,
+    /// Tables that handlers may look things up in, by name.
+    pub reference_tables: Vec<ReferenceTable>,
     owners: Vec<HandlerIndex>,
     reactors: Vec<Vec<HandlerIndex>>,
+    looked_up: Vec<Vec<ReferenceIndex>>,
+}
+
+/// A table that its projection declares `reference`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReferenceTable {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The type of the aggregates that its rows belong to.
+    pub aggregate_type: TypeId,
+    /// The handler that makes it.
+    pub projection: HandlerIndex,
 }
 
 /// A handler with its manifest's indices resolved both ways.
@@ -43,6 +59,8 @@ pub struct BoundHandler {
     pub spec: Arc<HandlerSpec>,
     /// [`TypeId`] of each entry of the manifest's types.
     pub types: Vec<TypeId>,
+    /// The tables that `decide` and `react` look things up in, as its manifest lists them.
+    pub references: Arc<[ReferenceIndex]>,
     type_index: HashMap<TypeId, u32>,
     commands: KindIndex,
     events: KindIndex,
@@ -108,6 +126,16 @@ pub enum WiringError {
         /// The other.
         second: String,
     },
+    /// A handler looks things up in a table that nobody makes for that.
+    #[error("handler `{handler}` looks things up in table `{table}`, {problem}")]
+    NoReference {
+        /// Who looks things up.
+        handler: String,
+        /// In which table.
+        table: String,
+        /// What is missing, what there is instead, and what to do.
+        problem: String,
+    },
     /// A command is sent that its target's owner does not take.
     #[error(
         "handler `{handler}` sends `{kind}` to `{aggregate_type}`, whose handler does not take it"
@@ -138,15 +166,23 @@ impl Topology {
         }
         let ids: HashMap<&str, TypeId> =
             types.iter().enumerate().map(|(i, t)| (&*t.name, TypeId(i as u16))).collect();
-        let handlers = specs
+        let mut handlers = specs
             .iter()
             .map(|spec| BoundHandler::new(spec, &ids))
             .collect::<Result<Vec<_>, _>>()?;
         let owners = owners(&types, &handlers)?;
-        let reactors = (0..types.len()).map(|t| reactors(TypeId(t as u16), &handlers)).collect();
-        let topology = Self { deployment, types, handlers, owners, reactors };
+        let reactors: Vec<Vec<HandlerIndex>> =
+            (0..types.len()).map(|t| reactors(TypeId(t as u16), &handlers)).collect();
+        check_tables(&handlers)?;
+        let reference_tables = reference_tables(&handlers);
+        for index in 0..handlers.len() {
+            handlers[index].references =
+                references(&handlers[index], &handlers, &reference_tables)?;
+        }
+        let looked_up = looked_up(&handlers, &owners, &reactors);
+        let topology =
+            Self { deployment, types, handlers, reference_tables, owners, reactors, looked_up };
         topology.check_sends()?;
-        topology.check_tables()?;
         Ok(topology)
     }
 
@@ -219,20 +255,11 @@ impl Topology {
         (0..self.handlers.len()).filter(|h| !self.handlers[*h].spec.manifest.tables.is_empty())
     }
 
-    fn check_tables(&self) -> Result<(), WiringError> {
-        let mut writers: HashMap<&str, &str> = HashMap::new();
-        for handler in &self.handlers {
-            for table in &handler.spec.manifest.tables {
-                if let Some(first) = writers.insert(&table.name, &handler.spec.name) {
-                    return Err(WiringError::TwoTables {
-                        table: table.name.clone(),
-                        first: first.to_owned(),
-                        second: handler.spec.name.to_string(),
-                    });
-                }
-            }
-        }
-        Ok(())
+    /// The reference tables that the turns of a type need: what its owner and the handlers that
+    /// react to its events look things up in.
+    #[must_use]
+    pub fn looked_up(&self, id: TypeId) -> &[ReferenceIndex] {
+        &self.looked_up[id.0 as usize]
     }
 
     fn check_sends(&self) -> Result<(), WiringError> {
@@ -302,6 +329,7 @@ impl BoundHandler {
             ),
             spec: Arc::clone(spec),
             types,
+            references: Arc::default(),
         })
     }
 
@@ -382,6 +410,90 @@ fn owners(
         .zip(types)
         .map(|(owner, t)| owner.ok_or_else(|| WiringError::NoOwner(t.name.to_string())))
         .collect()
+}
+
+fn check_tables(handlers: &[BoundHandler]) -> Result<(), WiringError> {
+    let mut writers: HashMap<&str, &str> = HashMap::new();
+    for handler in handlers {
+        for table in &handler.spec.manifest.tables {
+            if let Some(first) = writers.insert(&table.name, &handler.spec.name) {
+                return Err(WiringError::TwoTables {
+                    table: table.name.clone(),
+                    first: first.to_owned(),
+                    second: handler.spec.name.to_string(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The tables that are declared `reference`, by name.
+fn reference_tables(handlers: &[BoundHandler]) -> Vec<ReferenceTable> {
+    let mut found = Vec::new();
+    for (projection, handler) in handlers.iter().enumerate() {
+        for table in handler.spec.manifest.tables.iter().filter(|table| table.reference) {
+            let aggregate_type = handler.types[table.aggregate_type as usize];
+            found.push(ReferenceTable {
+                name: table.name.as_str().into(),
+                aggregate_type,
+                projection,
+            });
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+/// The tables that a handler looks things up in.
+fn references(
+    handler: &BoundHandler,
+    handlers: &[BoundHandler],
+    tables: &[ReferenceTable],
+) -> Result<Arc<[ReferenceIndex]>, WiringError> {
+    let find = |name: &String| {
+        let found = tables.binary_search_by(|table| (*table.name).cmp(name));
+        found.map_err(|_| WiringError::NoReference {
+            handler: handler.spec.name.to_string(),
+            table: name.clone(),
+            problem: missing(name, handlers, tables),
+        })
+    };
+    handler.spec.manifest.references.iter().map(find).collect()
+}
+
+/// Why there is no reference table of that name, and what to do.
+fn missing(name: &str, handlers: &[BoundHandler], tables: &[ReferenceTable]) -> String {
+    let makes = |handler: &&BoundHandler| {
+        handler.spec.manifest.tables.iter().any(|table| table.name == name)
+    };
+    if let Some(maker) = handlers.iter().find(makes) {
+        return format!(
+            "which handler `{}` makes without declaring it `reference`: declare it so there",
+            maker.spec.name
+        );
+    }
+    let names: Vec<String> = tables.iter().map(|table| format!("`{}`", table.name)).collect();
+    let there_are = match &names[..] {
+        [] => "there is no reference table".to_owned(),
+        names => format!("there are {}", names.join(", ")),
+    };
+    format!("which no configured handler makes ({there_are}): configure the handler that does")
+}
+
+/// By type: the tables that its owner and its event handlers look things up in.
+fn looked_up(
+    handlers: &[BoundHandler],
+    owners: &[HandlerIndex],
+    reactors: &[Vec<HandlerIndex>],
+) -> Vec<Vec<ReferenceIndex>> {
+    let of_type = |(owner, reactors): (&HandlerIndex, &Vec<HandlerIndex>)| {
+        let handlers = reactors.iter().chain([owner]).map(|handler| &handlers[*handler]);
+        let tables: BTreeSet<ReferenceIndex> =
+            handlers.flat_map(|handler| handler.references.iter().copied()).collect();
+        tables.into_iter().collect()
+    };
+    owners.iter().zip(reactors).map(of_type).collect()
 }
 
 fn reactors(id: TypeId, handlers: &[BoundHandler]) -> Vec<HandlerIndex> {

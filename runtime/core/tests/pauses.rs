@@ -13,11 +13,11 @@ use common::{CELL, Layout, MIRROR, World};
 use zamu_core::guest::columns::{
     Aggregates, Blobs, CommandColumns, Decision, EventColumns, PastColumns, SentColumns, States,
 };
-use zamu_core::guest::{Fault, Guest};
+use zamu_core::guest::{Fault, Guest, Lookup};
 use zamu_core::model::PartitionId;
 use zamu_core::partition::Status;
 use zamu_core::prng::Prng;
-use zamu_core::simulation::Program;
+use zamu_core::simulation::{Program, no_tables};
 
 const CELLS: PartitionId = PartitionId { aggregate_type: CELL, number: 0 };
 const BATCHES: [usize; 4] = [1, 2, 50, 500];
@@ -185,6 +185,7 @@ fn an_instance_that_lied_is_used_no_more() {
             guests.insert(0, Box::new(Spy { inner, told: Arc::clone(&spied) }));
             guests
         }),
+        projecting: Box::new(no_tables),
         settings: Layout::calm(1).settings,
         shards: 1,
     });
@@ -204,17 +205,22 @@ struct Spy {
 }
 
 impl Guest for Spy {
-    fn decide(&mut self, held: &Aggregates, asked: &CommandColumns) -> Result<Decision, Fault> {
+    fn decide(
+        &mut self,
+        held: &Aggregates,
+        asked: &CommandColumns,
+        lookup: &Lookup,
+    ) -> Result<Decision, Fault> {
         self.told.lock().unwrap().push("decide");
-        self.inner.decide(held, asked)
+        self.inner.decide(held, asked, lookup)
     }
 
     fn evolve(&mut self, held: &Aggregates, past: &PastColumns) -> Result<States, Fault> {
         self.inner.evolve(held, past)
     }
 
-    fn react(&mut self, events: &EventColumns) -> Result<SentColumns, Fault> {
-        self.inner.react(events)
+    fn react(&mut self, events: &EventColumns, lookup: &Lookup) -> Result<SentColumns, Fault> {
+        self.inner.react(events, lookup)
     }
 
     fn inspect(&mut self, held: &Aggregates) -> Result<Blobs, Fault> {

@@ -17,7 +17,7 @@ use zamu_core::partition::Status;
 use zamu_core::prng::Prng;
 use zamu_core::settings::Settings;
 use zamu_core::shard::{ReadError, Step};
-use zamu_core::simulation::Program;
+use zamu_core::simulation::{Program, no_tables};
 use zamu_core::store::Store;
 use zamu_core::store::memory::MemoryStore;
 use zamu_core::topology::{BoundHandler, Topology};
@@ -246,6 +246,7 @@ fn states_that_were_made_with_another_fold_number_are_not_touched() {
     world.replace(Program {
         topology: Arc::new(topology),
         guests: Box::new(move || common::toy::guests(&behaviour)),
+        projecting: Box::new(no_tables),
         settings: Settings { start_at_tail: vec!["mirrors-too".into()], ..settings },
         shards: 1,
     });

@@ -23,6 +23,7 @@ use zamu_core::log::Intake;
 use zamu_core::model::{Context, Kind, KindName, PartitionId, Request, Time, TypeId};
 use zamu_core::observer::Silent;
 use zamu_core::partition::Status;
+use zamu_core::references::References;
 use zamu_core::settings::Settings;
 use zamu_core::shard::{Parts, Shard, Step};
 use zamu_core::topology::{Topology, TypeSettings};
@@ -80,11 +81,13 @@ impl Host {
         let clock = Arc::new(move || Time(time.load(Ordering::Relaxed)));
         let log = EmbeddedLog::open(folder, LogOptions::default(), &TYPES, clock)?;
         let store = RocksStore::open(folder, &StoreOptions::default(), &TYPES)?;
+        let topology = topology()?;
         let shard = Shard::new(Parts {
             log: Box::new(log.shard(&[HERE], Arc::new(|| {}))?),
             store: Box::new(store.handle()),
             guests: vec![Box::new(Native::new(Sleeper, true))],
-            topology: topology()?,
+            references: References::new(&topology),
+            topology,
             settings: Settings { sample_every: 0, ..Settings::default() },
             observer: Box::new(Silent),
         });

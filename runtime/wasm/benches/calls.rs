@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use zamu_core::guest::Guest;
 use zamu_core::guest::columns::{Aggregates, Blobs, CommandColumns};
+use zamu_core::guest::{Guest, Lookup};
 use zamu_wasm::cache::Cache;
 use zamu_wasm::{Engine, Handler, Instance, Limits};
 
@@ -31,7 +31,8 @@ fn calls(handler: &Arc<Handler>, body: &str) {
     show("fresh instance", median(|| start(&mut guest)));
     for size in [1, 64, 256] {
         let (aggregates, commands) = batch(size, body);
-        let took = median(|| drop(guest.decide(&aggregates, &commands).unwrap()));
+        let took =
+            median(|| drop(guest.decide(&aggregates, &commands, &Lookup::default()).unwrap()));
         show(&format!("decide, {size:>3} commands"), took);
         println!("{:>30}: {:>9.0} ns", "each", took.as_nanos() as f64 / size as f64);
         let counters = guest.counters();
@@ -40,7 +41,7 @@ fn calls(handler: &Arc<Handler>, body: &str) {
     let (aggregates, commands) = batch(1, body);
     let fresh = median(|| {
         guest.renew();
-        drop(guest.decide(&aggregates, &commands).unwrap());
+        drop(guest.decide(&aggregates, &commands, &Lookup::default()).unwrap());
     });
     show("decide,   1 command, fresh", fresh);
 }

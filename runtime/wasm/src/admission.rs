@@ -153,7 +153,7 @@ pub fn admit(bytes: &[u8], limits: &Limits) -> Result<Roles, AdmissionError> {
 const FEATURES: WasmFeatures =
     WasmFeatures::WASM2.union(WasmFeatures::EXTENDED_CONST).union(WasmFeatures::COMPONENT_MODEL);
 
-const IMPORTS: [&str; 4] = ["log", "meter", "configuration", "columns"];
+const IMPORTS: [&str; 5] = ["log", "meter", "configuration", "reference", "columns"];
 
 impl From<wasmparser::BinaryReaderError> for AdmissionError {
     fn from(error: wasmparser::BinaryReaderError) -> Self {
@@ -331,7 +331,7 @@ fn admit_import(name: &str) -> Result<(), AdmissionError> {
             remedy: if name.starts_with("wasi:") {
                 "build it for wasm32-unknown-unknown, whose standard library needs no WASI"
             } else {
-                "a handler sees only log, meter and configuration of zamu:handler@0.1"
+                "a handler sees only log, meter, configuration and reference of zamu:handler@0.1"
             },
         }),
     }

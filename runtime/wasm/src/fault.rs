@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use wasmtime::{Trap, WasmBacktrace};
+use zamu_core::guest::check::KEY_BYTES_MAX;
 use zamu_core::guest::manifest::Manifest;
 use zamu_core::guest::{Fault, FaultReason};
 
@@ -35,6 +36,18 @@ pub(crate) enum Breach {
         "read the configuration in {call}, which may not depend on it: only decide and react may"
     )]
     Configuration { call: &'static str },
+    #[error(
+        "looked something up in {call}, which may not depend on other tables: only decide and react may"
+    )]
+    Reference { call: &'static str },
+    #[error(
+        "looked something up in table {table}, and the manifest's references has {tables} entries: correct the index"
+    )]
+    ReferenceTable { table: u32, tables: usize },
+    #[error(
+        "looked up a key of {bytes} bytes, and no aggregate has a longer one than {KEY_BYTES_MAX}"
+    )]
+    ReferenceKey { bytes: usize },
 }
 
 impl Breach {
@@ -47,7 +60,10 @@ impl Breach {
                 FaultReason::Memory
             }
             Self::MemoryRefused { .. } => FaultReason::Host,
-            Self::Configuration { .. } => FaultReason::Trap,
+            Self::Configuration { .. }
+            | Self::Reference { .. }
+            | Self::ReferenceTable { .. }
+            | Self::ReferenceKey { .. } => FaultReason::Trap,
         }
     }
 }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
+
+use zamu_core::guest::Lookup;
 
 use crate::budget::{Meter, Phase};
 use crate::fault::Breach;
@@ -17,10 +20,19 @@ pub(crate) struct Host {
     pub(crate) lines: Lines,
     pub(crate) memory: Memory,
     configuration: Arc<[u8]>,
-    /// The export that runs, and whether it may see the configuration.
+    /// The export that runs.
     call: &'static str,
-    sees_configuration: bool,
+    /// What it may see besides its arguments and the configuration; none if not even that.
+    outside: Option<Outside>,
     watch: Watch,
+}
+
+/// What `decide` and `react` may see besides their arguments and the configuration.
+pub(crate) struct Outside {
+    /// Rows of reference tables.
+    pub(crate) lookup: Lookup,
+    /// How many tables the manifest names.
+    pub(crate) tables: usize,
 }
 
 /// Linear memory and tables of one instance.
@@ -51,7 +63,7 @@ impl Host {
             limits,
             configuration,
             call: "instantiation",
-            sees_configuration: false,
+            outside: None,
             watch: Watch::default(),
         }
     }
@@ -60,12 +72,12 @@ impl Host {
     pub(crate) fn begin(
         &mut self,
         call: &'static str,
-        sees_configuration: bool,
+        outside: Option<Outside>,
         metered: bool,
         items_bytes: impl Iterator<Item = usize>,
     ) -> u64 {
         self.call = call;
-        self.sees_configuration = sees_configuration;
+        self.outside = outside;
         self.watch = Watch::default();
         self.lines.begin();
         self.meter.begin(&self.limits, metered, items_bytes)
@@ -74,17 +86,33 @@ impl Host {
     /// Prepares instantiation or `describe`. Returns the fuel to start with.
     pub(crate) fn begin_start(&mut self, call: &'static str) -> u64 {
         self.call = call;
-        self.sees_configuration = false;
+        self.outside = None;
         self.watch = Watch::default();
         self.lines.begin();
         self.meter.begin_start(&self.limits)
     }
 
     pub(crate) fn configuration(&self) -> Result<Arc<[u8]>, Breach> {
-        if !self.sees_configuration {
+        if self.outside.is_none() {
             return Err(Breach::Configuration { call: self.call });
         }
         Ok(Arc::clone(&self.configuration))
+    }
+
+    /// The row of a reference table, by the manifest's index.
+    pub(crate) fn row(&self, table: u32, key: &[u8]) -> Result<Option<Bytes>, Breach> {
+        let Some(Outside { lookup, tables }) = &self.outside else {
+            return Err(Breach::Reference { call: self.call });
+        };
+        if table as usize >= *tables {
+            return Err(Breach::ReferenceTable { table, tables: *tables });
+        }
+        Ok(lookup.row(table, key))
+    }
+
+    /// The call is over: nothing of what it might see is kept.
+    pub(crate) fn end(&mut self) {
+        self.outside = None;
     }
 
     /// Called every tick while the guest runs. A thread that was preempted has used no CPU time and
@@ -173,10 +201,14 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    fn outside() -> Outside {
+        Outside { lookup: Lookup::default(), tables: 1 }
+    }
+
     fn host(cpu_time_per_item: Duration) -> Host {
         let limits = Limits { cpu_time_per_item, ..Limits::default() };
         let mut host = Host::new(Arc::new(limits), "test".into(), Arc::from([]));
-        host.begin("decide", true, true, [0, 0].into_iter());
+        host.begin("decide", Some(outside()), true, [0, 0].into_iter());
         host
     }
 
@@ -223,8 +255,19 @@ mod tests {
     fn configuration_is_for_decide_and_react_only() {
         let mut host = host(Duration::ZERO);
         assert!(host.configuration().is_ok());
-        host.begin("evolve", false, true, std::iter::empty());
+        host.begin("evolve", None, true, std::iter::empty());
         let breach = host.configuration().unwrap_err();
         assert!(breach.to_string().contains("in evolve"), "{breach}");
+    }
+
+    #[test]
+    fn tables_are_for_decide_and_react_only_and_only_those_of_the_manifest() {
+        let mut host = host(Duration::ZERO);
+        assert!(matches!(host.row(0, b"key"), Ok(None)));
+        let breach = host.row(1, b"key").unwrap_err();
+        assert!(breach.to_string().contains("table 1"), "{breach}");
+        host.end();
+        let breach = host.row(0, b"key").unwrap_err();
+        assert!(breach.to_string().contains("in decide"), "{breach}");
     }
 }

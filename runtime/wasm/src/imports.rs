@@ -1,12 +1,13 @@
-//! What a guest may call: `log`, `meter` and `configuration` of `wit/imports.wit`. Nothing else is
-//! linked.
+//! What a guest may call: `log`, `meter`, `configuration` and `reference` of `wit/imports.wit`.
+//! Nothing else is linked.
 
 use std::sync::Arc;
 
 use wasmtime::StoreContextMut;
-use wasmtime::component::{Linker, WasmStr};
+use wasmtime::component::{Linker, WasmList, WasmStr};
+use zamu_core::guest::check::KEY_BYTES_MAX;
 
-use crate::fault::MESSAGE_BYTES_MAX;
+use crate::fault::{Breach, MESSAGE_BYTES_MAX};
 use crate::host::Host;
 use crate::limits::Limits;
 use crate::text::clean;
@@ -16,6 +17,7 @@ pub(crate) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     linker.instance("zamu:handler/log@0.1.0")?.func_wrap("write", write)?;
     linker.instance("zamu:handler/meter@0.1.0")?.func_wrap("item", item)?;
     linker.instance("zamu:handler/configuration@0.1.0")?.func_wrap("get", configuration)?;
+    linker.instance("zamu:handler/reference@0.1.0")?.func_wrap("get", reference)?;
     Ok(())
 }
 
@@ -134,8 +136,11 @@ fn write(
 /// Takes fuel for a call into the host and for the bytes that it moves: what the host does for a
 /// guest counts as the guest's work, or a loop of calls would cost next to nothing.
 fn charge(store: &mut StoreContextMut<'_, Host>, bytes: usize) -> wasmtime::Result<()> {
-    let price = FUEL_PER_CALL.saturating_add(bytes as u64);
-    let left = store.get_fuel()?.checked_sub(price).ok_or(wasmtime::Trap::OutOfFuel)?;
+    take(store, FUEL_PER_CALL.saturating_add(bytes as u64))
+}
+
+fn take(store: &mut StoreContextMut<'_, Host>, fuel: u64) -> wasmtime::Result<()> {
+    let left = store.get_fuel()?.checked_sub(fuel).ok_or(wasmtime::Trap::OutOfFuel)?;
     store.set_fuel(left)
 }
 
@@ -152,4 +157,19 @@ fn configuration(mut store: StoreContextMut<'_, Host>, (): ()) -> wasmtime::Resu
     let configuration = store.data().configuration()?;
     charge(&mut store, configuration.len())?;
     Ok((configuration,))
+}
+
+/// A key is looked at only if an aggregate could have it. The guest pays for what is moved; what it
+/// gets lies in its own memory, and counts there.
+fn reference(
+    mut store: StoreContextMut<'_, Host>,
+    (table, key): (u32, WasmList<u8>),
+) -> wasmtime::Result<(Option<Vec<u8>>,)> {
+    if key.len() > KEY_BYTES_MAX {
+        return Err(Breach::ReferenceKey { bytes: key.len() }.into());
+    }
+    charge(&mut store, key.len())?;
+    let row = store.data().row(table, key.as_le_slice(&store))?;
+    take(&mut store, row.as_ref().map_or(0, |row| row.len() as u64))?;
+    Ok((row.map(Vec::from),))
 }

@@ -12,7 +12,7 @@ use zamu_core::guest::columns::{
     Aggregates, Blobs, ChangeColumns, CommandColumns, Decision, EventColumns, PastColumns,
     ProjectedColumns, RowColumns, SentColumns, States, Subjects,
 };
-use zamu_core::guest::{Fault, FaultReason, Guest};
+use zamu_core::guest::{Fault, FaultReason, Guest, Lookup};
 
 use crate::columns::{BlobsOut, ChangesOut, DecisionOut, SentOut, StatesOut};
 use crate::component::{
@@ -21,6 +21,7 @@ use crate::component::{
 };
 use crate::counters::{Counters, Used};
 use crate::fault;
+use crate::host::Outside;
 
 /// A handler's guest in one shard.
 pub struct Instance {
@@ -66,7 +67,7 @@ impl Instance {
             .ok_or_else(|| Fault::unnamed(FaultReason::Instantiate, "no instance was made"))
     }
 
-    /// Calls an export, and settles what it used.
+    /// Calls an export, and settles what it used. It sees the configuration where it may look things up.
     ///
     /// # Safety
     /// `function` must pick a function whose type was checked, when the component was loaded, to be
@@ -75,6 +76,7 @@ impl Instance {
         &mut self,
         export: Export,
         function: fn(&Functions) -> Option<Func>,
+        lookup: Option<&Lookup>,
         items_bytes: impl Iterator<Item = usize>,
         params: P,
     ) -> Result<R, Fault>
@@ -83,7 +85,9 @@ impl Instance {
         R: Lift,
         Returned<R>: ComponentNamedList + Lift,
     {
-        let metered = self.handler.manifest().items;
+        let manifest = self.handler.manifest();
+        let (metered, tables) = (manifest.items, manifest.references.len());
+        let outside = lookup.map(|lookup| Outside { lookup: lookup.clone(), tables });
         let live = self.live()?;
         let Some(function) = function(&live.functions) else {
             return Err(export.missing());
@@ -91,7 +95,7 @@ impl Instance {
         // SAFETY: the caller picked a function that was type-checked as this.
         let function = unsafe { TypedFunc::<P, Returned<R>>::new_unchecked(function) };
         let host = live.store.data_mut();
-        let fuel = host.begin(export.name, export.sees_configuration, metered, items_bytes);
+        let fuel = host.begin(export.name, outside, metered, items_bytes);
         live.store.set_epoch_deadline(1);
         let returned =
             live.store.set_fuel(fuel).and_then(|()| function.call(&mut live.store, params));
@@ -127,6 +131,7 @@ fn used(live: &mut Live) -> Used {
     // Fuel is always on, so this does not fail; if it did, all would count as used.
     let left = live.store.get_fuel().unwrap_or(0);
     let host = live.store.data_mut();
+    host.end();
     host.lines.end();
     Used {
         items: host.meter.items() as u64,
@@ -143,19 +148,14 @@ fn used(live: &mut Live) -> Used {
 struct Export {
     name: &'static str,
     interface: &'static str,
-    sees_configuration: bool,
 }
 
 impl Export {
-    const DECIDE: Self =
-        Self { name: "decide", interface: "command-handler", sees_configuration: true };
-    const EVOLVE: Self =
-        Self { name: "evolve", interface: "command-handler", sees_configuration: false };
-    const REACT: Self =
-        Self { name: "react", interface: "event-handler", sees_configuration: true };
-    const PROJECT: Self =
-        Self { name: "project", interface: "projection", sees_configuration: false };
-    const INSPECT: Self = Self { name: "inspect", interface: "inspect", sees_configuration: false };
+    const DECIDE: Self = Self { name: "decide", interface: "command-handler" };
+    const EVOLVE: Self = Self { name: "evolve", interface: "command-handler" };
+    const REACT: Self = Self { name: "react", interface: "event-handler" };
+    const PROJECT: Self = Self { name: "project", interface: "projection" };
+    const INSPECT: Self = Self { name: "inspect", interface: "inspect" };
 
     fn missing(self) -> Fault {
         let Self { name, interface, .. } = self;
@@ -169,6 +169,7 @@ impl Guest for Instance {
         &mut self,
         aggregates: &Aggregates,
         commands: &CommandColumns,
+        lookup: &Lookup,
     ) -> Result<Decision, Fault> {
         let sizes = (0..commands.slot.len()).map(|i| {
             aggregate_bytes(aggregates, commands.slot[i])
@@ -181,7 +182,7 @@ impl Guest for Instance {
         let params: DecideParams = (aggregates.into(), commands.into());
         // SAFETY: `Exports::check` checked `decide` as this.
         let decision: DecisionOut =
-            unsafe { self.call(Export::DECIDE, |f| f.decide, sizes, params) }?;
+            unsafe { self.call(Export::DECIDE, |f| f.decide, Some(lookup), sizes, params) }?;
         Ok(decision.into())
     }
 
@@ -190,11 +191,12 @@ impl Guest for Instance {
             .map(|i| aggregate_bytes(aggregates, events.slot[i]) + length(&events.bodies, i));
         let params: EvolveParams = (aggregates.into(), events.into());
         // SAFETY: `Exports::check` checked `evolve` as this.
-        let states: StatesOut = unsafe { self.call(Export::EVOLVE, |f| f.evolve, sizes, params) }?;
+        let states: StatesOut =
+            unsafe { self.call(Export::EVOLVE, |f| f.evolve, None, sizes, params) }?;
         Ok(states.into())
     }
 
-    fn react(&mut self, events: &EventColumns) -> Result<SentColumns, Fault> {
+    fn react(&mut self, events: &EventColumns, lookup: &Lookup) -> Result<SentColumns, Fault> {
         let sizes = (0..events.kind.len()).map(|i| {
             length(&events.keys, i)
                 + length(&events.correlations, i)
@@ -203,7 +205,8 @@ impl Guest for Instance {
         });
         let params: ReactParams = (events.into(),);
         // SAFETY: `Exports::check` checked `react` as this.
-        let sent: SentOut = unsafe { self.call(Export::REACT, |f| f.react, sizes, params) }?;
+        let sent: SentOut =
+            unsafe { self.call(Export::REACT, |f| f.react, Some(lookup), sizes, params) }?;
         Ok(sent.into())
     }
 
@@ -229,7 +232,7 @@ impl Guest for Instance {
         let params: ProjectParams = (subjects.into(), rows.into(), events.into());
         // SAFETY: `Exports::check` checked `project` as this.
         let changes: ChangesOut =
-            unsafe { self.call(Export::PROJECT, |f| f.project, sizes, params) }?;
+            unsafe { self.call(Export::PROJECT, |f| f.project, None, sizes, params) }?;
         Ok(changes.into())
     }
 
@@ -237,7 +240,8 @@ impl Guest for Instance {
         let sizes = (0..aggregates.keys.len()).map(|i| aggregate_bytes(aggregates, i as u32));
         let params: InspectParams = (aggregates.into(),);
         // SAFETY: `Exports::check` checked `inspect` as this.
-        let texts: BlobsOut = unsafe { self.call(Export::INSPECT, |f| f.inspect, sizes, params) }?;
+        let texts: BlobsOut =
+            unsafe { self.call(Export::INSPECT, |f| f.inspect, None, sizes, params) }?;
         Ok(texts.into())
     }
 

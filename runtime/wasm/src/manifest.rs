@@ -73,6 +73,8 @@ struct Json {
     #[serde(default)]
     projections: Vec<JsonSubscription>,
     #[serde(default)]
+    references: Vec<String>,
+    #[serde(default)]
     items: bool,
 }
 
@@ -135,7 +137,8 @@ impl Json {
         distinct("state-schemas", &self.state_schemas)?;
         self.check_aggregates(roles)?;
         self.check_subscriptions(roles)?;
-        self.check_tables(roles)
+        self.check_tables(roles)?;
+        self.check_references(roles)
     }
 
     fn check_aggregates(&self, roles: Roles) -> Checked {
@@ -192,8 +195,7 @@ impl Json {
             let place = format!("tables[{i}]");
             self.check_type(&place, table.r#type)?;
             if !is_table_name(&table.name) {
-                let problem = "is no name of a table: use lower-case letters, digits and hyphens";
-                return member(format!("{place}.name"), problem);
+                return member(format!("{place}.name"), NO_TABLE_NAME);
             }
             if !types.contains(&table.r#type) {
                 let problem = "names a type of which no event is projected: correct one of them";
@@ -211,6 +213,21 @@ impl Json {
         }
         if self.projections.is_empty() == roles.projection {
             return member("projections", agree(roles.projection, "projection"));
+        }
+        Ok(())
+    }
+
+    fn check_references(&self, roles: Roles) -> Checked {
+        for (i, name) in self.references.iter().enumerate() {
+            if !is_table_name(name) {
+                return member(format!("references[{i}]"), NO_TABLE_NAME);
+            }
+        }
+        distinct("references", &self.references)?;
+        if !self.references.is_empty() && !roles.command_handler && !roles.event_handler {
+            let problem = "has entries, but the component exports neither command-handler nor \
+                           event-handler, which alone may look things up: remove them";
+            return member("references", problem);
         }
         Ok(())
     }
@@ -239,6 +256,7 @@ impl Json {
             sends: self.sends.into_iter().map(TypeKinds::from).collect(),
             tables: self.tables.into_iter().map(Table::from).collect(),
             projections: self.projections.into_iter().map(TypeKinds::from).collect(),
+            references: self.references,
             items: self.items,
         }
     }
@@ -274,6 +292,8 @@ impl From<JsonTable> for Table {
         Self { name, aggregate_type: r#type, keyed, reference }
     }
 }
+
+const NO_TABLE_NAME: &str = "is no name of a table: use lower-case letters, digits and hyphens";
 
 /// It stands in addresses.
 fn is_table_name(name: &str) -> bool {
@@ -364,6 +384,28 @@ mod tests {
             let error = with(from, to).unwrap_err().to_string();
             assert!(error.contains(says), "{from}: {error}");
         }
+    }
+
+    #[test]
+    fn references_are_names_of_tables_and_for_who_decides_or_reacts() {
+        let read = |references: &str, event_handler| {
+            let text = format!(
+                r#"{{ "name": "v", "version": "1.0.0", "fold": 1, "types": ["a"], "kinds": [],
+                "subscriptions": [{subscription}], "references": {references} }}"#,
+                subscription = if event_handler { r#"{ "type": 0, "events": [] }"# } else { "" },
+            );
+            parse(&text, Roles { manifest: true, event_handler, ..Roles::default() })
+        };
+        assert_eq!(read(r#"["x", "y-2"]"#, true).unwrap().references, ["x", "y-2"]);
+        for (references, says) in [
+            (r#"["x", "X"]"#, "references[1] is no name of a table"),
+            (r#"["x", "x"]"#, "references[1] repeats an earlier entry"),
+        ] {
+            let error = read(references, true).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+        let error = read(r#"["x"]"#, false).unwrap_err().to_string();
+        assert!(error.contains("references has entries, but"), "{error}");
     }
 
     #[test]

@@ -11,10 +11,12 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use scenarios::switch::End;
 use tempfile::TempDir;
+use zamu_core::log::events::Events;
 use zamu_core::log::{Intake, Limit};
 use zamu_core::model::{Event, EventNumber, PartitionId, Time, TurnNumber};
 use zamu_core::outcomes::decode_record;
 use zamu_core::proto::BatchRecord;
+use zamu_core::store::tables::TableStore;
 use zamu_core::topology::Topology;
 use zamu_rocks::{EmbeddedLog, LogOptions, LogReader, RocksStore, StoreOptions};
 
@@ -90,6 +92,11 @@ impl Medium for Embedded {
         let open = self.opened()?;
         let log = open.log.shard(partitions, Arc::new(|| ()))?;
         Ok(Place { log: Box::new(log), store: Box::new(open.store.handle()) })
+    }
+
+    fn tables(&self) -> anyhow::Result<(Box<dyn Events>, Arc<dyn TableStore>)> {
+        let open = self.opened()?;
+        Ok((Box::new(open.log.reader()), Arc::new(open.store.tables())))
     }
 
     fn intake(&self) -> anyhow::Result<Arc<dyn Intake>> {

@@ -1,4 +1,4 @@
-//! The simulated log and the store in memory: a run follows from the seed of the log, the seed given
+//! The simulated log, and store and tables in memory: a run follows from the seed of the log, the seed given
 //! here and what the test does, and from nothing else.
 
 use std::sync::Arc;
@@ -6,20 +6,24 @@ use std::sync::Arc;
 use anyhow::{Context as _, ensure};
 use scenarios::switch::End;
 use zamu_core::log::Intake;
+use zamu_core::log::events::Events;
 use zamu_core::log::simulated::Simulated;
 use zamu_core::model::{Event, EventNumber, PartitionId, Time, TurnNumber};
 use zamu_core::outcomes::decode_record;
 use zamu_core::prng::Prng;
 use zamu_core::proto::BatchRecord;
 use zamu_core::store::memory::MemoryStore;
+use zamu_core::store::tables::TableStore;
+use zamu_core::store::tables::memory::MemoryTables;
 
 use super::{Medium, Place};
 
-/// A simulated log, and a store that forgets its newest writes when the process does not end in good
-/// order.
+/// A simulated log, a store and tables that forget their newest writes when the process does not end
+/// in good order.
 pub(crate) struct SimulatedMedium {
     log: Simulated,
     store: MemoryStore,
+    tables: MemoryTables,
     prng: Prng,
 }
 
@@ -27,7 +31,19 @@ impl SimulatedMedium {
     /// A store of its own beside this log. What it loses is drawn from the seed.
     pub(crate) fn new(log: &Simulated, seed: u64, now: Time) -> Self {
         log.tick(now);
-        Self { log: log.clone(), store: MemoryStore::new(), prng: Prng::new(seed) }
+        let (store, tables) = (MemoryStore::new(), MemoryTables::new());
+        Self { log: log.clone(), store, tables, prng: Prng::new(seed) }
+    }
+}
+
+impl SimulatedMedium {
+    /// Store and tables lose some of their newest writes.
+    fn lose_writes(&mut self) {
+        self.store.crash(&mut self.prng);
+        let writes = self.tables.writes();
+        if writes > 0 {
+            self.tables.crash_keeping(self.prng.index(writes + 1));
+        }
     }
 }
 
@@ -35,6 +51,10 @@ impl Medium for SimulatedMedium {
     fn place(&mut self, partitions: &[PartitionId]) -> anyhow::Result<Place> {
         let (log, store) = (self.log.shard(partitions), self.store.clone());
         Ok(Place { log: Box::new(log), store: Box::new(store) })
+    }
+
+    fn tables(&self) -> anyhow::Result<(Box<dyn Events>, Arc<dyn TableStore>)> {
+        Ok((Box::new(self.log.events()), Arc::new(self.tables.clone())))
     }
 
     fn intake(&self) -> anyhow::Result<Arc<dyn Intake>> {
@@ -92,11 +112,11 @@ impl Medium for SimulatedMedium {
             }
             End::Killed => {
                 self.log.crash();
-                self.store.crash(&mut self.prng);
+                self.lose_writes();
             }
             End::PowerLost => {
                 self.log.power_loss();
-                self.store.crash(&mut self.prng);
+                self.lose_writes();
             }
         }
         Ok(())

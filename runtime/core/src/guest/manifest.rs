@@ -31,6 +31,8 @@ pub struct Manifest {
     pub tables: Vec<Table>,
     /// The events that `project` takes.
     pub projections: Vec<TypeKinds>,
+    /// Names of the reference tables that `decide` and `react` look things up in.
+    pub references: Vec<String>,
     /// Whether the guest calls `meter.item` before each item.
     pub items: bool,
 }

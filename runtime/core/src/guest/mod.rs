@@ -7,6 +7,7 @@
 pub mod check;
 pub mod columns;
 pub mod isolation;
+pub mod lookup;
 pub mod manifest;
 #[cfg(any(test, feature = "testing"))]
 pub mod native;
@@ -16,10 +17,13 @@ use columns::{
     ProjectedColumns, RowColumns, SentColumns, States, Subjects,
 };
 
+pub use lookup::Lookup;
+
 /// One handler's instance in one shard.
 ///
 /// # Contract
 /// - Calls are synchronous and deterministic: equal arguments give equal results, in every process.
+///   What may be looked up is an argument, too.
 /// - An instance may keep memory between calls, but no call's result may depend on it.
 /// - A call that fails leaves nothing behind: after a [`Fault`] the next call runs in a fresh
 ///   instance, without being asked.
@@ -27,7 +31,7 @@ use columns::{
 ///   so that batch size does not change what fits. A limit that is hit is a fault.
 /// - Returned columns are *not* checked here: the caller does ([`check`]).
 pub trait Guest: Send {
-    /// Decides commands, in order, for the given aggregates.
+    /// Decides commands, in order, for the given aggregates. May look things up.
     ///
     /// # Errors
     /// A fault says what broke, and which item did if that is known.
@@ -35,21 +39,22 @@ pub trait Guest: Send {
         &mut self,
         aggregates: &Aggregates,
         commands: &CommandColumns,
+        lookup: &Lookup,
     ) -> Result<Decision, Fault>;
 
-    /// Folds events into states. Sees no configuration.
+    /// Folds events into states. Sees no configuration and looks nothing up.
     ///
     /// # Errors
     /// As for [`Guest::decide`].
     fn evolve(&mut self, aggregates: &Aggregates, events: &PastColumns) -> Result<States, Fault>;
 
-    /// Turns events into commands for other aggregates.
+    /// Turns events into commands for other aggregates. May look things up.
     ///
     /// # Errors
     /// As for [`Guest::decide`].
-    fn react(&mut self, events: &EventColumns) -> Result<SentColumns, Fault>;
+    fn react(&mut self, events: &EventColumns, lookup: &Lookup) -> Result<SentColumns, Fault>;
 
-    /// Turns events into changes of rows. Sees no configuration.
+    /// Turns events into changes of rows. Sees no configuration and looks nothing up.
     ///
     /// # Errors
     /// As for [`Guest::decide`]; always, for a handler that has no tables.

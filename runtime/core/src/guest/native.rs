@@ -8,10 +8,13 @@ use super::columns::{
     EventColumns, NEVER, NOTHING, PUT, PastColumns, ProjectedColumns, REFUSED, RowColumns,
     SentColumns, States, Subjects,
 };
-use super::{Fault, FaultReason, Guest};
+use super::{Fault, FaultReason, Guest, Lookup};
 
 /// What a toy does with single items. Indices are into its manifest.
 pub trait Rules: Send {
+    /// What the next items that are decided or reacted to may look up.
+    fn see(&mut self, _lookup: &Lookup) {}
+
     /// Decides a command on a state. An absent aggregate has an empty state.
     ///
     /// # Errors
@@ -148,7 +151,9 @@ impl<R: Rules> Guest for Native<R> {
         &mut self,
         aggregates: &Aggregates,
         commands: &CommandColumns,
+        lookup: &Lookup,
     ) -> Result<Decision, Fault> {
+        self.rules.see(lookup);
         let mut states: Vec<Vec<u8>> = aggregates.states.iter().map(<[u8]>::to_vec).collect();
         let mut decision = Decision::default();
         for i in 0..commands.slot.len() {
@@ -184,6 +189,7 @@ impl<R: Rules> Guest for Native<R> {
     }
 
     fn evolve(&mut self, aggregates: &Aggregates, events: &PastColumns) -> Result<States, Fault> {
+        self.rules.see(&Lookup::default());
         let mut states: Vec<Vec<u8>> = aggregates.states.iter().map(<[u8]>::to_vec).collect();
         for i in 0..events.slot.len() {
             let slot = events.slot[i] as usize;
@@ -195,7 +201,8 @@ impl<R: Rules> Guest for Native<R> {
         Ok(self.all(&states))
     }
 
-    fn react(&mut self, events: &EventColumns) -> Result<SentColumns, Fault> {
+    fn react(&mut self, events: &EventColumns, lookup: &Lookup) -> Result<SentColumns, Fault> {
+        self.rules.see(lookup);
         let mut sent = SentColumns::default();
         for i in 0..events.kind.len() {
             let event = Item {

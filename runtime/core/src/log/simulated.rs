@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use crate::error::EngineError;
+use crate::log::events::Events;
 use crate::log::{
     AppendDone, Commit, InputPositions, Intake, Limit, LowWater, Ownership, Progress, ShardLog,
 };
@@ -72,6 +73,12 @@ impl Simulated {
             process: world.process(),
             number: world.add_shard(partitions),
         })
+    }
+
+    /// Durable events, for whoever owns no partition of the process.
+    #[must_use]
+    pub fn events(&self) -> SimulatedEvents {
+        SimulatedEvents { log: self.clone(), process: self.with(|w| w.process()) }
     }
 
     /// A new intake of the process.
@@ -326,6 +333,40 @@ impl ShardLog for SimulatedShard {
             "shard {} released {low_water:?} of {partition:?}, which is not durable yet",
             self.number
         );
+    }
+
+    fn log_id(&self) -> Bytes {
+        self.log.with(|world| world.id())
+    }
+}
+
+/// What projections read of a [`Simulated`] log.
+pub struct SimulatedEvents {
+    log: Simulated,
+    process: u64,
+}
+
+impl SimulatedEvents {
+    fn live<T>(&self, act: impl FnOnce(&mut World) -> T) -> Result<T, EngineError> {
+        self.log.with(|world| {
+            world.check_alive(self.process)?;
+            Ok(act(world))
+        })
+    }
+}
+
+impl Events for SimulatedEvents {
+    fn read(
+        &mut self,
+        partition: PartitionId,
+        from: EventNumber,
+        limit: Limit,
+    ) -> Result<Vec<Event>, EngineError> {
+        self.live(|world| world.read_events(partition, from, limit))
+    }
+
+    fn end(&mut self, partition: PartitionId) -> Result<EventNumber, EngineError> {
+        self.live(|world| world.events_end(partition))
     }
 
     fn log_id(&self) -> Bytes {

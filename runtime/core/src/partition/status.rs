@@ -8,7 +8,9 @@ use crate::flush::Flush;
 use crate::memory::Memory;
 use crate::model::Time;
 use crate::observer::{Alarm, Observer};
+use crate::references::References;
 use crate::settings::Settings;
+use crate::topology::Topology;
 
 /// Whether a partition takes turns, and if not, why.
 ///
@@ -16,7 +18,7 @@ use crate::settings::Settings;
 /// |---|---|---|---|
 /// | restoring | no | flushed at the bound of memory | no |
 /// | running | yes | yes | yes |
-/// | paused, waiting, leaving | no | yes | yes |
+/// | paused, waiting, unready, leaving | no | yes | yes |
 /// | halted | no | yes | yes |
 /// | halted, out of service | no | no | no |
 ///
@@ -34,6 +36,9 @@ pub enum Status {
     Halted(String),
     /// Waits for a deployment that its log has seen and this process has not.
     Waiting(u64),
+    /// Waits for a reference table that one of its handlers looks things up in: which, and why it is
+    /// not ready.
+    Unready(String),
     /// Takes no more turns because another owner will.
     Leaving,
 }
@@ -45,6 +50,8 @@ pub enum Stop {
     Pause(String),
     /// For good.
     Halt(String),
+    /// A reference table is not ready.
+    Unready(String),
     /// An engine asks to try again.
     Later,
     /// A guest could not be run, through no fault of what it was asked: to be tried again, but not
@@ -133,6 +140,24 @@ impl Partition {
     #[must_use]
     pub fn is_out_of_service(&self) -> bool {
         matches!(self.status, Status::Halted(_)) && !self.restored
+    }
+
+    /// Waits for the reference tables that its handlers look things up in, or goes on once all are
+    /// ready. Returns whether it goes on.
+    pub fn wait_for_tables(&mut self, references: &References, topology: &Topology) -> bool {
+        if self.tables_ready || !matches!(self.status, Status::Running | Status::Unready(_)) {
+            return false;
+        }
+        match references.pin(topology.looked_up(self.id.aggregate_type)) {
+            Err(why) => {
+                self.status = Status::Unready(why.to_string());
+                false
+            }
+            Ok(_) => {
+                self.tables_ready = true;
+                std::mem::replace(&mut self.status, Status::Running) != Status::Running
+            }
+        }
     }
 
     /// Goes on after a pause. Does nothing otherwise.

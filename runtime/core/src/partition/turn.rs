@@ -10,6 +10,7 @@ use crate::channels::{Arrival, Channels};
 use crate::log::{CommitId, InputPositions, Limit, TurnWrite};
 use crate::model::{PartitionId, Request, Time};
 use crate::outcomes::Standing;
+use crate::references::Pinned;
 use crate::topology::Topology;
 use crate::turn::decide::{Decider, Undecided};
 use crate::turn::decode::Known;
@@ -62,9 +63,12 @@ impl Partition {
         let mut items =
             decode::decode(&taken, &mut seen, &known).map_err(|gap| self.gap(&gap, tools))?;
         clock.lap(0, tools.observer);
+        // All that this turn asks of guests sees this version.
+        let pinned = tools.references.pin(tools.topology.looked_up(self.id.aggregate_type));
+        let pinned = pinned.map_err(|why| Stop::Unready(why.to_string()))?;
         let mut pause: Option<String> = None;
         let (working, decided, reactions, reacted) = loop {
-            let answered = self.answer(&items, &before, &mut clock, tools);
+            let answered = self.answer(&items, &before, &pinned, &mut clock, tools);
             // It pauses in any case, and takes the turn later if that could not be decided again.
             let answered = answered.map_err(|stop| pause.clone().map_or(stop, Stop::Pause))?;
             let (_, decided, _, reacted) = &answered;
@@ -94,6 +98,7 @@ impl Partition {
             reactions: &reactions,
             reacted,
             wakes,
+            references: pinned.record(),
         };
         let collected = collect::collect(turn);
         clock.lap(4, tools.observer);
@@ -131,6 +136,7 @@ impl Partition {
         &mut self,
         items: &[Item],
         before: &Standing,
+        pinned: &Pinned,
         clock: &mut StepClock,
         tools: &mut Tools<'_>,
     ) -> Result<(Working, Decided, Vec<ReactedTo>, Reacted), Stop> {
@@ -138,10 +144,10 @@ impl Partition {
         let owner = &topology.handlers[topology.owner(self.id.aggregate_type)];
         let mut working = load::load(items, self.id, owner, &mut self.memory, tools.store)?;
         clock.lap(1, tools.observer);
-        let decided = self.decide(items, &mut working, before, tools)?;
+        let decided = self.decide(items, &mut working, before, pinned, tools)?;
         clock.lap(2, tools.observer);
         let reactions = collect::reactions(items, &decided);
-        let reacted = self.react(&reactions, tools)?;
+        let reacted = self.react(&reactions, pinned, tools)?;
         let reactions = reactions.iter().map(|r| (r.item, r.only.map(Arc::from))).collect();
         clock.lap(3, tools.observer);
         Ok((working, decided, reactions, reacted))
@@ -152,13 +158,16 @@ impl Partition {
         items: &[Item],
         working: &mut Working,
         before: &Standing,
+        pinned: &Pinned,
         tools: &mut Tools<'_>,
     ) -> Result<Decided, Stop> {
+        let owner = tools.topology.owner(self.id.aggregate_type);
         let every = tools.settings.sample_every;
         let decider = Decider {
             topology: tools.topology,
             partition: self.id,
-            guest: &mut *tools.guests[tools.topology.owner(self.id.aggregate_type)],
+            guest: &mut *tools.guests[owner],
+            lookup: pinned.lookup(&tools.topology.handlers[owner]),
             working,
             rate: &mut self.rate,
             events_next: before.events_next,
@@ -175,10 +184,11 @@ impl Partition {
     fn react(
         &mut self,
         reactions: &[Reaction<'_>],
+        pinned: &Pinned,
         tools: &mut Tools<'_>,
     ) -> Result<Reacted, Stop> {
         let rates = &mut self.reaction_rates;
-        react::react(reactions, self.id, tools.topology, tools.guests, rates)
+        react::react(reactions, self.id, tools.topology, tools.guests, pinned, rates)
             .map_err(|fault| Stop::Host(format!("an event handler: {fault}")))
     }
 

@@ -11,13 +11,15 @@
 //! - A *generation* is what one fold number has made of the log. Another one is built beside the one
 //!   that is served, from the first event, and takes its place in all partitions at once.
 //!
-//! Read [`projector`] (one partition), [`set`] (all of them, and the generations), [`query`].
+//! Read [`projector`] (one partition), [`set`] (all of them, and the generations), [`query`], and
+//! [`reference`](mod@reference) (tables that are kept in memory for handlers to look things up in).
 //! Threads, time and who is told are left to whoever runs the set.
 
 pub mod batch;
 pub mod catalogue;
 pub mod projector;
 pub mod query;
+pub mod reference;
 pub mod set;
 
 pub use projector::{Projector, Stale};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::batch::Batch;
+use super::reference::{Full, Keeper};
 use crate::aggregate::{decode, encode};
 use crate::error::EngineError;
 use crate::guest::check::changes::changes;
@@ -46,6 +47,9 @@ pub struct Tools<'a> {
     pub events: &'a mut dyn Events,
     /// The tables.
     pub store: &'a dyn TableStore,
+    /// Reference tables in memory, of whose room what is written takes some; none for what is not
+    /// served.
+    pub keeper: Option<&'a Keeper>,
 }
 
 /// What a step did.
@@ -116,6 +120,10 @@ impl Projector {
         loop {
             match self.project(part, next, tools)? {
                 Ok(write) => {
+                    if let Err(full) = self.room(&write, tools) {
+                        self.stop(full.to_string());
+                        return Ok(Stepped::Stopped);
+                    }
                     tools.store.write(self.place, &write)?;
                     let events = next - self.next;
                     self.next = next;
@@ -135,6 +143,11 @@ impl Projector {
                 }
             }
         }
+    }
+
+    fn room(&self, write: &RowWrite, tools: &Tools<'_>) -> Result<(), Full> {
+        let Some(keeper) = tools.keeper else { return Ok(()) };
+        keeper.room(&tools.handler.spec.name, &self.generation, self.partition, write)
     }
 
     /// The first `taken` events of a page that the handler takes, and the number of the event after

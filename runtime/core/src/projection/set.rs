@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use super::catalogue::{self, Change, alike, shape_of};
 use super::projector::{Projector, Stale, Stepped, Tools};
+use super::reference::{Keeper, Lane};
 use crate::error::EngineError;
 use crate::guest::Guest;
 use crate::log::Limit;
 use crate::log::events::Events;
 use crate::model::{EventNumber, PartitionId};
 use crate::proto::{TableCatalogue, TableGeneration};
+use crate::references::References;
 use crate::store::tables::{Generation, Place, RowWrite, TableStore};
 use crate::topology::{HandlerIndex, Topology};
 
@@ -27,6 +29,12 @@ pub trait Watcher: Send {
 
     /// Another generation of a projection is served from now on.
     fn served(&mut self, _projection: &str, _generation: &TableGeneration) {}
+
+    /// A reference table was opened and is not ready: turns that need it wait.
+    fn pending(&mut self, _table: &str, _why: &str) {}
+
+    /// A reference table is ready: turns that waited for it may go on.
+    fn ready(&mut self, _table: &str) {}
 }
 
 /// A write of rows.
@@ -62,6 +70,10 @@ pub struct Parts {
     pub watcher: Box<dyn Watcher>,
     /// How much one step may read.
     pub page: Limit,
+    /// Where reference tables are shown.
+    pub references: References,
+    /// What the keys and rows of all reference tables may take in memory, in bytes.
+    pub reference_bytes_max: usize,
 }
 
 /// See the file's head.
@@ -71,6 +83,7 @@ pub struct Projections {
     store: Arc<dyn TableStore>,
     watcher: Box<dyn Watcher>,
     page: Limit,
+    keeper: Keeper,
     catalogue: TableCatalogue,
     all: Vec<Projection>,
     /// Whose turn it is, counted over all lanes.
@@ -123,11 +136,14 @@ impl Projections {
     /// # Errors
     /// When the tables cannot be read, or belong to another log.
     pub fn open(parts: Parts) -> Result<Self, EngineError> {
-        let Parts { topology, guests, events, store, watcher, page } = parts;
+        let Parts { topology, guests, mut events, store, watcher, page, .. } = parts;
+        let keeper =
+            Keeper::open(parts.references, &topology, &mut *events, parts.reference_bytes_max)?;
         let catalogue = read_catalogue(&*store, &*events)?;
         let handlers: Vec<HandlerIndex> = topology.projections().collect();
+        let all = Vec::new();
         let mut set =
-            Self { topology, events, store, watcher, page, catalogue, all: Vec::new(), turn: 0 };
+            Self { topology, events, store, watcher, page, keeper, catalogue, all, turn: 0 };
         for (handler, guest) in handlers.into_iter().zip(guests) {
             let bound = &set.topology.handlers[handler];
             let name = Arc::clone(&bound.spec.name);
@@ -143,6 +159,11 @@ impl Projections {
                 building: Vec::new(),
             });
             set.open_lanes(set.all.len() - 1)?;
+            set.load_served(set.all.len() - 1)?;
+            set.show(set.all.len() - 1);
+        }
+        for (table, why) in set.keeper.pending() {
+            set.watcher.pending(table, why);
         }
         Ok(set)
     }
@@ -157,6 +178,9 @@ impl Projections {
             self.turn = (self.turn + 1) % lanes;
             let (projection, served, lane) = self.lane(self.turn);
             let worked = self.step_lane(projection, served, lane)?;
+            if worked {
+                self.show(projection);
+            }
             let round_ended = !served && lane + 1 == self.all[projection].building.len();
             if round_ended && self.is_complete(projection) {
                 self.serve_building(projection)?;
@@ -185,6 +209,7 @@ impl Projections {
         let shape = shape_of(&self.topology.handlers[projection.handler], &self.topology);
         self.write_catalogue(catalogue::build(&self.catalogue, name, &shape))?;
         self.open_lanes(at)?;
+        self.show(at);
         Ok(self.catalogue.last_generation)
     }
 
@@ -201,6 +226,7 @@ impl Projections {
             lane.resume();
             resumed += 1;
         }
+        self.show(at);
         Ok(resumed)
     }
 
@@ -252,11 +278,13 @@ impl Projections {
         lane: usize,
     ) -> Result<bool, EngineError> {
         let projection = &mut self.all[projection];
+        let keeps = served && self.keeper.keeps(&projection.name);
         let mut tools = Tools {
             handler: &self.topology.handlers[projection.handler],
             guest: &mut *projection.guest,
             events: &mut *self.events,
             store: &*self.store,
+            keeper: keeps.then_some(&self.keeper),
         };
         let lanes = if served { &mut projection.served } else { &mut projection.building };
         let lane = &mut lanes[lane];
@@ -271,15 +299,21 @@ impl Projections {
         };
         match stepped {
             Stepped::Nothing => return Ok(false),
-            Stepped::Written { events, write } => self.watcher.changed(&Committed {
-                projection: &projection.name,
-                generation: &lane.generation,
-                served,
-                partition: lane.partition,
-                next: lane.next(),
-                events,
-                write: &write,
-            }),
+            Stepped::Written { events, write } => {
+                if keeps {
+                    let (generation, next) = (&lane.generation, lane.next());
+                    self.keeper.apply(&projection.name, generation, lane.partition, next, &write);
+                }
+                self.watcher.changed(&Committed {
+                    projection: &projection.name,
+                    generation: &lane.generation,
+                    served,
+                    partition: lane.partition,
+                    next: lane.next(),
+                    events,
+                    write: &write,
+                });
+            }
             Stepped::Stopped => {
                 if let Some(stale) = lane.stale() {
                     self.watcher.stopped(&projection.name, lane.partition, stale);
@@ -299,20 +333,74 @@ impl Projections {
             let served = projection.served.iter().find(|s| s.partition == lane.partition);
             lane.stale().is_none()
                 && served.is_none_or(|served| lane.next() >= served.next())
+                && self.keeper.reaches(&projection.name, lane.partition, lane.next())
                 && events.end(lane.partition).is_ok_and(|end| lane.next() + page >= end)
         })
     }
 
-    fn serve_building(&mut self, projection: usize) -> Result<(), EngineError> {
-        let name = Arc::clone(&self.all[projection].name);
+    fn serve_building(&mut self, at: usize) -> Result<(), EngineError> {
+        let name = Arc::clone(&self.all[at].name);
+        let Some(lane) = self.all[at].building.first() else { return Ok(()) };
+        let loaded = match self.keeper.load(&name, &lane.generation, &*self.store)? {
+            Ok(loaded) => loaded,
+            Err(full) => {
+                self.stop(at, false, &full.to_string());
+                return Ok(());
+            }
+        };
         self.write_catalogue(catalogue::cut_over(&self.catalogue, &name))?;
-        let projection = &mut self.all[projection];
+        self.keeper.serve(loaded);
+        let projection = &mut self.all[at];
         projection.served = std::mem::take(&mut projection.building);
+        self.show(at);
         let entry = catalogue::entry(&self.catalogue, &name);
         if let Some(served) = entry.and_then(|entry| entry.serving.as_ref()) {
             self.watcher.served(&name, served);
         }
         Ok(())
+    }
+
+    /// Takes the rows of served reference tables into memory.
+    fn load_served(&mut self, at: usize) -> Result<(), EngineError> {
+        let name = Arc::clone(&self.all[at].name);
+        let entry = catalogue::entry(&self.catalogue, &name);
+        let Some(served) = entry.and_then(|entry| entry.serving.as_ref()) else { return Ok(()) };
+        match self.keeper.load(&name, served, &*self.store)? {
+            Ok(loaded) => self.keeper.serve(loaded),
+            Err(full) => {
+                self.keeper.refuse(&name, &full);
+                self.stop(at, true, &full.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops a projection in all partitions.
+    fn stop(&mut self, at: usize, served: bool, reason: &str) {
+        let projection = &mut self.all[at];
+        let lanes = if served { &mut projection.served } else { &mut projection.building };
+        for lane in lanes {
+            lane.stop(reason.to_owned());
+            if let Some(stale) = lane.stale() {
+                self.watcher.stopped(&projection.name, lane.partition, stale);
+            }
+        }
+        self.show(at);
+    }
+
+    /// Shows a projection's reference tables as they are now.
+    fn show(&mut self, at: usize) {
+        let projection = &self.all[at];
+        if !self.keeper.keeps(&projection.name) {
+            return;
+        }
+        let Projection { served, building, .. } = projection;
+        let lanes = if served.is_empty() { building } else { served };
+        let lanes: Vec<Lane<'_>> =
+            lanes.iter().map(|lane| (lane.partition, lane.next(), lane.stale())).collect();
+        for table in self.keeper.tell(&projection.name, &lanes) {
+            self.watcher.ready(&table);
+        }
     }
 
     fn write_catalogue(&mut self, change: Change) -> Result<(), EngineError> {

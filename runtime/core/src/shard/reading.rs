@@ -102,6 +102,7 @@ impl Shard {
 
     /// All partitions, for operators.
     pub fn view(&mut self) -> Vec<PartitionView> {
+        self.wait_for_tables();
         let log = &mut self.parts.log;
         self.partitions
             .values()

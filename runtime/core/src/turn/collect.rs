@@ -55,6 +55,8 @@ pub struct Turn<'a> {
     pub reacted: Reacted,
     /// Wakes for aggregates of the partition.
     pub wakes: Vec<Request>,
+    /// The versions of reference tables that it saw.
+    pub references: Vec<proto::ReferenceVersion>,
 }
 
 /// The reactions of a turn: all decided events, and redriven ones, in the order of their items.
@@ -82,7 +84,8 @@ pub fn collect(turn: Turn<'_>) -> Collected {
     standing.seen = turn.seen.clone();
     standing.input = input_after(turn.items, turn.before.input);
     standing.time = turn.items.iter().map(|item| item.time).fold(turn.before.time, Time::max);
-    let mut record = BatchRecord::default();
+    let references = turn.references.clone();
+    let mut record = BatchRecord { references, ..BatchRecord::default() };
     let mut letters = Letters::new(&turn, &mut standing);
     letters.number();
     let Letters { written, opened, closed, by_item, .. } = letters;

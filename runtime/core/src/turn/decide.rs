@@ -16,7 +16,7 @@ use crate::aggregate::Aggregate;
 use crate::fault_rate::FaultRate;
 use crate::guest::columns::{ACCEPTED, CommandColumns, Decision, NEVER, PastColumns, REFUSED};
 use crate::guest::isolation::{Next, Part, after_fault};
-use crate::guest::{Fault, Guest, check};
+use crate::guest::{Fault, Guest, Lookup, check};
 use crate::model::{
     Cause, DeploymentNumber, Event, EventNumber, HOST_SOURCE, Kind, PartitionId, Time,
 };
@@ -42,6 +42,8 @@ pub struct Decider<'a> {
     pub partition: PartitionId,
     /// The owner's instance.
     pub guest: &'a mut dyn Guest,
+    /// What it may look up.
+    pub lookup: Lookup,
     /// The aggregates.
     pub working: &'a mut Working,
     /// How many of the recent ones faulted.
@@ -91,7 +93,7 @@ impl Decider<'_> {
             self.guest.renew();
         }
         let commands = self.commands(plan);
-        let decision = self.guest.decide(&plan.aggregates, &commands)?;
+        let decision = self.guest.decide(&plan.aggregates, &commands, &self.lookup)?;
         let manifest = &self.owner().spec.manifest;
         let types = &plan.aggregates.aggregate_type;
         let checked = check::decision(&decision, &commands.slot, types, manifest)

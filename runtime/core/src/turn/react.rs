@@ -6,13 +6,15 @@ use super::{Failure, Outgoing, Parked, Pause, Reacted, Reaction};
 use crate::fault_rate::{FaultRate, Rates};
 use crate::guest::columns::{EventColumns, SentColumns};
 use crate::guest::isolation::{Next, Part, after_fault};
-use crate::guest::{Fault, Guest, check};
+use crate::guest::{Fault, Guest, Lookup, check};
 use crate::model::{Command, EventRef, Kind, PartitionId};
+use crate::references::Pinned;
 use crate::topology::{BoundHandler, HandlerIndex, Topology};
 
 use bytes::Bytes;
 
-/// Lets every subscribed event handler react. `guests[h]` is the instance of handler h.
+/// Lets every subscribed event handler react. `guests[h]` is the instance of handler h, and may look
+/// things up in `pinned`.
 ///
 /// # Errors
 /// When a guest could not be run, through no fault of an event: the turn must not be committed.
@@ -21,6 +23,7 @@ pub fn react(
     partition: PartitionId,
     topology: &Topology,
     guests: &mut [Box<dyn Guest>],
+    pinned: &Pinned,
     rates: &mut Rates,
 ) -> Result<Reacted, Fault> {
     let mut reacted = Reacted::default();
@@ -30,6 +33,7 @@ pub fn react(
             topology,
             handler: *handler,
             guest: &mut *guests[*handler],
+            lookup: pinned.lookup(&topology.handlers[*handler]),
             rate: rates.of(*handler),
             reacted: &mut reacted,
         };
@@ -46,6 +50,7 @@ struct Reactor<'a> {
     topology: &'a Topology,
     handler: HandlerIndex,
     guest: &'a mut dyn Guest,
+    lookup: Lookup,
     rate: &'a mut FaultRate,
     reacted: &'a mut Reacted,
 }
@@ -118,7 +123,7 @@ impl Reactor<'_> {
             self.guest.renew();
         }
         let events = self.columns(&mine[part.items.clone()], reactions);
-        let sent = self.guest.react(&events)?;
+        let sent = self.guest.react(&events, &self.lookup)?;
         let checked = check::sent(&sent, part.items.len(), &self.bound().spec.manifest);
         if checked.is_err() {
             // The call itself succeeded: the guest does not know that it lied.

@@ -15,7 +15,7 @@ use zamu_core::log::simulated::Faults;
 use zamu_core::model::{Context, PartitionId, Request, Stored, Time, TypeId, Wake, partition_of};
 use zamu_core::prng::Prng;
 use zamu_core::settings::Settings;
-use zamu_core::simulation::{Process, Program};
+use zamu_core::simulation::{Process, Program, no_tables};
 
 use toy::Behaviour;
 
@@ -195,6 +195,7 @@ fn program(layout: &Layout, deployment: u64) -> Program {
     Program {
         topology: toy::topology(layout.partitions, deployment, &behaviour),
         guests: Box::new(move || toy::guests(&behaviour)),
+        projecting: Box::new(no_tables),
         settings: layout.settings.clone(),
         shards: layout.shards,
     }

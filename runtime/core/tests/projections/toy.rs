@@ -28,6 +28,7 @@ use zamu_core::prng::Prng;
 use zamu_core::projection::set::{Committed, Parts};
 use zamu_core::projection::{Projections, Stale, Watcher, query};
 use zamu_core::proto::TableGeneration;
+use zamu_core::references::References;
 use zamu_core::store::tables::memory::MemoryTables;
 use zamu_core::store::tables::{Scan, TableReader, TableStore};
 use zamu_core::topology::{Topology, TypeSettings};
@@ -286,6 +287,8 @@ pub fn try_start(
         store: Arc::new(tables.clone()),
         watcher: Box::new(told.clone()),
         page: Limit { records: page, bytes: usize::MAX },
+        references: References::new(&topology(fold)),
+        reference_bytes_max: usize::MAX,
     })?;
     Ok(Maker { set, told })
 }

@@ -4,7 +4,7 @@ use zamu_core::guest::columns::{
     ACCEPTED, NOTHING, PUT, PastColumns, ProjectedColumns, REFUSED, RowColumns, Subjects,
 };
 use zamu_core::guest::manifest::Manifest;
-use zamu_core::guest::{FaultReason, Guest, check};
+use zamu_core::guest::{FaultReason, Guest, Lookup, check};
 use zamu_wasm::{Instance, Limits};
 
 use crate::support::*;
@@ -30,7 +30,7 @@ fn a_handler_of_the_sdk_decides_folds_and_shows_itself() {
     let mut one = one_aggregate();
     one.aggregate_type = vec![owned_type(&manifest)];
 
-    let decided = counter.decide(&one, &batch).unwrap();
+    let decided = counter.decide(&one, &batch, &Lookup::default()).unwrap();
     check::decision(&decided, &batch.slot, &one.aggregate_type, &manifest).unwrap();
     assert_eq!(decided.outcomes.code, [ACCEPTED, ACCEPTED, REFUSED, NOTHING, REFUSED]);
     assert_eq!(texts(&decided.outcomes.reasons), ["", "", "over-limit", "", "malformed"]);
@@ -61,7 +61,7 @@ fn a_handler_of_the_sdk_uses_a_small_part_of_its_budget() {
     batch.kind = vec![kind(&manifest, "Increment"); 256];
     let mut one = one_aggregate();
     one.aggregate_type = vec![owned_type(&manifest)];
-    counter.decide(&one, &batch).unwrap();
+    counter.decide(&one, &batch, &Lookup::default()).unwrap();
     assert!(counter.counters().item_fuel_max() * 10 < Limits::default().fuel_per_item);
 }
 

@@ -6,6 +6,7 @@ mod counter;
 mod lifetime;
 mod loading;
 mod log_lines;
+mod lookups;
 mod misbehaviour;
 mod roles;
 mod starved;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use zamu_core::guest::{FaultReason, Guest, check};
+use zamu_core::guest::{FaultReason, Guest, Lookup, check};
 use zamu_wasm::Limits;
 
 use crate::support::*;
@@ -87,7 +87,7 @@ fn every_call_names_its_culprit() {
     let mut zoo = zoo();
     let mut faults = Vec::new();
     faults.push(zoo.evolve(&one_aggregate(), &past(&["x", "trap"])).unwrap_err());
-    faults.push(zoo.react(&events(&["x", "react trap", "x"])).unwrap_err());
+    faults.push(zoo.react(&events(&["x", "react trap", "x"]), &Lookup::default()).unwrap_err());
     faults.push(zoo.inspect(&aggregates(&[("a", "1"), ("trap", "2")])).unwrap_err());
     for fault in faults {
         assert_eq!((fault.reason, fault.culprit), (FaultReason::Trap, Some(1)), "{fault}");
@@ -161,9 +161,15 @@ fn columns_that_contradict_each_other_on_the_way_in_harm_the_guest_only() {
     let mut too_few_slots = honest;
     too_few_slots.slot.clear();
     for columns in [&no_such_slot, &ends_descend, &too_few_slots] {
-        let fault = zoo.decide(&one_aggregate(), columns).unwrap_err();
+        let fault = zoo.decide(&one_aggregate(), columns, &Lookup::default()).unwrap_err();
         assert!(matches!(fault.reason, FaultReason::Trap | FaultReason::BadOutput), "{fault}");
         assert_healthy(&mut zoo);
     }
-    assert!(zoo.decide(&one_aggregate(), &too_few_bodies).unwrap().outcomes.code.is_empty());
+    assert!(
+        zoo.decide(&one_aggregate(), &too_few_bodies, &Lookup::default())
+            .unwrap()
+            .outcomes
+            .code
+            .is_empty()
+    );
 }

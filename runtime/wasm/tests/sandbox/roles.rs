@@ -1,7 +1,7 @@
 //! What the exports do for an honest guest, and what each may see.
 
 use zamu_core::guest::columns::{ACCEPTED, Aggregates, CommandColumns, NEVER, NOTHING, REFUSED};
-use zamu_core::guest::{FaultReason, Guest};
+use zamu_core::guest::{FaultReason, Guest, Lookup};
 use zamu_wasm::Limits;
 
 use crate::support::*;
@@ -11,7 +11,8 @@ fn decide_returns_every_column_in_its_place() {
     let mut zoo = zoo();
     let mut batch = commands(&["note", "refuse because", "nothing", "note"]);
     batch.slot = vec![1, 0, 0, 1];
-    let decision = zoo.decide(&aggregates(&[("a", "7"), ("b", "4")]), &batch).unwrap();
+    let decision =
+        zoo.decide(&aggregates(&[("a", "7"), ("b", "4")]), &batch, &Lookup::default()).unwrap();
     assert_eq!(decision.outcomes.code, [ACCEPTED, REFUSED, NOTHING, ACCEPTED]);
     assert_eq!(texts(&decision.outcomes.reasons), ["", " because", "", ""]);
     assert_eq!(texts(&decision.outcomes.details), ["", " because", "", ""]);
@@ -36,7 +37,7 @@ fn evolve_agrees_with_decide() {
 
 #[test]
 fn react_names_the_causes_of_its_commands() {
-    let sent = zoo().react(&events(&["x", "y"])).unwrap();
+    let sent = zoo().react(&events(&["x", "y"]), &Lookup::default()).unwrap();
     assert_eq!((sent.cause, sent.aggregate_type, sent.kind), (vec![0, 1], vec![1, 1], vec![0, 0]));
     assert_eq!(texts(&sent.keys), ["a", "a"]);
     assert_eq!(texts(&sent.bodies), ["x", "y"]);
@@ -51,9 +52,10 @@ fn inspect_shows_states_as_json() {
 #[test]
 fn empty_batches_are_served() {
     let mut zoo = zoo();
-    let decision = zoo.decide(&Aggregates::default(), &CommandColumns::default()).unwrap();
+    let decision =
+        zoo.decide(&Aggregates::default(), &CommandColumns::default(), &Lookup::default()).unwrap();
     assert!(decision.outcomes.code.is_empty() && decision.states.bytes.is_empty());
-    assert!(zoo.react(&events(&[])).unwrap().cause.is_empty());
+    assert!(zoo.react(&events(&[]), &Lookup::default()).unwrap().cause.is_empty());
 }
 
 #[test]

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
-use zamu_core::guest::Guest;
 use zamu_core::guest::columns::{
     Aggregates, Blobs, CommandColumns, Decision, EventColumns, PastColumns,
 };
+use zamu_core::guest::{Guest, Lookup};
 use zamu_wasm::cache::Cache;
 use zamu_wasm::{Engine, Handler, Instance, Limits};
 
@@ -55,7 +55,7 @@ pub(crate) fn decide(
     guest: &mut impl Guest,
     bodies: &[&str],
 ) -> Result<Decision, zamu_core::guest::Fault> {
-    guest.decide(&one_aggregate(), &commands(bodies))
+    guest.decide(&one_aggregate(), &commands(bodies), &Lookup::default())
 }
 
 /// The zoo counts in its replies.

@@ -5,6 +5,7 @@
 mod commands;
 mod events;
 mod harmless;
+mod lookups;
 mod rate;
 mod zoo;
 

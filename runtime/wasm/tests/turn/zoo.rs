@@ -187,10 +187,11 @@ fn program(handler: &Arc<Handler>, settings: &Settings, deployment: u64) -> Prog
     });
     let topology =
         Topology::new(deployment, types.to_vec(), vec![Arc::new(handler.spec().clone())]);
-    let handler = Arc::clone(handler);
+    let (handler, projection) = (Arc::clone(handler), Arc::clone(handler));
     Program {
         topology: Arc::new(topology.unwrap()),
         guests: Box::new(move || vec![Box::new(handler.instance()) as Box<dyn Guest>]),
+        projecting: Box::new(move || vec![Box::new(projection.instance()) as Box<dyn Guest>]),
         settings: settings.clone(),
         shards: 1,
     }

@@ -6,8 +6,8 @@ use std::hint::black_box;
 use crate::bindings::exports::zamu::handler::command_handler::{Decision, Events, Outcomes};
 use crate::bindings::exports::zamu::handler::event_handler::Commands;
 use crate::bindings::zamu::handler::columns::Fault;
-use crate::bindings::zamu::handler::{configuration, log, meter};
-use crate::{ACT, ANIMAL, KEEPER, Mood, NOTED, blobs, push, states};
+use crate::bindings::zamu::handler::{configuration, log, meter, reference};
+use crate::{ACT, ANIMAL, KEEPER, Mood, NOTED, NOTES, blobs, push, states};
 
 /// What `decide` will return, and how it will lie about it.
 pub(crate) struct Answer {
@@ -230,6 +230,8 @@ pub(crate) fn act(
     let (event, reply) = match body {
         // What the operator configured.
         b"configuration" => (b"".to_vec(), configuration::get()),
+        // What the table says of an animal.
+        _ if body.starts_with(b"look ") => (b"".to_vec(), looked_up(&body[5..])),
         // How often this instance was called: a breach of purity that no single call shows.
         b"hidden" => (b"".to_vec(), CALLS.get().to_string().into_bytes()),
         // More than a reply may be, and more than the tests let a guest return.
@@ -269,16 +271,22 @@ pub(crate) fn tell(
         return Ok(());
     }
     let oversized = number_after(b"body-bytes ", how).map(|bytes| vec![b'x'; bytes]);
-    let body = oversized.as_deref().or(how.strip_prefix(b"send ")).unwrap_or(event);
+    let made = oversized.or_else(|| how.strip_prefix(b"look ").map(looked_up));
+    let body = made.as_deref().or(how.strip_prefix(b"send ")).unwrap_or(event);
     for _ in 0..number_after(b"times ", how).unwrap_or(1) {
         told.tell(index, key, body);
     }
     Ok(())
 }
 
+/// How many notes the table says that an animal has made; `-` if it says nothing.
+fn looked_up(animal: &[u8]) -> Vec<u8> {
+    reference::get(NOTES, animal).unwrap_or_else(|| b"-".to_vec())
+}
+
 /// Whether a tame zoo does a plain note instead.
 pub(crate) fn is_misbehaviour(what: &[u8]) -> bool {
-    const ANIMALS: [&[u8]; 12] = [
+    const ANIMALS: [&[u8]; 15] = [
         b"trap",
         b"trap-quietly",
         b"loop",
@@ -291,6 +299,9 @@ pub(crate) fn is_misbehaviour(what: &[u8]) -> bool {
         b"item-again",
         b"item-far",
         b"output",
+        b"look-beyond",
+        b"look-long",
+        b"look-storm",
     ];
     const GROUPS: [&[u8]; 7] = [
         b"lie-",
@@ -349,6 +360,18 @@ pub(crate) fn misbehave(what: &[u8]) -> Result<(), Fault> {
         b"evolve-configuration" => {
             black_box(configuration::get());
         }
+        b"look-here" => {
+            black_box(reference::get(NOTES, b"a"));
+        }
+        b"look-beyond" => {
+            black_box(reference::get(7, b"a"));
+        }
+        b"look-long" => {
+            black_box(reference::get(NOTES, &[b'a'; 1_025]));
+        }
+        b"look-storm" => loop {
+            black_box(reference::get(NOTES, b"a"));
+        },
         // 40 MiB that stay with the instance.
         b"hoard" => HOARD.set(Vec::with_capacity(40 << 20)),
         _ => {

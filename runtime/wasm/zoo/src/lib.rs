@@ -2,7 +2,8 @@
 //!
 //! The body of a command (of an event, for `react`, `evolve` and `project`) selects the behaviour; `animals`
 //! lists them. Anything else is sane: one `Noted` event, and a state that counts them. Of each event
-//! of an animal its keeper is told, and nobody of a keeper's. The configuration says whether the zoo
+//! of an animal its keeper is told, and nobody of a keeper's. How many notes an animal has made stands in
+//! a reference table, which `look` looks up. The configuration says whether the zoo
 //! is wild, tame or rabid. Written against the WIT bindings directly, as no vendor would; the guest
 //! SDK plays no part here.
 //! Empty on any target but WebAssembly.
@@ -35,6 +36,8 @@ const ACT: u32 = 0;
 const NOTED: u32 = 1;
 /// Index of the type `animal`.
 const ANIMAL: u32 = 0;
+/// Index of the reference table `notes`.
+const NOTES: u32 = 0;
 /// Index of the type `keeper`.
 const KEEPER: u32 = 1;
 
@@ -86,8 +89,9 @@ impl manifest::Guest for Zoo {
   ],
   "subscriptions": [{{ "type": 0, "events": [1] }}],
   "sends": [{{ "type": 1, "commands": [0] }}],
-  "tables": [{{ "name": "notes", "type": 0, "keyed": true }}],
+  "tables": [{{ "name": "notes", "type": 0, "keyed": true, "reference": true }}],
   "projections": [{{ "type": 0, "events": [1] }}],
+  "references": ["notes"],
   "items": {ITEMS}
 }}"#,
             name = env!("CARGO_PKG_NAME"),

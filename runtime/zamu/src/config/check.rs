@@ -64,6 +64,12 @@ fn bounds(config: &Config) -> Result<(), Error> {
         ("projections.page-bytes", config.projections.page_bytes as u64, 1_024, 256 * mib),
         ("projections.gather-ms", config.projections.gather_ms, 0, 60_000),
         ("projections.nice", u64::from(config.projections.nice), 0, 19),
+        (
+            "projections.reference-bytes-max",
+            config.projections.reference_bytes_max as u64,
+            1_024,
+            16 * 1_024 * mib,
+        ),
         ("log.retention-hours", config.log.retention_hours, 1, 24 * 366),
         ("log.segment-minutes", config.log.segment_minutes, 1, 24 * 60),
         ("log.segment-bytes", log.segment_bytes, mib, 64 * 1_024 * mib),

@@ -123,6 +123,7 @@ pub struct Projections {
     pub page_bytes: usize,
     pub gather_ms: u64,
     pub nice: u8,
+    pub reference_bytes_max: usize,
 }
 
 /// Log lines.

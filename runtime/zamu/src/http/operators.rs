@@ -76,6 +76,7 @@ fn status(status: &Status) -> (&'static str, Option<String>) {
         Status::Paused(reason) => ("paused", Some(reason.clone())),
         Status::Halted(reason) => ("halted", Some(reason.clone())),
         Status::Waiting(number) => ("waiting", Some(format!("for deployment {number}"))),
+        Status::Unready(why) => ("unready", Some(why.clone())),
         Status::Leaving => ("leaving", None),
     }
 }

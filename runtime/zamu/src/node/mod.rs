@@ -25,6 +25,7 @@ use zamu_core::guest::Guest;
 use zamu_core::model::{PartitionId, Time};
 use zamu_core::outcomes::decode_record;
 use zamu_core::partition::Status;
+use zamu_core::references::References;
 use zamu_core::shard::{PartitionView, Parts, Shard};
 use zamu_core::topology::{HandlerIndex, Topology, TypeSettings};
 use zamu_rocks::{
@@ -128,13 +129,16 @@ impl Node {
             clock: Arc::new(clock),
             failed: Arc::clone(&failed),
         };
-        let mut crew = crew(config, &topology, &loaded, &log, &store, &metrics)?;
+        let references = References::new(&topology);
+        let mut crew = crew(config, &topology, &loaded, &log, &store, &metrics, &references)?;
         let (tables, tables_thread) = Tables::start(tables::Start {
             topology: &topology,
             guests: projecting(&topology, &loaded, &mut crew.counters),
             log: log.reader(),
             store: store.tables(),
             metrics: &metrics,
+            references: &references,
+            bells: crew.starts.iter().map(|start| start.doorbell.clone()).collect(),
             settings: &config.projections,
             failed,
         })
@@ -343,6 +347,7 @@ fn crew(
     log: &EmbeddedLog,
     store: &RocksStore,
     metrics: &Arc<Metrics>,
+    references: &References,
 ) -> Result<Crew> {
     let count = config.shard_count();
     let owners = deal(topology.types.iter().map(|t| t.partitions), count);
@@ -376,6 +381,7 @@ fn crew(
             store: Box::new(store.handle()),
             guests,
             topology: Arc::clone(topology),
+            references: references.clone(),
             settings: config.shard_settings(count),
             observer: Box::new(ShardObserver::new(metrics, topology)),
         };

@@ -18,6 +18,7 @@ use zamu_core::model::PartitionId;
 use zamu_core::projection::set::{Committed, Parts};
 use zamu_core::projection::{Projections, Stale, Watcher};
 use zamu_core::proto::TableGeneration;
+use zamu_core::references::References;
 use zamu_core::topology::Topology;
 use zamu_rocks::{LogReader, Subscription};
 
@@ -67,6 +68,10 @@ pub struct Start<'a> {
     pub store: zamu_rocks::Tables,
     /// Everything that is counted.
     pub metrics: &'a Arc<Metrics>,
+    /// Where reference tables are shown.
+    pub references: &'a References,
+    /// Rung when a reference table is ready: partitions may wait for it.
+    pub bells: Vec<Doorbell>,
     /// How much it does at once, and how urgently.
     pub settings: &'a config::Projections,
     /// Told that the thread has ended when it should not have.
@@ -79,13 +84,15 @@ impl Tables {
     /// # Errors
     /// When the tables cannot be read or are of another log, or the thread cannot be started.
     pub fn start(start: Start<'_>) -> anyhow::Result<(Self, JoinHandle<()>)> {
-        let Start { topology, guests, log, store, metrics, settings, failed } = start;
+        let Start { topology, guests, log, store, metrics, references, bells, settings, failed } =
+            start;
         let (tell, news) = watch::channel(());
         let stopped = Stopped::default();
         let watcher = Teller {
             tell: tell.clone(),
             metrics: Arc::clone(metrics),
             types: topology.types.iter().map(|t| Arc::clone(&t.name)).collect(),
+            bells,
         };
         let doorbell = Doorbell::default();
         let ring = doorbell.clone();
@@ -97,6 +104,8 @@ impl Tables {
             store: Arc::new(store.clone()),
             watcher: Box::new(watcher),
             page: Limit { records: settings.page_events, bytes: settings.page_bytes },
+            references: references.clone(),
+            reference_bytes_max: settings.reference_bytes_max,
         })?;
         let (orders, inbox) = bounded(ORDERS_MAX);
         let stopping = Arc::new(AtomicBool::new(false));
@@ -172,11 +181,12 @@ impl Stopped {
     }
 }
 
-/// Counts, logs, and tells who waits for rows.
+/// Counts, logs, and tells who waits for rows or for a table.
 struct Teller {
     tell: watch::Sender<()>,
     metrics: Arc<Metrics>,
     types: Vec<Arc<str>>,
+    bells: Vec<Doorbell>,
 }
 
 impl Watcher for Teller {
@@ -205,6 +215,17 @@ impl Watcher for Teller {
     fn served(&mut self, projection: &str, generation: &TableGeneration) {
         tracing::info!(projection, generation = generation.number, "newly built tables are served");
         self.tell.send_replace(());
+    }
+
+    fn pending(&mut self, table: &str, why: &str) {
+        tracing::warn!(table, why, "partitions that look things up in this table wait for it");
+    }
+
+    fn ready(&mut self, table: &str) {
+        tracing::info!(table, "reference table is ready");
+        for bell in &self.bells {
+            bell.ring();
+        }
     }
 }
 

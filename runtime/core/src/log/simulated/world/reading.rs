@@ -70,6 +70,11 @@ impl World {
         self.partitions.entry(partition).or_default().events(from, limit)
     }
 
+    /// Number of the next event that will be durable.
+    pub(crate) fn events_end(&self, partition: PartitionId) -> EventNumber {
+        self.partitions.get(&partition).map_or(0, |topics| topics.durable().events)
+    }
+
     pub(crate) fn read_outcomes(
         &mut self,
         partition: PartitionId,
