@@ -52,6 +52,8 @@ pub struct Process {
     pub tables: MemoryTables,
     /// What makes them; none if nobody does.
     pub set: Option<Projections>,
+    /// What turns look up. Another one after each start.
+    pub references: References,
     /// While set, tables stay as they are.
     pub hold_tables: bool,
     /// The shards that run.
@@ -62,7 +64,6 @@ pub struct Process {
     pub skew: i64,
     /// Every answer that was given, by the request's place.
     pub answers: BTreeMap<(PartitionId, Offset), Outcome>,
-    references: References,
     program: Program,
     intake: Arc<dyn Intake>,
 }

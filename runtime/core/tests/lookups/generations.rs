@@ -1,0 +1,108 @@
+//! Another generation takes the place of the one that is looked up, all at once.
+
+use zamu_core::partition::Status;
+
+use crate::toy::*;
+
+const RATES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+
+fn with_rates(partitions: u32) -> World {
+    let mut world = World::new(1, Behaviour { partitions, ..Behaviour::default() });
+    for round in 0..3 {
+        for rate in RATES {
+            world.set(rate, &round.to_string());
+        }
+    }
+    world.process.settle();
+    world
+}
+
+/// Which generation all rows of a reply are of.
+fn fold_of(reply: &str) -> u32 {
+    let rows: Vec<&str> = reply.split(' ').skip(2).collect();
+    assert_eq!(rows.len(), RATES.len(), "{reply}");
+    let folds: Vec<u32> = rows
+        .iter()
+        .map(|row| row.split_once('/').map_or(1, |(_, fold)| fold.parse().unwrap()))
+        .collect();
+    assert!(rows.iter().all(|row| row.starts_with('2')), "no row is missing or old: {reply}");
+    assert!(folds.windows(2).all(|pair| pair[0] == pair[1]), "rows are mixed: {reply}");
+    folds[0]
+}
+
+#[test]
+fn nobody_ever_sees_an_empty_or_a_mixed_table() {
+    for partitions in [1, 3] {
+        let mut world = with_rates(partitions);
+        world.process.hold_tables = true;
+        world.behaviour.fold = 2;
+        world.restart();
+        world.run();
+        assert_eq!(world.status(ORDER), Status::Running, "the old rows serve meanwhile");
+        loop {
+            world.place("o", &RATES.join(" "));
+            world.run();
+            if !world.process.step_tables() {
+                break;
+            }
+        }
+        let folds: Vec<u32> = world.replies(ORDER).iter().map(|reply| fold_of(reply)).collect();
+        assert!(
+            folds.is_sorted() && folds.first() == Some(&1) && folds.last() == Some(&2),
+            "{folds:?}"
+        );
+    }
+}
+
+#[test]
+fn another_generation_is_not_shown_before_it_has_come_as_far_as_the_old_one() {
+    let mut world = with_rates(1);
+    world.place("o", "a");
+    world.process.settle();
+    world.process.hold_tables = true;
+    world.behaviour.fold = 2;
+    world.restart();
+    // A page short of the end would do for queries.
+    loop {
+        world.place("o", "a");
+        world.run();
+        if !world.process.step_tables() {
+            break;
+        }
+    }
+    let versions = world.versions(ORDER);
+    assert!(versions.is_sorted(), "{versions:?}");
+    assert_eq!(world.replies(ORDER).last().unwrap().split(' ').nth(2), Some("2/2"));
+}
+
+#[test]
+fn a_table_that_is_rebuilt_is_looked_up_all_the_while() {
+    let mut world = with_rates(3);
+    world.process.hold_tables = true;
+    let generation = world.process.set.as_mut().unwrap().rebuild("board").unwrap();
+    loop {
+        world.place("o", &RATES.join(" "));
+        world.run();
+        if !world.process.step_tables() {
+            break;
+        }
+    }
+    assert!(world.replies(ORDER).iter().all(|reply| fold_of(reply) == 1));
+    let standings = world.process.set.as_ref().unwrap().standings();
+    assert!(standings.iter().all(|of| of.served && of.generation == generation), "{standings:?}");
+}
+
+#[test]
+fn a_first_generation_is_waited_for_until_it_has_come_to_the_end() {
+    let mut world = with_rates(1);
+    world.process.hold_tables = true;
+    world.process.tables.crash_keeping(0);
+    world.behaviour.fold = 2;
+    world.restart();
+    world.place("o", "a");
+    world.run();
+    assert!(matches!(world.status(ORDER), Status::Unready(_)));
+    world.process.hold_tables = false;
+    world.process.settle();
+    assert_eq!(world.replies(ORDER), ["accepted 1..2 2/2"]);
+}

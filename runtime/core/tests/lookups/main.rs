@@ -1,0 +1,10 @@
+//! Reference tables in whole turns: what is pinned, recorded and waited for.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod bound;
+mod generations;
+mod pinning;
+mod random;
+mod toy;
+mod waiting;
+mod wiring;
