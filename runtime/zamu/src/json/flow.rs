@@ -1,4 +1,5 @@
-//! How messages flow: which handler owns a type, who sends each command, who hears each event.
+//! How messages flow: which handler owns a type, who sends each command, who hears each event, and
+//! who looks things up in whose tables.
 //!
 //! Made of manifests alone, so that it can be shown of handlers that do not fit together, too. What
 //! is emitted and heard by nobody, or awaited and emitted by nobody, is told: most often it is a
@@ -18,6 +19,22 @@ pub struct Flow {
     pub types: Vec<FlowType>,
     /// Handlers, by name.
     pub handlers: Vec<FlowHandler>,
+    /// Reference tables, by name.
+    #[serde(default)]
+    pub tables: Vec<FlowTable>,
+}
+
+/// A table that handlers look things up in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowTable {
+    /// Its name.
+    pub table: String,
+    /// The type of the aggregates that its rows belong to; none if nobody makes it.
+    pub r#type: Option<String>,
+    /// The handler that makes it for that; none if nobody does.
+    pub maker: Option<String>,
+    /// Handlers that look things up in it.
+    pub readers: Vec<String>,
 }
 
 /// An aggregate type and its messages.
@@ -87,11 +104,13 @@ impl Flow {
         handlers: &[Arc<HandlerSpec>],
     ) -> Self {
         let mut drafts: BTreeMap<String, Draft> = BTreeMap::new();
+        let mut tables: BTreeMap<String, FlowTable> = BTreeMap::new();
         for (name, partitions) in types {
             drafts.entry(name.to_owned()).or_default().partitions = Some(partitions);
         }
         for handler in handlers {
             draft(handler, &mut drafts);
+            draft_tables(handler, &mut tables);
         }
         let mut handlers: Vec<_> = handlers
             .iter()
@@ -101,7 +120,12 @@ impl Flow {
             })
             .collect();
         handlers.sort_by(|a, b| a.name.cmp(&b.name));
-        Self { types: drafts.into_iter().map(|(name, of)| of.into_type(name)).collect(), handlers }
+        let tables = tables.into_values().collect();
+        Self {
+            types: drafts.into_iter().map(|(name, of)| of.into_type(name)).collect(),
+            handlers,
+            tables,
+        }
     }
 
     /// Kinds that stand alone, by type.
@@ -121,6 +145,14 @@ impl FlowCommand {
     #[must_use]
     pub fn loose(&self) -> Option<&'static str> {
         (!self.taken).then_some("sent, but taken by nobody")
+    }
+}
+
+impl FlowTable {
+    /// What is missing, if nobody makes it.
+    #[must_use]
+    pub fn loose(&self) -> Option<&'static str> {
+        self.maker.is_none().then_some("looked up, but made by nobody")
     }
 }
 
@@ -198,6 +230,23 @@ fn draft(handler: &HandlerSpec, drafts: &mut BTreeMap<String, Draft>) {
     }
 }
 
+fn draft_tables(handler: &HandlerSpec, tables: &mut BTreeMap<String, FlowTable>) {
+    let manifest = &handler.manifest;
+    for made in manifest.tables.iter().filter(|table| table.reference) {
+        let table = table_named(&made.name, tables);
+        table.r#type = manifest.types.get(made.aggregate_type as usize).cloned();
+        table.maker = Some(handler.name.to_string());
+    }
+    for name in &manifest.references {
+        note(&mut table_named(name, tables).readers, &handler.name);
+    }
+}
+
+fn table_named<'t>(name: &str, tables: &'t mut BTreeMap<String, FlowTable>) -> &'t mut FlowTable {
+    let new = || FlowTable { table: name.to_owned(), ..FlowTable::default() };
+    tables.entry(name.to_owned()).or_insert_with(new)
+}
+
 /// Adds a handler, once: several of its kinds may share a name.
 fn note(names: &mut Vec<String>, handler: &str) {
     if names.last().is_none_or(|last| last != handler) {
@@ -209,7 +258,7 @@ fn note(names: &mut Vec<String>, handler: &str) {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use zamu_core::guest::manifest::{Manifest, OwnedType};
+    use zamu_core::guest::manifest::{Manifest, OwnedType, Table};
     use zamu_core::model::KindName;
 
     use super::*;
@@ -238,6 +287,7 @@ mod tests {
                 commands: vec![0, 1],
                 events: vec![2, 3],
             }],
+            references: vec!["stock".into(), "stok".into()],
             ..Manifest::default()
         };
         let desk = Manifest {
@@ -245,6 +295,10 @@ mod tests {
             kinds: kinds(&["Placed", "Plced", "Ship", "Take"]),
             subscriptions: vec![TypeKinds { aggregate_type: 0, kinds: vec![0, 1] }],
             projections: vec![TypeKinds { aggregate_type: 0, kinds: vec![0] }],
+            tables: vec![
+                Table { name: "stock".into(), keyed: true, reference: true, ..Table::default() },
+                Table { name: "queue".into(), keyed: true, ..Table::default() },
+            ],
             sends: vec![
                 TypeKinds { aggregate_type: 0, kinds: vec![2] },
                 TypeKinds { aggregate_type: 1, kinds: vec![3] },
@@ -267,6 +321,18 @@ mod tests {
         let placed = order.events.iter().find(|event| event.kind == "Placed").unwrap();
         assert_eq!(placed.listeners, ["desk"]);
         assert_eq!(flow.handlers[1].version, "1.2.3");
+    }
+
+    #[test]
+    fn a_reference_table_knows_who_makes_it_and_who_looks_things_up() {
+        let flow = shop();
+        let [stock, stok] = &flow.tables[..] else { panic!("{:?}", flow.tables) };
+        assert_eq!((stock.table.as_str(), stock.r#type.as_deref()), ("stock", Some("order")));
+        assert_eq!(
+            (stock.maker.as_deref(), &stock.readers[..]),
+            (Some("desk"), &["orders".to_owned()][..])
+        );
+        assert_eq!((stock.loose(), stok.loose()), (None, Some("looked up, but made by nobody")));
     }
 
     #[test]

@@ -22,7 +22,9 @@ use crate::handlers::History;
 pub use answer::{Outcome, answer, status};
 pub use dead_letter::{DeadLetter, dead_letter};
 pub use event::{Event, event};
-pub use flow::{Flow, FlowCommand, FlowEvent, FlowHandler, FlowType, Loose as LooseKind};
+pub use flow::{
+    Flow, FlowCommand, FlowEvent, FlowHandler, FlowTable, FlowType, Loose as LooseKind,
+};
 pub use tables::{Sources, tables};
 
 /// Names for what records only number.

@@ -6,6 +6,7 @@ mod answers;
 mod bad_input;
 mod bounds;
 mod dead_letters;
+mod lookups;
 mod operating;
 mod reading;
 mod restart;

@@ -211,7 +211,7 @@ mod tests {
             commands: vec![command("Add")],
             ..FlowType::default()
         };
-        let flow = Flow { types: vec![counter], handlers: vec![] };
+        let flow = Flow { types: vec![counter], ..Flow::default() };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jsonl");
         let other = json!({ "aggregatetype": "counter", "subject": "k", "type": "Ad" });

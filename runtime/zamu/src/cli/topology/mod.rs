@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use zamu::config::Config;
 use zamu::handlers;
-use zamu::json::{Flow, FlowType};
+use zamu::json::{Flow, FlowTable, FlowType};
 
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -26,8 +26,8 @@ Examples:
 A kind that is told and heard by no handler, or awaited and told by nobody, is marked with !.
 Clients may listen to any event; no manifest knows of them.";
 
-/// Shows how messages flow: which handler owns an aggregate type, who sends each command and who
-/// hears each event. Made from the manifests of a running node, or of a configuration file's
+/// Shows how messages flow: which handler owns an aggregate type, who sends each command, who
+/// hears each event and who looks things up in which table. Made from the manifests of a running node, or of a configuration file's
 /// components.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -92,12 +92,31 @@ fn text(flow: &Flow) -> String {
         section(&mut text, "tells", events, width);
         text.push('\n');
     }
+    for (index, table) in flow.tables.iter().enumerate() {
+        let title = if index == 0 { "reference tables\n" } else { "" };
+        let _ = writeln!(text, "{title}  {}  {}", table.table, lookups(table));
+        if index + 1 == flow.tables.len() {
+            text.push('\n');
+        }
+    }
     let loose = flow.loose().count();
     if loose > 0 {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "! {loose} kinds stand alone");
     }
     text
+}
+
+/// Who makes a table, and who looks things up in it.
+fn lookups(table: &FlowTable) -> String {
+    let made = match (&table.maker, &table.r#type) {
+        (Some(maker), Some(r#type)) => format!("made by {maker} of {type}"),
+        _ => "! made by nobody".to_owned(),
+    };
+    match &table.readers[..] {
+        [] => format!("{made}, looked up by nobody"),
+        readers => format!("{made}, looked up by {}", readers.join(", ")),
+    }
 }
 
 fn heading(of: &FlowType, flow: &Flow) -> String {
@@ -158,6 +177,19 @@ mod tests {
                 FlowHandler { name: "desk".to_owned(), version: "2.0.0".to_owned() },
                 FlowHandler { name: "orders".to_owned(), version: "1.2.3".to_owned() },
             ],
+            tables: vec![
+                FlowTable {
+                    table: "stock".to_owned(),
+                    r#type: Some("order".to_owned()),
+                    maker: Some("desk".to_owned()),
+                    readers: vec!["orders".to_owned()],
+                },
+                FlowTable {
+                    table: "stok".to_owned(),
+                    readers: vec!["orders".to_owned()],
+                    ..FlowTable::default()
+                },
+            ],
         }
     }
 
@@ -172,6 +204,10 @@ order (4 partitions), owned by orders 1.2.3
   tells  Placed   to desk
          Plced<   ! awaited, but decided by nobody: desk
          Shipped  ! heard by no handler
+
+reference tables
+  stock  made by desk of order, looked up by orders
+  stok  ! made by nobody, looked up by orders
 
 ! 2 kinds stand alone
 "

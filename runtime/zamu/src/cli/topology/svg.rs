@@ -1,4 +1,5 @@
-//! The drawing: events on the left, event handlers in the middle, commands on the right.
+//! The drawing: events on the left, event handlers in the middle, commands on the right; below the
+//! handlers, the tables that they look things up in.
 //!
 //! ```text
 //! order tells            hears and sends         order takes
@@ -10,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use zamu::json::Flow;
+use zamu::json::{Flow, FlowTable};
 
 const ROW: u32 = 20;
 const TITLE: u32 = 30;
@@ -38,7 +39,10 @@ pub(super) fn draw(flow: &Flow) -> String {
         flow.handlers.iter().map(|h| h.name.as_str()).filter(|name| reacts(flow, name)).collect();
     let handlers = Column::new(
         events.right() + BETWEEN,
-        reacting.iter().map(|name| Card { title: (*name).to_owned(), rows: Vec::new() }),
+        reacting
+            .iter()
+            .map(|name| Card { title: (*name).to_owned(), rows: Vec::new() })
+            .chain(flow.tables.iter().map(table)),
     );
     let commands = Column::new(
         handlers.right() + BETWEEN,
@@ -76,6 +80,14 @@ pub(super) fn draw(flow: &Flow) -> String {
         svg.column(column);
     }
     svg.end()
+}
+
+/// A reference table: who makes it, and who looks things up in it.
+fn table(of: &FlowTable) -> Card {
+    let maker = of.maker.as_deref().map_or("by nobody".to_owned(), |maker| format!("by {maker}"));
+    let mut rows = vec![Row::new(&maker, of.loose().is_some(), false)];
+    rows.extend(of.readers.iter().map(|reader| Row::new(&format!("to {reader}"), false, false)));
+    Card { title: format!("table {}", of.table), rows }
 }
 
 fn reacts(flow: &Flow, name: &str) -> bool {
@@ -232,7 +244,10 @@ mod tests {
         }
         // Two events are heard, one command is sent.
         assert_eq!(svg.matches("<path").count(), 3);
-        assert_eq!(svg.matches(">!<").count(), 2);
+        assert_eq!(svg.matches(">!<").count(), 3, "two kinds and a table stand alone");
+        for text in [">table stock<", ">by desk<", ">to orders<", ">by nobody<"] {
+            assert!(svg.contains(text), "{text} in {svg}");
+        }
         assert_eq!(svg.matches("clients").count(), 1);
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
     }
