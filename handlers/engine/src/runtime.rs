@@ -17,6 +17,7 @@ use zamu_core::log::Limit;
 use zamu_core::log::simulated::Simulated;
 use zamu_core::model::{Context, KindName, PartitionId, Request, Time};
 use zamu_core::partition::Status;
+use zamu_core::projection::set::Standing;
 use zamu_core::projection::{self, Projections};
 use zamu_core::references::References;
 use zamu_core::shard::{Effect, PartitionView, Parts, Shard, Step};
@@ -108,6 +109,12 @@ impl Runtime {
     #[must_use]
     pub fn duplicates(&self) -> usize {
         self.mail.duplicates()
+    }
+
+    /// Where every projection stands in every partition.
+    #[must_use]
+    pub fn standings(&self) -> Vec<Standing> {
+        self.tables.as_ref().map(Projections::standings).unwrap_or_default()
     }
 
     /// Opens the tables, and deals the partitions among new shards.

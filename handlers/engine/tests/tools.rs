@@ -43,6 +43,30 @@ fn the_same_seed_goes_the_same_way() {
 }
 
 #[test]
+fn tables_are_made_in_step_and_at_rest_when_the_switch_is() {
+    let once = |seed: u64| {
+        let told = Story::of(seed, 60..100);
+        let log = Simulated::new(seed, Faults::all());
+        let layout = Layout { projections: vec!["views"], ..Layout::new(&told.configuration()) };
+        let mut switch = Runtime::simulated(layout, &log, seed).unwrap();
+        story::play(&told, &mut switch).unwrap();
+        switch.settle().unwrap();
+        for of in switch.standings() {
+            let events = log.contents(of.partition).events.len() as u64;
+            assert_eq!((of.served, of.next, of.stale), (true, events, None), "seed {seed}");
+        }
+        switch.restart(End::Killed).unwrap();
+        switch.settle().unwrap();
+        let ends: Vec<u64> = switch.standings().iter().map(|of| of.next).collect();
+        assert!(ends.iter().sum::<u64>() > 10, "seed {seed}: {ends:?}");
+        (story::picture(&mut switch).unwrap(), log.counts(), ends)
+    };
+    for seed in 0..5 {
+        assert_eq!(once(seed), once(seed), "seed {seed}");
+    }
+}
+
+#[test]
 fn what_never_becomes_durable_is_no_rest_and_no_outcome() {
     let (mut switch, log) = calm();
     log.hold_durable(true);
