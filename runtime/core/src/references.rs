@@ -19,9 +19,6 @@ use crate::model::{EventNumber, partition_of};
 use crate::proto;
 use crate::topology::{BoundHandler, ReferenceIndex, Topology};
 
-/// The rows that one partition of a table's aggregate type has, by key.
-pub type Rows = HashMap<Bytes, Bytes>;
-
 /// The newest version of all reference tables of a process. Clones are the same one.
 #[derive(Clone, Debug)]
 pub struct References(Arc<Mutex<Arc<Version>>>);
@@ -59,6 +56,18 @@ pub struct Slice {
     /// The rows. Shared with older and newer versions until one of them changes.
     pub rows: Arc<Rows>,
 }
+
+/// The rows that one partition of a table's aggregate type has, by key.
+///
+/// They are in buckets that versions share, so that to change a row is to copy one bucket: neither who
+/// writes nor the turn that lets go of an old version last has a whole partition to copy or to free.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    buckets: Vec<Arc<HashMap<Bytes, Bytes>>>,
+}
+
+/// A prime, so that keys of one partition, which have something in common, are spread over all.
+const BUCKETS: u32 = 61;
 
 /// A table that somebody needs cannot be looked at yet.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -116,6 +125,37 @@ impl References {
         // What it guards is replaced as a whole: it is never half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Self { buckets: (0..BUCKETS).map(|_| Arc::default()).collect() }
+    }
+}
+
+impl Rows {
+    /// The row at a key.
+    #[must_use]
+    pub fn get(&self, key: &[u8]) -> Option<&Bytes> {
+        self.buckets[bucket_of(key)].get(key)
+    }
+
+    /// Puts a row in its place.
+    pub fn insert(&mut self, key: Bytes, row: Bytes) {
+        Arc::make_mut(&mut self.buckets[bucket_of(&key)]).insert(key, row);
+    }
+
+    /// Removes a row, if there is one.
+    pub fn remove(&mut self, key: &[u8]) {
+        let bucket = &mut self.buckets[bucket_of(key)];
+        if bucket.contains_key(key) {
+            Arc::make_mut(bucket).remove(key);
+        }
+    }
+}
+
+fn bucket_of(key: &[u8]) -> usize {
+    partition_of(key, BUCKETS) as usize
 }
 
 impl Table {

@@ -307,6 +307,8 @@ impl Part {
         let rows = Arc::make_mut(&mut self.slice.rows);
         for key in changed_of(write, table) {
             self.bytes -= size_of_row(rows, key);
+        }
+        for (_, key) in write.deletes.iter().filter(|(of, _)| *of == table) {
             rows.remove(key);
         }
         for (key, row) in puts_of(write, table) {
@@ -323,7 +325,7 @@ fn load_part(
     room: usize,
     store: &(impl TableReader + ?Sized),
 ) -> Result<Result<Part, usize>, EngineError> {
-    let (mut rows, mut bytes) = (Rows::new(), 0);
+    let (mut rows, mut bytes) = (Rows::default(), 0);
     let mut after: Option<Bytes> = None;
     loop {
         let scan = Scan { prefix: b"", after: after.as_deref() };
