@@ -18,7 +18,7 @@ use zamu_core::log::simulated::Simulated;
 use zamu_core::model::{Context, KindName, PartitionId, Request, Time};
 use zamu_core::partition::Status;
 use zamu_core::projection::set::Standing;
-use zamu_core::projection::{self, Projections};
+use zamu_core::projection::{self, Generations, Projections};
 use zamu_core::references::References;
 use zamu_core::shard::{Effect, PartitionView, Parts, Shard, Step};
 use zamu_core::topology::Topology;
@@ -133,13 +133,13 @@ impl Runtime {
         let (events, store) = self.medium.tables()?;
         let guest = |index| {
             let handler: &Arc<Handler> = &self.handlers[index];
-            Box::new(handler.instance()) as Box<dyn Guest>
+            (index, Box::new(handler.instance()) as Box<dyn Guest>)
         };
         self.tables = Some(Projections::open(projection::set::Parts {
             topology: Arc::clone(&self.topology),
-            guests: self.topology.projections().map(guest).collect(),
+            makers: self.topology.projections().map(guest).collect(),
+            generations: Generations::open(store, &*events)?,
             events,
-            store,
             watcher: Box::new(self.alarms.clone()),
             page: PAGE,
             references: self.references.clone(),

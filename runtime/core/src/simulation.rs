@@ -19,7 +19,7 @@ use crate::model::{
 use crate::observer::Silent;
 use crate::partition::Status;
 use crate::prng::Prng;
-use crate::projection::{self, Projections, Watcher};
+use crate::projection::{self, Generations, Projections, Watcher};
 use crate::proto::{BatchRecord, Outcome};
 use crate::references::References;
 use crate::settings::Settings;
@@ -150,11 +150,14 @@ impl Process {
     fn open_tables(&self) -> Option<Projections> {
         let topology = &self.program.topology;
         topology.projections().next()?;
+        let tables = Arc::new(self.tables.clone());
+        #[expect(clippy::expect_used, reason = "a test that cannot open its tables has to fail")]
+        let generations = Generations::open(tables, &self.log.events()).expect("a catalogue");
         let set = Projections::open(projection::set::Parts {
             topology: Arc::clone(topology),
-            guests: (self.program.projecting)(),
+            makers: topology.projections().zip((self.program.projecting)()).collect(),
             events: Box::new(self.log.events()),
-            store: Arc::new(self.tables.clone()),
+            generations,
             watcher: Box::new(Nobody),
             page: Limit { records: 2, bytes: usize::MAX },
             references: self.references.clone(),

@@ -17,10 +17,12 @@
 
 pub mod batch;
 pub mod catalogue;
+pub mod generations;
 pub mod projector;
 pub mod query;
 pub mod reference;
 pub mod set;
 
+pub use generations::Generations;
 pub use projector::{Projector, Stale};
-pub use set::{Projections, Watcher};
+pub use set::{OrderError, Projections, Watcher};

@@ -17,7 +17,7 @@ use crate::model::{EventNumber, PartitionId, TypeId};
 use crate::proto::TableGeneration;
 use crate::references::{Content, References, Rows, Slice, Table, Version};
 use crate::store::tables::{Place, RowWrite, Scan, TableNumber, TableReader};
-use crate::topology::{ReferenceIndex, Topology};
+use crate::topology::{HandlerIndex, ReferenceIndex, Topology};
 
 /// Rows read from the store at once.
 const SCAN_ROWS: usize = 1_000;
@@ -75,18 +75,20 @@ pub struct Full {
 pub type Lane<'a> = (PartitionId, EventNumber, Option<&'a Stale>);
 
 impl Keeper {
-    /// Nothing is loaded yet.
+    /// Nothing is loaded yet. All reference tables are made by these handlers, or none is.
     ///
     /// # Errors
     /// When the ends of events cannot be read.
     pub fn open(
         shown: References,
         topology: &Arc<Topology>,
+        makers: &[HandlerIndex],
         events: &mut dyn Events,
         bytes_max: usize,
     ) -> Result<Self, EngineError> {
         let mut tables = Vec::new();
-        for table in &topology.reference_tables {
+        let all = topology.reference_tables.iter();
+        for table in all.filter(|table| makers.contains(&table.projection)) {
             let aggregate_type = table.aggregate_type;
             let partitions = 0..topology.settings(aggregate_type).partitions;
             let due = partitions.map(|number| events.end(PartitionId { aggregate_type, number }));

@@ -1,12 +1,13 @@
-//! All projections of a deployment: whose turn it is, and which generation is served.
+//! Projections that take turns, and which generation of each is served.
 //!
-//! A set owns the tables: nobody else writes them while it lives. It advances by [`Projections::step`],
+//! A set owns the tables of its projections: nobody else writes them while it lives. It advances by [`Projections::step`],
 //! one page of one partition at a time, each in turn, so that no projection and no rebuild keeps
 //! the others waiting.
 
 use std::sync::Arc;
 
-use super::catalogue::{self, Change, alike, shape_of};
+use super::catalogue::{self, alike, shape_of};
+use super::generations::Generations;
 use super::projector::{Projector, Stale, Stepped, Tools};
 use super::reference::{Keeper, Lane};
 use crate::error::EngineError;
@@ -14,9 +15,9 @@ use crate::guest::Guest;
 use crate::log::Limit;
 use crate::log::events::Events;
 use crate::model::{EventNumber, PartitionId};
-use crate::proto::{TableCatalogue, TableGeneration};
+use crate::proto::{TableGeneration, TableProjection};
 use crate::references::References;
-use crate::store::tables::{Generation, Place, RowWrite, TableStore};
+use crate::store::tables::{Generation, Place, RowWrite};
 use crate::topology::{HandlerIndex, Topology};
 
 /// Told of what has changed, right after it was written. Must be quick. All have an empty default.
@@ -60,12 +61,13 @@ pub struct Committed<'a> {
 pub struct Parts {
     /// Who does what.
     pub topology: Arc<Topology>,
-    /// An instance of each handler that makes tables, in the order of [`Topology::projections`].
-    pub guests: Vec<Box<dyn Guest>>,
+    /// The handlers whose tables it makes, with an instance of each. All that make reference tables
+    /// are in one set.
+    pub makers: Vec<(HandlerIndex, Box<dyn Guest>)>,
     /// The events.
     pub events: Box<dyn Events>,
-    /// The tables.
-    pub store: Arc<dyn TableStore>,
+    /// The tables, and which there are.
+    pub generations: Generations,
     /// Who is told.
     pub watcher: Box<dyn Watcher>,
     /// How much one step may read.
@@ -80,11 +82,10 @@ pub struct Parts {
 pub struct Projections {
     topology: Arc<Topology>,
     events: Box<dyn Events>,
-    store: Arc<dyn TableStore>,
+    generations: Generations,
     watcher: Box<dyn Watcher>,
     page: Limit,
     keeper: Keeper,
-    catalogue: TableCatalogue,
     all: Vec<Projection>,
     /// Whose turn it is, counted over all lanes.
     turn: usize,
@@ -136,21 +137,17 @@ impl Projections {
     /// # Errors
     /// When the tables cannot be read, or belong to another log.
     pub fn open(parts: Parts) -> Result<Self, EngineError> {
-        let Parts { topology, guests, mut events, store, watcher, page, .. } = parts;
-        let keeper =
-            Keeper::open(parts.references, &topology, &mut *events, parts.reference_bytes_max)?;
-        let catalogue = read_catalogue(&*store, &*events)?;
-        let handlers: Vec<HandlerIndex> = topology.projections().collect();
+        let Parts { topology, makers, mut events, generations, watcher, page, .. } = parts;
+        let handlers: Vec<HandlerIndex> = makers.iter().map(|(handler, _)| *handler).collect();
+        let bytes_max = parts.reference_bytes_max;
+        let keeper = Keeper::open(parts.references, &topology, &handlers, &mut *events, bytes_max)?;
         let all = Vec::new();
-        let mut set =
-            Self { topology, events, store, watcher, page, keeper, catalogue, all, turn: 0 };
-        for (handler, guest) in handlers.into_iter().zip(guests) {
+        let mut set = Self { topology, events, generations, watcher, page, keeper, all, turn: 0 };
+        for (handler, guest) in makers {
             let bound = &set.topology.handlers[handler];
             let name = Arc::clone(&bound.spec.name);
             let shape = shape_of(bound, &set.topology);
-            if let Some(change) = catalogue::resume(&set.catalogue, &name, &shape) {
-                set.write_catalogue(change)?;
-            }
+            set.generations.change(|catalogue| catalogue::resume(catalogue, &name, &shape))?;
             set.all.push(Projection {
                 handler,
                 name,
@@ -207,10 +204,10 @@ impl Projections {
             return Ok(lane.place.generation);
         }
         let shape = shape_of(&self.topology.handlers[projection.handler], &self.topology);
-        self.write_catalogue(catalogue::build(&self.catalogue, name, &shape))?;
+        let build = self.generations.change(|old| Some(catalogue::build(old, name, &shape)))?;
         self.open_lanes(at)?;
         self.show(at);
-        Ok(self.catalogue.last_generation)
+        Ok(build)
     }
 
     /// Has a projection that stopped try again. Gives in how many partitions it had.
@@ -228,6 +225,11 @@ impl Projections {
         }
         self.show(at);
         Ok(resumed)
+    }
+
+    /// Names of the projections.
+    pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.all.iter().map(|projection| &projection.name)
     }
 
     /// Where every projection stands in every partition.
@@ -283,7 +285,7 @@ impl Projections {
             handler: &self.topology.handlers[projection.handler],
             guest: &mut *projection.guest,
             events: &mut *self.events,
-            store: &*self.store,
+            store: self.generations.store(),
             keeper: keeps.then_some(&self.keeper),
         };
         let lanes = if served { &mut projection.served } else { &mut projection.building };
@@ -341,21 +343,20 @@ impl Projections {
     fn serve_building(&mut self, at: usize) -> Result<(), EngineError> {
         let name = Arc::clone(&self.all[at].name);
         let Some(lane) = self.all[at].building.first() else { return Ok(()) };
-        let loaded = match self.keeper.load(&name, &lane.generation, &*self.store)? {
+        let loaded = match self.keeper.load(&name, &lane.generation, self.generations.store())? {
             Ok(loaded) => loaded,
             Err(full) => {
                 self.stop(at, false, &full.to_string());
                 return Ok(());
             }
         };
-        self.write_catalogue(catalogue::cut_over(&self.catalogue, &name))?;
+        self.generations.change(|old| Some(catalogue::cut_over(old, &name)))?;
         self.keeper.serve(loaded);
         let projection = &mut self.all[at];
         projection.served = std::mem::take(&mut projection.building);
         self.show(at);
-        let entry = catalogue::entry(&self.catalogue, &name);
-        if let Some(served) = entry.and_then(|entry| entry.serving.as_ref()) {
-            self.watcher.served(&name, served);
+        if let Some(served) = self.generations.served(&name) {
+            self.watcher.served(&name, &served);
         }
         Ok(())
     }
@@ -363,9 +364,8 @@ impl Projections {
     /// Takes the rows of served reference tables into memory.
     fn load_served(&mut self, at: usize) -> Result<(), EngineError> {
         let name = Arc::clone(&self.all[at].name);
-        let entry = catalogue::entry(&self.catalogue, &name);
-        let Some(served) = entry.and_then(|entry| entry.serving.as_ref()) else { return Ok(()) };
-        match self.keeper.load(&name, served, &*self.store)? {
+        let Some(served) = self.generations.served(&name) else { return Ok(()) };
+        match self.keeper.load(&name, &served, self.generations.store())? {
             Ok(loaded) => self.keeper.serve(loaded),
             Err(full) => {
                 self.keeper.refuse(&name, &full);
@@ -403,21 +403,12 @@ impl Projections {
         }
     }
 
-    fn write_catalogue(&mut self, change: Change) -> Result<(), EngineError> {
-        let bytes = catalogue::encode_catalogue(&change.catalogue);
-        self.store.write_catalogue(&bytes, &change.dropped)?;
-        self.catalogue = change.catalogue;
-        Ok(())
-    }
-
     /// Opens a projection's lanes as the catalogue has them; those that fit stay as they are.
     fn open_lanes(&mut self, at: usize) -> Result<(), EngineError> {
         let shape = shape_of(&self.topology.handlers[self.all[at].handler], &self.topology);
-        let Some(entry) = catalogue::entry(&self.catalogue, &self.all[at].name) else {
-            return Ok(());
-        };
-        let served = entry.serving.clone().filter(|serving| alike(serving, &shape));
-        let building = entry.building.clone();
+        let Some(entry) = self.generations.of(&self.all[at].name) else { return Ok(()) };
+        let TableProjection { serving, building, .. } = entry;
+        let served = serving.filter(|serving| alike(serving, &shape));
         if self.all[at].served.is_empty() {
             self.all[at].served = self.lanes(served)?;
         }
@@ -435,27 +426,14 @@ impl Projections {
                     Place { generation: generation.number, source: source as u16, partition };
                 let partition = PartitionId { aggregate_type, number: partition };
                 let generation = Arc::clone(&generation);
-                lanes.push(Projector::open(partition, place, generation, &*self.store)?);
+                lanes.push(Projector::open(
+                    partition,
+                    place,
+                    generation,
+                    self.generations.store(),
+                )?);
             }
         }
         Ok(lanes)
     }
-}
-
-/// The catalogue of these tables, which must be of this log.
-fn read_catalogue(
-    store: &dyn TableStore,
-    events: &dyn Events,
-) -> Result<TableCatalogue, EngineError> {
-    let mut catalogue = catalogue::decode_catalogue(store.catalogue()?.as_ref())
-        .map_err(|error| EngineError::Damaged(format!("the catalogue of tables: {error}")))?;
-    let log_id = events.log_id();
-    if !catalogue.log_id.is_empty() && catalogue.log_id != log_id {
-        return Err(EngineError::Fatal(
-            "the tables were made of another log: remove the folder `store`, and they are made anew"
-                .to_owned(),
-        ));
-    }
-    catalogue.log_id = log_id;
-    Ok(catalogue)
 }

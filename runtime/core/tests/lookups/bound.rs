@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zamu_core::log::Limit;
 use zamu_core::projection::set::Parts;
-use zamu_core::projection::{Projections, Watcher};
+use zamu_core::projection::{Generations, Projections, Watcher};
 use zamu_core::references::References;
 
 use crate::toy::*;
@@ -17,11 +17,12 @@ impl Watcher for Nobody {}
 fn open(world: &World, bytes_max: usize) -> (Projections, References) {
     let topology = Arc::new(bind(manifests(&world.behaviour), &world.behaviour).unwrap());
     let references = References::new(&topology);
+    let tables = Arc::new(world.process.tables.clone());
     let set = Projections::open(Parts {
+        makers: topology.projections().zip([board(&world.behaviour)]).collect(),
         topology,
-        guests: vec![board(&world.behaviour)],
         events: Box::new(world.process.log.events()),
-        store: Arc::new(world.process.tables.clone()),
+        generations: Generations::open(tables, &world.process.log.events()).unwrap(),
         watcher: Box::new(Nobody),
         page: Limit { records: 1, bytes: usize::MAX },
         references: references.clone(),

@@ -26,7 +26,7 @@ use zamu_core::model::{
 };
 use zamu_core::prng::Prng;
 use zamu_core::projection::set::{Committed, Parts};
-use zamu_core::projection::{Projections, Stale, Watcher, query};
+use zamu_core::projection::{Generations, Projections, Stale, Watcher, query};
 use zamu_core::proto::TableGeneration;
 use zamu_core::references::References;
 use zamu_core::store::tables::memory::MemoryTables;
@@ -280,14 +280,15 @@ pub fn try_start(
 ) -> Result<Maker, EngineError> {
     let told = Told::default();
     let guest: Box<dyn Guest> = Box::new(Native::new(behaviour.clone(), !behaviour.anonymous));
+    let topology = topology(fold);
     let set = Projections::open(Parts {
-        topology: topology(fold),
-        guests: vec![guest],
+        topology: Arc::clone(&topology),
+        makers: topology.projections().zip([guest]).collect(),
         events: Box::new(log.clone()),
-        store: Arc::new(tables.clone()),
+        generations: Generations::open(Arc::new(tables.clone()), log)?,
         watcher: Box::new(told.clone()),
         page: Limit { records: page, bytes: usize::MAX },
-        references: References::new(&topology(fold)),
+        references: References::new(&topology),
         reference_bytes_max: usize::MAX,
     })?;
     Ok(Maker { set, told })

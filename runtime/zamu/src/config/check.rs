@@ -63,7 +63,6 @@ fn bounds(config: &Config) -> Result<(), Error> {
         ("projections.page-events", config.projections.page_events as u64, 1, 100_000),
         ("projections.page-bytes", config.projections.page_bytes as u64, 1_024, 256 * mib),
         ("projections.gather-ms", config.projections.gather_ms, 0, 60_000),
-        ("projections.nice", u64::from(config.projections.nice), 0, 19),
         (
             "projections.reference-bytes-max",
             config.projections.reference_bytes_max as u64,

@@ -18,8 +18,8 @@ use zamu_core::settings::Settings;
 use zamu_core::topology::TypeSettings;
 
 pub use sections::{
-    EventHandlers, Handler, Http, Limits, Log, LogFormat, Projections, Shards, Store, Telemetry,
-    Type,
+    EventHandlers, Handler, Http, Limits, Log, LogFormat, Pace, Projections, Shards, Store,
+    Telemetry, Type,
 };
 
 /// Every setting with its default, unit and reason.

@@ -122,8 +122,18 @@ pub struct Projections {
     pub page_events: usize,
     pub page_bytes: usize,
     pub gather_ms: u64,
-    pub nice: u8,
+    pub pace: Pace,
     pub reference_bytes_max: usize,
+}
+
+/// How urgently tables are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pace {
+    /// Where the cores have nothing else to do.
+    Behind,
+    /// As the shards run.
+    Beside,
 }
 
 /// Log lines.

@@ -151,7 +151,7 @@ pub(crate) async fn rebuild(
     State(app): State<App>,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let number = app.node.tables.order(move |set| set.rebuild(&name)).await??;
+    let number = app.node.tables.rebuild(name).await??;
     Ok(Json(json!({ "generation": number })))
 }
 
@@ -160,7 +160,7 @@ pub(crate) async fn resume(
     State(app): State<App>,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let resumed = app.node.tables.order(move |set| set.resume(&name)).await??;
+    let resumed = app.node.tables.resume(name).await??;
     Ok(Json(json!({ "resumed": resumed })))
 }
 

@@ -131,9 +131,9 @@ impl Node {
         };
         let references = References::new(&topology);
         let mut crew = crew(config, &topology, &loaded, &log, &store, &metrics, &references)?;
-        let (tables, tables_thread) = Tables::start(tables::Start {
+        let (tables, table_threads) = Tables::start(tables::Start {
             topology: &topology,
-            guests: projecting(&topology, &loaded, &mut crew.counters),
+            makers: projecting(&topology, &loaded, &mut crew.counters),
             log: log.reader(),
             store: store.tables(),
             metrics: &metrics,
@@ -145,7 +145,7 @@ impl Node {
         .context("cannot open the tables")?;
         let (shards, mut threads) = Shards::start(crew.owners, crew.starts, &outside)
             .context("cannot start the shards' threads")?;
-        threads.push(tables_thread);
+        threads.extend(table_threads);
         let (tell, news) = watch::channel(());
         let subscription = reader.subscribe(Arc::new(move || {
             tell.send_replace(());
@@ -324,11 +324,11 @@ fn projecting(
     topology: &Topology,
     loaded: &Loaded,
     counters: &mut [HandlerCounters],
-) -> Vec<Box<dyn Guest>> {
+) -> Vec<(HandlerIndex, Box<dyn Guest>)> {
     let instance = |handler: HandlerIndex| {
         let guest = loaded.handlers[handler].instance();
         counters[handler].shards.push(guest.counters());
-        Box::new(guest) as Box<dyn Guest>
+        (handler, Box::new(guest) as Box<dyn Guest>)
     };
     topology.projections().map(instance).collect()
 }

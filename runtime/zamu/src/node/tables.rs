@@ -1,40 +1,34 @@
-//! The thread that makes tables: behind the log, and less urgent than the shards.
+//! The tables of a node, and the threads that make them.
 //!
-//! It steps the core's [`Projections`] until there is nothing left to do, then parks until something
-//! has become durable. Orders run between two steps. Queries never ask it: they read the store.
+//! Reference tables are made on a thread of their own, as urgent as the shards: decisions look things
+//! up in them. All others are made on another one, which may be told to stay behind. Queries never ask
+//! a thread: they read the store.
+
+mod maker;
+mod teller;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-use tokio::sync::{oneshot, watch};
-use zamu_core::error::EngineError;
+use anyhow::Context;
+use tokio::sync::watch;
 use zamu_core::guest::Guest;
 use zamu_core::log::Limit;
 use zamu_core::model::PartitionId;
-use zamu_core::projection::set::{Committed, Parts};
-use zamu_core::projection::{Projections, Stale, Watcher};
-use zamu_core::proto::TableGeneration;
+use zamu_core::projection::set::Parts;
+use zamu_core::projection::{Generations, OrderError, Projections, Stale};
 use zamu_core::references::References;
-use zamu_core::topology::Topology;
-use zamu_rocks::{LogReader, Subscription};
+use zamu_core::topology::{HandlerIndex, Topology};
+use zamu_rocks::LogReader;
 
-use super::shards::{CallError, Doorbell, STACK_BYTES};
-use crate::config;
-use crate::telemetry::{Metrics, ProjectionLabels};
-
-/// Orders that may wait.
-const ORDERS_MAX: usize = 64;
-/// The longest time without a look around, in case a wake-up was missed.
-const LOOK_AROUND: Duration = Duration::from_secs(1);
-
-/// Carried out between two steps. What it leaves tells the one who ordered, once all others can see
-/// what it did.
-type Order = Box<dyn FnOnce(&mut Projections) -> Tell + Send>;
-type Tell = Box<dyn FnOnce() + Send>;
+use self::maker::{Drive, Maker};
+use self::teller::Teller;
+use super::shards::{CallError, Doorbell};
+use crate::config::{self, Pace};
+use crate::telemetry::Metrics;
 
 /// The tables of a running node.
 pub struct Tables {
@@ -42,11 +36,9 @@ pub struct Tables {
     pub store: zamu_rocks::Tables,
     /// Changes when rows have changed, or something about them has.
     pub news: watch::Receiver<()>,
-    orders: Sender<Order>,
-    doorbell: Doorbell,
+    makers: Vec<Maker>,
     stopping: Arc<AtomicBool>,
     stopped: Stopped,
-    _subscription: Subscription,
 }
 
 /// Where projections have stopped.
@@ -56,13 +48,13 @@ struct Stopped(Arc<Mutex<Stops>>);
 /// By projection, whether it is of the tables that are served, and partition.
 type Stops = BTreeMap<(Arc<str>, bool, PartitionId), Stale>;
 
-/// What the thread is made of.
+/// What the threads are made of.
 pub struct Start<'a> {
     /// Who does what.
     pub topology: &'a Arc<Topology>,
-    /// An instance of each handler that makes tables, by name.
-    pub guests: Vec<Box<dyn Guest>>,
-    /// A reader of its own.
+    /// The handlers that make tables, with an instance of each.
+    pub makers: Vec<(HandlerIndex, Box<dyn Guest>)>,
+    /// A reader for them.
     pub log: LogReader,
     /// The rows.
     pub store: zamu_rocks::Tables,
@@ -72,86 +64,103 @@ pub struct Start<'a> {
     pub references: &'a References,
     /// Rung when a reference table is ready: partitions may wait for it.
     pub bells: Vec<Doorbell>,
-    /// How much it does at once, and how urgently.
+    /// How much they do at once, and how urgently.
     pub settings: &'a config::Projections,
-    /// Told that the thread has ended when it should not have.
+    /// Told that a thread has ended when it should not have.
     pub failed: Arc<dyn Fn(String) + Send + Sync>,
 }
 
 impl Tables {
-    /// Opens the tables and starts the thread.
+    /// Opens the tables and starts the threads.
     ///
     /// # Errors
-    /// When the tables cannot be read or are of another log, or the thread cannot be started.
-    pub fn start(start: Start<'_>) -> anyhow::Result<(Self, JoinHandle<()>)> {
-        let Start { topology, guests, log, store, metrics, references, bells, settings, failed } =
-            start;
+    /// When the tables cannot be read or are of another log, or a thread cannot be started.
+    pub fn start(mut start: Start<'_>) -> anyhow::Result<(Self, Vec<JoinHandle<()>>)> {
         let (tell, news) = watch::channel(());
-        let stopped = Stopped::default();
+        let generations = Generations::open(Arc::new(start.store.clone()), &start.log)?;
+        let mut tables = Self {
+            store: start.store.clone(),
+            news,
+            makers: Vec::new(),
+            stopping: Arc::default(),
+            stopped: Stopped::default(),
+        };
+        let makers = std::mem::take(&mut start.makers);
+        let is_reference = |(handler, _): &(HandlerIndex, _)| {
+            start.topology.reference_tables.iter().any(|table| table.projection == *handler)
+        };
+        let (urgent, others): (Vec<_>, Vec<_>) = makers.into_iter().partition(is_reference);
+        let mut threads = Vec::new();
+        for (thread, makers, pace) in
+            [("zamu-reference", urgent, Pace::Beside), ("zamu-tables", others, start.settings.pace)]
+        {
+            if makers.is_empty() {
+                continue;
+            }
+            let doorbell = Doorbell::default();
+            let ring = doorbell.clone();
+            let subscription = start.log.subscribe(Arc::new(move || ring.ring()));
+            let drive = tables.drive(&start, makers, &generations, &tell, pace)?;
+            let (maker, handle) = Maker::start(thread, drive, doorbell, subscription)
+                .with_context(|| format!("cannot start the thread {thread}"))?;
+            tables.makers.push(maker);
+            threads.push(handle);
+        }
+        Ok((tables, threads))
+    }
+
+    fn drive(
+        &self,
+        start: &Start<'_>,
+        makers: Vec<(HandlerIndex, Box<dyn Guest>)>,
+        generations: &Generations,
+        tell: &watch::Sender<()>,
+        pace: Pace,
+    ) -> anyhow::Result<Drive> {
+        let Start { topology, log, metrics, references, bells, settings, failed, .. } = start;
         let watcher = Teller {
             tell: tell.clone(),
             metrics: Arc::clone(metrics),
             types: topology.types.iter().map(|t| Arc::clone(&t.name)).collect(),
-            bells,
+            bells: bells.clone(),
         };
-        let doorbell = Doorbell::default();
-        let ring = doorbell.clone();
-        let subscription = log.subscribe(Arc::new(move || ring.ring()));
         let set = Projections::open(Parts {
             topology: Arc::clone(topology),
-            guests,
-            events: Box::new(log),
-            store: Arc::new(store.clone()),
+            makers,
+            events: Box::new(log.clone()),
+            generations: generations.clone(),
             watcher: Box::new(watcher),
             page: Limit { records: settings.page_events, bytes: settings.page_bytes },
-            references: references.clone(),
+            references: (*references).clone(),
             reference_bytes_max: settings.reference_bytes_max,
         })?;
-        let (orders, inbox) = bounded(ORDERS_MAX);
-        let stopping = Arc::new(AtomicBool::new(false));
-        let drive = Drive {
+        Ok(Drive {
             set,
-            inbox,
-            stopping: Arc::clone(&stopping),
-            stopped: stopped.clone(),
-            tell,
+            stopping: Arc::clone(&self.stopping),
+            stopped: self.stopped.clone(),
+            tell: tell.clone(),
             gather: Duration::from_millis(settings.gather_ms),
-            nice: i32::from(settings.nice),
-            failed,
-        };
-        let bell = doorbell.clone();
-        let thread = thread::Builder::new()
-            .name("zamu-tables".to_owned())
-            .stack_size(STACK_BYTES)
-            .spawn(move || {
-                bell.belongs_here();
-                drive.run();
-            })?;
-        let tables =
-            Self { store, news, orders, doorbell, stopping, stopped, _subscription: subscription };
-        Ok((tables, thread))
+            pace,
+            failed: Arc::clone(failed),
+        })
     }
 
-    /// Has the thread do something; the result comes when it has.
+    /// Begins to build a projection's tables anew. Gives the number of the generation.
     ///
     /// # Errors
-    /// When too many orders wait, or the thread has stopped.
-    pub async fn order<T: Send + 'static>(
-        &self,
-        what: impl FnOnce(&mut Projections) -> T + Send + 'static,
-    ) -> Result<T, CallError> {
-        let (tell, told) = oneshot::channel();
-        let order: Order = Box::new(move |set| {
-            let done = what(set);
-            // Nobody may be there any more to hear it.
-            Box::new(move || drop(tell.send(done)))
-        });
-        self.orders.try_send(order).map_err(|error| match error {
-            crossbeam_channel::TrySendError::Full(_) => CallError::Busy,
-            crossbeam_channel::TrySendError::Disconnected(_) => CallError::Gone,
-        })?;
-        self.doorbell.ring();
-        told.await.map_err(|_| CallError::Gone)
+    /// When there is no such projection, or its thread cannot be asked.
+    pub async fn rebuild(&self, name: String) -> Result<Result<u32, OrderError>, CallError> {
+        let Some(maker) = self.maker(&name) else { return Ok(Err(OrderError::Unknown(name))) };
+        maker.order(move |set| set.rebuild(&name)).await
+    }
+
+    /// Has a projection that stopped try again. Gives in how many partitions it had.
+    ///
+    /// # Errors
+    /// As for [`Tables::rebuild`].
+    pub async fn resume(&self, name: String) -> Result<Result<usize, OrderError>, CallError> {
+        let Some(maker) = self.maker(&name) else { return Ok(Err(OrderError::Unknown(name))) };
+        maker.order(move |set| set.resume(&name)).await
     }
 
     /// Why a projection has stopped in a partition, if it has: of the tables that are served, or of
@@ -161,10 +170,16 @@ impl Tables {
         self.stopped.lock().get(&(projection.into(), served, partition)).cloned()
     }
 
-    /// Tells the thread to end.
+    /// Tells the threads to end.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
-        self.doorbell.ring();
+        for maker in &self.makers {
+            maker.ring();
+        }
+    }
+
+    fn maker(&self, projection: &str) -> Option<&Maker> {
+        self.makers.iter().find(|maker| maker.makes(projection))
     }
 }
 
@@ -173,114 +188,15 @@ impl Stopped {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// As this set has it now; what is known of others stays.
     fn set(&self, set: &Projections) {
-        let stale = set.standings().into_iter().filter_map(|standing| {
-            Some(((standing.projection, standing.served, standing.partition), standing.stale?))
-        });
-        *self.lock() = stale.collect();
-    }
-}
-
-/// Counts, logs, and tells who waits for rows or for a table.
-struct Teller {
-    tell: watch::Sender<()>,
-    metrics: Arc<Metrics>,
-    types: Vec<Arc<str>>,
-    bells: Vec<Doorbell>,
-}
-
-impl Watcher for Teller {
-    fn changed(&mut self, committed: &Committed<'_>) {
-        let labels = ProjectionLabels { projection: committed.projection.to_owned() };
-        let rows = committed.write.puts.len() + committed.write.deletes.len();
-        self.metrics.table_events.get_or_create(&labels).inc_by(committed.events);
-        self.metrics.table_rows.get_or_create(&labels).inc_by(rows as u64);
-        self.tell.send_replace(());
-    }
-
-    fn stopped(&mut self, projection: &str, partition: PartitionId, stale: &Stale) {
-        let labels = ProjectionLabels { projection: projection.to_owned() };
-        self.metrics.table_stops.get_or_create(&labels).inc();
-        let r#type = self.types.get(usize::from(partition.aggregate_type.0));
-        tracing::warn!(
-            projection,
-            r#type = r#type.map(|name| &**name),
-            partition = partition.number,
-            event = stale.event,
-            reason = stale.reason,
-            "tables are stale: mend the projection and restart, or `zamu tables resume`"
-        );
-    }
-
-    fn served(&mut self, projection: &str, generation: &TableGeneration) {
-        tracing::info!(projection, generation = generation.number, "newly built tables are served");
-        self.tell.send_replace(());
-    }
-
-    fn pending(&mut self, table: &str, why: &str) {
-        tracing::warn!(table, why, "partitions that look things up in this table wait for it");
-    }
-
-    fn ready(&mut self, table: &str) {
-        tracing::info!(table, "reference table is ready");
-        for bell in &self.bells {
-            bell.ring();
-        }
-    }
-}
-
-struct Drive {
-    set: Projections,
-    inbox: Receiver<Order>,
-    stopping: Arc<AtomicBool>,
-    stopped: Stopped,
-    tell: watch::Sender<()>,
-    gather: Duration,
-    nice: i32,
-    failed: Arc<dyn Fn(String) + Send + Sync>,
-}
-
-impl Drive {
-    fn run(mut self) {
-        be_nice(self.nice);
-        while !self.stopping.load(Ordering::Acquire) {
-            for order in self.inbox.try_iter().take(ORDERS_MAX) {
-                let tell = order(&mut self.set);
-                self.stopped.set(&self.set);
-                self.tell.send_replace(());
-                tell();
-            }
-            match self.set.step() {
-                Ok(true) => self.stopped.set(&self.set),
-                Ok(false) => {
-                    thread::park_timeout(LOOK_AROUND);
-                    // What comes next to each other costs less together.
-                    thread::sleep(self.gather);
-                }
-                Err(error @ EngineError::Retry(_)) => {
-                    tracing::warn!(%error, "making tables goes on later");
-                    thread::park_timeout(LOOK_AROUND);
-                }
-                Err(error) => {
-                    (self.failed)(format!("no more tables can be made: {error}"));
-                    return;
-                }
+        let mut stops = self.lock();
+        stops.retain(|(projection, ..), _| !set.names().any(|name| name == projection));
+        for standing in set.standings() {
+            if let Some(stale) = standing.stale {
+                let lane = (standing.projection, standing.served, standing.partition);
+                stops.insert(lane, stale);
             }
         }
     }
-}
-
-impl Drop for Drive {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            (self.failed)("the thread of tables panicked: see above".to_owned());
-        }
-    }
-}
-
-/// The shards' threads come first where there are not enough cores for all.
-fn be_nice(nice: i32) {
-    // SAFETY: takes and gives numbers only; 0 is the calling thread. Where the system does not allow
-    // it, nothing changes.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
 }
