@@ -6,7 +6,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::decision::Decision;
+use crate::handler::lookups::Lookups;
 use crate::messages::Messages;
+use crate::reference::{Reference, ReferenceDeclaration};
 use crate::time::Time;
 
 /// An aggregate type: decides commands, and folds its own events into state.
@@ -30,6 +32,8 @@ pub trait Aggregate: 'static {
     /// Id of the state's schema. Changes with any change of the state's JSON, together with the
     /// handler's fold number.
     const STATE_SCHEMA: &'static str = "1";
+    /// The reference tables that it looks things up in: each a [`Reference::declared`].
+    const REFERENCES: &'static [ReferenceDeclaration] = &[];
 
     /// What the aggregate remembers; the default is an aggregate without a past.
     type State: Serialize + DeserializeOwned + Default + Clone + PartialEq + Debug + 'static;
@@ -101,4 +105,23 @@ pub struct Context<'a, C = ()> {
     pub principal: &'a str,
     /// What the operator configured.
     pub configuration: &'a C,
+    pub(crate) lookups: Lookups<'a>,
+}
+
+impl<C> Context<'_, C> {
+    /// The row at this key in a reference table, if there is one: as it was a moment ago, and the same
+    /// for all of a batch.
+    ///
+    /// # Panics
+    /// If the table is not among [`Aggregate::REFERENCES`], or the row does not decode as `R`: the
+    /// command becomes a dead letter that names table, key and field.
+    #[track_caller]
+    #[must_use]
+    pub fn lookup<R: DeserializeOwned>(
+        &self,
+        table: &Reference<R>,
+        key: impl AsRef<str>,
+    ) -> Option<R> {
+        self.lookups.row(table, key.as_ref())
+    }
 }

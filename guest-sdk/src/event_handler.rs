@@ -2,14 +2,20 @@
 
 use serde::de::DeserializeOwned;
 
+use crate::handler::lookups::Lookups;
 use crate::messages::Addressed;
+use crate::reference::{Reference, ReferenceDeclaration};
 use crate::time::Time;
 
 /// Turns events into commands: how contexts talk to each other.
 ///
 /// It has no memory, on purpose: what must be remembered is some aggregate's state. What it returns
-/// for an event depends on that event alone, and never on the batch it came in.
+/// for an event depends on that event, and on reference tables if it looks things up there; never on
+/// the batch it came in.
 pub trait EventHandler: 'static {
+    /// The reference tables that it looks things up in: each a [`Reference::declared`].
+    const REFERENCES: &'static [ReferenceDeclaration] = &[];
+
     /// The events that it hears: an enum made by [`addressed!`](crate::addressed).
     type Event: Addressed;
     /// The commands that it may send: an enum made by [`addressed!`](crate::addressed).
@@ -43,6 +49,25 @@ pub struct EventContext<'a, C = ()> {
     pub principal: &'a str,
     /// What the operator configured.
     pub configuration: &'a C,
+    pub(crate) lookups: Lookups<'a>,
+}
+
+impl<C> EventContext<'_, C> {
+    /// The row at this key in a reference table, if there is one: as it was a moment ago, and the same
+    /// for all of a batch.
+    ///
+    /// # Panics
+    /// If the table is not among [`EventHandler::REFERENCES`], or the row does not decode as `R`: the
+    /// event is parked as a dead letter that names table, key and field.
+    #[track_caller]
+    #[must_use]
+    pub fn lookup<R: DeserializeOwned>(
+        &self,
+        table: &Reference<R>,
+        key: impl AsRef<str>,
+    ) -> Option<R> {
+        self.lookups.row(table, key.as_ref())
+    }
 }
 
 /// Commands to send, in order.

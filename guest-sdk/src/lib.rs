@@ -94,7 +94,9 @@
 //! A third role, the [`Projection`], turns events into rows of tables, which queries read.
 //!
 //! All that is not a function of state and message comes in the [`Context`]: time, ids, who asked,
-//! the operator's configuration. There is nothing else: no clock, no randomness, no files. A body
+//! the operator's configuration, and [`Reference`] tables, in which [`Context::lookup`] looks up what
+//! projections have made of other aggregates' events. There is nothing else: no clock, no randomness,
+//! no files. A body
 //! that does not decode is refused as `malformed`, naming the field; how strict that is, serde's
 //! attributes say (`#[serde(deny_unknown_fields)]`). A panic ends the item, which becomes a dead
 //! letter with the panic's text.
@@ -129,6 +131,7 @@ pub mod json;
 pub mod log;
 pub mod messages;
 pub mod projection;
+pub mod reference;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod time;
@@ -142,4 +145,5 @@ pub use event_handler::{EventContext, EventHandler, Outbox};
 pub use handler::{Handler, Host};
 pub use messages::{Addressed, Kind, Messages};
 pub use projection::{KeyedTable, ListTable, Projection, ProjectionContext, Rows};
+pub use reference::{Reference, ReferenceDeclaration};
 pub use time::Time;

@@ -88,6 +88,21 @@ pub mod projection {
     });
 }
 
+/// What a handler has that looks things up in reference tables.
+#[allow(missing_docs, unreachable_pub, clippy::all)]
+pub mod reference {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "
+            package zamu:guest;
+            world looks-things-up {
+                import zamu:handler/reference@0.1.0;
+            }
+        ",
+        generate_all,
+    });
+}
+
 use command_handler::exports::zamu::handler::command_handler as commands;
 use command_handler::zamu::handler::columns as shared;
 use event_handler::exports::zamu::handler::event_handler as events;
@@ -124,6 +139,11 @@ impl Host for Outside {
     fn configuration(&mut self) -> Vec<u8> {
         configuration::get()
     }
+}
+
+/// The row at this key of a reference table. Only a component that calls this has the import.
+pub(crate) fn reference(table: u32, key: &[u8]) -> Option<Vec<u8>> {
+    reference::zamu::handler::reference::get(table, key)
 }
 
 /// Writes a line to the host's log.

@@ -13,7 +13,7 @@ use support::{Fill, Filled, Jar, Keeper, Note, Seal, Sealed, Stock, kitchen, pan
 use zamu_guest::columns::{
     Aggregates, Commands, Decision as Decided, Fault, Heard, Past, Sent, States,
 };
-use zamu_guest::testing::{Engine, Law, Reaction, Scenario};
+use zamu_guest::testing::{Engine, Law, Reaction, Scenario, Setting};
 use zamu_guest::{Aggregate, Context, Decision, EventContext, EventHandler, Handler, Outbox, Time};
 
 zamu_guest::messages! { pub enum Command { Put, Forgetful } }
@@ -385,9 +385,9 @@ impl Engine for BadWithBatches {
         &mut self,
         aggregates: &Aggregates,
         commands: &Commands,
-        configuration: &[u8],
+        setting: &Setting,
     ) -> Result<Decided, Fault> {
-        let mut decided = Engine::decide(&mut self.0, aggregates, commands, configuration)?;
+        let mut decided = Engine::decide(&mut self.0, aggregates, commands, setting)?;
         if commands.kind.len() > 1 {
             decided.outcomes.replies = commands.kind.iter().map(|_| "1").collect();
         }
@@ -398,8 +398,8 @@ impl Engine for BadWithBatches {
         Engine::evolve(&mut self.0, aggregates, events)
     }
 
-    fn react(&mut self, events: &Heard, configuration: &[u8]) -> Result<Sent, Fault> {
-        let mut sent = Engine::react(&mut self.0, events, configuration)?;
+    fn react(&mut self, events: &Heard, setting: &Setting) -> Result<Sent, Fault> {
+        let mut sent = Engine::react(&mut self.0, events, setting)?;
         if events.kind.len() > 1 {
             sent.cause.fill(0);
         }

@@ -55,13 +55,14 @@ pub(super) fn decide(
         };
         let (parse, reads) = (entry.owned.parse, entry.owned.reads_configuration);
         let configuration = configurations.of(entry.role, parse, reads, host)?;
+        let lookups = entry.owned.references.lookups(host);
         let fault = |error: String| {
             let text = format!("item {index}, {}: {error}", handler.kind_name(kind));
             entry.owned.fault(aggregates, slot, &text)
         };
         entry.events += entry
             .live
-            .decide(&command, configuration, &entry.owned.events, &mut written)
+            .decide(&command, configuration, lookups, &entry.owned.events, &mut written)
             .map_err(fault)?;
         left[slot] -= 1;
         if left[slot] == 0 {

@@ -22,6 +22,8 @@ pub(crate) struct Manifest {
     pub(crate) tables: Vec<TableEntry>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) projections: Vec<TypeEvents>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) references: Vec<&'static str>,
     pub(crate) items: bool,
 }
 
@@ -78,6 +80,7 @@ impl Manifest {
             sends: Vec::new(),
             tables: Vec::new(),
             projections: Vec::new(),
+            references: Vec::new(),
             items: true,
         }
     }
@@ -97,6 +100,10 @@ impl Manifest {
 
     pub(crate) fn kind_indices(&mut self, kinds: &[Kind]) -> Vec<u32> {
         kinds.iter().map(|kind| self.kind_index(*kind)).collect()
+    }
+
+    pub(crate) fn reference_index(&mut self, name: &'static str) -> u32 {
+        index_of(&mut self.references, name)
     }
 
     pub(crate) fn subscribe(&mut self, aggregate_type: u32, event: u32) {

@@ -1,11 +1,12 @@
 //! A handler put together: its roles, its manifest, and the entry points of `wit/` over columns.
 //!
 //! The same code serves a component in the sandbox and native tests. What differs between them (the
-//! meter, the configuration) comes through [`Host`].
+//! meter, the configuration, rows of reference tables) comes through [`Host`].
 
 mod configuration;
 mod decide;
 mod evolve;
+pub(crate) mod lookups;
 mod manifest;
 mod project;
 mod react;
@@ -13,6 +14,7 @@ pub(crate) mod rows;
 mod slot;
 
 use self::configuration::Parse;
+use self::lookups::References;
 use self::manifest::{Manifest, OwnedType};
 use self::slot::Slot;
 use crate::aggregate::Aggregate;
@@ -31,6 +33,13 @@ pub trait Host {
 
     /// The handler's configuration, as the operator wrote it.
     fn configuration(&mut self) -> Vec<u8>;
+
+    /// The row at this key, if there is one, of the reference table with this index in the manifest.
+    ///
+    /// In a component the import itself is asked, past this trait, so that one that looks nothing up
+    /// does not have that import.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn reference(&self, table: u32, key: &[u8]) -> Option<Vec<u8>>;
 }
 
 /// A handler as a value: what [`handler!`](crate::handler!) exports, and what native tests drive.
@@ -54,6 +63,7 @@ struct Owned {
     open: slot::Open,
     parse: Parse,
     reads_configuration: bool,
+    references: References,
 }
 
 impl Handler {
@@ -95,6 +105,7 @@ impl Handler {
             open: slot::open::<A>,
             parse: configuration::parse::<A::Configuration>,
             reads_configuration: configuration::reads::<A::Configuration>(),
+            references: References::of::<A>(A::REFERENCES, manifest),
         });
         self
     }
@@ -111,7 +122,8 @@ impl Handler {
         for (aggregate_type, command) in &sent {
             manifest.send(*aggregate_type, *command);
         }
-        self.reactions.push(react::Reaction::of::<H>(heard, sent));
+        let references = References::of::<H>(H::REFERENCES, manifest);
+        self.reactions.push(react::Reaction::of::<H>(heard, sent, references));
         self
     }
 
@@ -137,6 +149,12 @@ impl Handler {
     #[must_use]
     pub fn describe(&self) -> String {
         self.manifest.to_json()
+    }
+
+    /// The names of the reference tables that it looks things up in, by their index.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn references(&self) -> &[&'static str] {
+        &self.manifest.references
     }
 
     /// Decides commands, in order.

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 
 use super::configuration::{self, Configurations, Parse};
+use super::lookups::{Lookups, References};
 use super::slot::{text, write_body};
 use super::{Handler, Host};
 use crate::bounds::{KEY_BYTES_MAX, MESSAGES_PER_ITEM_MAX, within};
@@ -21,6 +22,7 @@ pub(super) struct Reaction {
     run: Run,
     parse: Parse,
     reads_configuration: bool,
+    references: References,
 }
 
 impl fmt::Debug for Reaction {
@@ -29,7 +31,8 @@ impl fmt::Debug for Reaction {
     }
 }
 
-type Run = fn(&EventItem<'_>, &dyn Any, &[(u32, u32)], &mut Sent) -> Result<(), String>;
+type Run =
+    fn(&EventItem<'_>, &dyn Any, Lookups<'_>, &[(u32, u32)], &mut Sent) -> Result<(), String>;
 
 struct EventItem<'a> {
     index: u32,
@@ -45,13 +48,18 @@ struct EventItem<'a> {
 }
 
 impl Reaction {
-    pub(super) fn of<H: EventHandler>(heard: Vec<(u32, u32)>, sent: Vec<(u32, u32)>) -> Self {
+    pub(super) fn of<H: EventHandler>(
+        heard: Vec<(u32, u32)>,
+        sent: Vec<(u32, u32)>,
+        references: References,
+    ) -> Self {
         Self {
             heard,
             sent,
             run: run::<H>,
             parse: configuration::parse::<H::Configuration>,
             reads_configuration: configuration::reads::<H::Configuration>(),
+            references,
         }
     }
 }
@@ -88,7 +96,9 @@ pub(super) fn react(handler: &Handler, events: &Heard, host: &mut dyn Host) -> R
             let fault = |error: String| {
                 handler.event_fault(index, (aggregate_type, key), address.1, &error)
             };
-            (reaction.run)(&event, configuration, &reaction.sent, &mut sent).map_err(fault)?;
+            let lookups = reaction.references.lookups(host);
+            (reaction.run)(&event, configuration, lookups, &reaction.sent, &mut sent)
+                .map_err(fault)?;
         }
         if !heard {
             return Err(Fault::UnsupportedKind(address.1));
@@ -101,6 +111,7 @@ pub(super) fn react(handler: &Handler, events: &Heard, host: &mut dyn Host) -> R
 fn run<H: EventHandler>(
     event: &EventItem<'_>,
     configuration: &dyn Any,
+    lookups: Lookups<'_>,
     addresses: &[(u32, u32)],
     sent: &mut Sent,
 ) -> Result<(), String> {
@@ -115,6 +126,7 @@ fn run<H: EventHandler>(
         correlation: text("correlation", event.correlation)?,
         principal: text("principal", event.principal)?,
         configuration,
+        lookups,
     };
     let message = H::Event::decode(event.kind, event.body).map_err(|error| error.to_string())?;
     let commands = H::react(&message, &context).commands;

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 
+use super::lookups::Lookups;
 use crate::aggregate::{Aggregate, Context};
 use crate::bounds::{ANSWER_BYTES_MAX, BODY_BYTES_MAX, MESSAGES_PER_ITEM_MAX, within};
 use crate::columns::{self, Blobs, Events, NEVER, Outcomes};
@@ -43,6 +44,7 @@ pub(crate) trait Slot {
         &mut self,
         command: &CommandItem<'_>,
         configuration: &dyn Any,
+        lookups: Lookups<'_>,
         event_kinds: &[u32],
         written: &mut Written,
     ) -> Result<u32, String>;
@@ -76,13 +78,14 @@ impl<A: Aggregate> Slot for Live<A> {
         &mut self,
         command: &CommandItem<'_>,
         configuration: &dyn Any,
+        lookups: Lookups<'_>,
         event_kinds: &[u32],
         written: &mut Written,
     ) -> Result<u32, String> {
         let configuration = configuration
             .downcast_ref::<A::Configuration>()
             .ok_or("the configuration has another type")?;
-        match self.answer(command, configuration) {
+        match self.answer(command, configuration, lookups) {
             Ok(decision) => self.take(command.index, decision, event_kinds, written),
             Err(details) => {
                 written.outcomes.refuse(MALFORMED, &details);
@@ -112,8 +115,9 @@ impl<A: Aggregate> Live<A> {
         &self,
         command: &CommandItem<'_>,
         configuration: &A::Configuration,
+        lookups: Lookups<'_>,
     ) -> Result<Decision<A::Event>, String> {
-        let context = context(command, configuration)?;
+        let context = context(command, configuration, lookups)?;
         let Some(kind) = command.kind else { return Ok(A::wake(&self.state, &context)) };
         let asked = A::Command::decode(kind, command.body).map_err(|error| error.to_string())?;
         Ok(A::decide(&self.state, asked, &context))
@@ -179,6 +183,7 @@ impl Outcomes {
 fn context<'a, C>(
     command: &CommandItem<'a>,
     configuration: &'a C,
+    lookups: Lookups<'a>,
 ) -> Result<Context<'a, C>, String> {
     Ok(Context {
         key: text("key", command.key)?,
@@ -188,6 +193,7 @@ fn context<'a, C>(
         correlation: text("correlation", command.correlation)?,
         principal: text("principal", command.principal)?,
         configuration,
+        lookups,
     })
 }
 

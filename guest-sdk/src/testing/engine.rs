@@ -1,20 +1,18 @@
 //! What runs a handler's columns for the kit: natively here, in a sandbox elsewhere.
 
-use serde::Serialize;
-
 use crate::columns::{
     Aggregates, Changes, Commands, CurrentRows, Decision, Fault, Heard, Past, Projected, Sent,
     States, Subjects,
 };
 use crate::handler::{Handler, Host};
-use crate::json;
+use crate::testing::Setting;
 
 /// Runs one handler.
 pub trait Engine {
     /// The manifest.
     fn describe(&mut self) -> String;
 
-    /// As `decide` in `wit/`, with this configuration.
+    /// As `decide` in `wit/`, in this setting.
     ///
     /// # Errors
     /// A fault, whether the handler returned it or broke.
@@ -22,7 +20,7 @@ pub trait Engine {
         &mut self,
         aggregates: &Aggregates,
         commands: &Commands,
-        configuration: &[u8],
+        setting: &Setting,
     ) -> Result<Decision, Fault>;
 
     /// As `evolve` in `wit/`.
@@ -31,11 +29,11 @@ pub trait Engine {
     /// As [`Engine::decide`].
     fn evolve(&mut self, aggregates: &Aggregates, events: &Past) -> Result<States, Fault>;
 
-    /// As `react` in `wit/`, with this configuration.
+    /// As `react` in `wit/`, in this setting.
     ///
     /// # Errors
     /// As [`Engine::decide`].
-    fn react(&mut self, events: &Heard, configuration: &[u8]) -> Result<Sent, Fault>;
+    fn react(&mut self, events: &Heard, setting: &Setting) -> Result<Sent, Fault>;
 
     /// As `project` in `wit/`. An engine without projections need not have it.
     ///
@@ -52,45 +50,48 @@ pub trait Engine {
     }
 }
 
-/// A host for native calls: it has a configuration, and checks that items are announced in order.
-#[derive(Clone, Debug, Default)]
-pub struct Native {
-    /// The configuration, as the operator would write it; empty for none.
-    pub configuration: Vec<u8>,
+/// A host for native calls: it has a setting, and checks that items are announced in order.
+#[derive(Clone, Debug)]
+pub struct Native<'a> {
+    setting: &'a Setting,
+    /// Names of the handler's reference tables, by their index in its manifest.
+    references: &'a [&'static str],
     /// How many items were announced.
     pub items: u32,
 }
 
-impl Native {
-    /// A host with this configuration.
+impl<'a> Native<'a> {
+    /// A host for this handler, in this setting.
     #[must_use]
-    pub fn configured(configuration: impl Into<Vec<u8>>) -> Self {
-        Self { configuration: configuration.into(), items: 0 }
+    pub fn new(handler: &'a Handler, setting: &'a Setting) -> Self {
+        Self { setting, references: handler.references(), items: 0 }
     }
 }
 
-impl Host for Native {
+/// No configuration, and no reference tables.
+impl Default for Native<'_> {
+    fn default() -> Self {
+        static NONE: Setting = Setting::new();
+        Self { setting: &NONE, references: &[], items: 0 }
+    }
+}
+
+impl Host for Native<'_> {
     fn item(&mut self, index: u32) {
         assert_eq!(index, self.items, "items are announced one after another, from 0");
         self.items += 1;
     }
 
     fn configuration(&mut self) -> Vec<u8> {
-        self.configuration.clone()
+        self.setting.configuration.clone()
     }
-}
 
-/// The operator's document, of any form that serialises to it.
-///
-/// # Panics
-/// If it cannot be JSON.
-#[track_caller]
-pub(crate) fn document(configuration: &impl Serialize) -> Vec<u8> {
-    let mut document = Vec::new();
-    if let Err(error) = json::encode(configuration, &mut document) {
-        panic!("the configuration cannot be JSON: {error}");
+    fn reference(&self, table: u32, key: &[u8]) -> Option<Vec<u8>> {
+        let Some(name) = self.references.get(table as usize) else {
+            panic!("reference table {table} is none of {:?}", self.references)
+        };
+        self.setting.references.row(name, key).map(<[u8]>::to_vec)
     }
-    document
 }
 
 impl Engine for Handler {
@@ -102,17 +103,17 @@ impl Engine for Handler {
         &mut self,
         aggregates: &Aggregates,
         commands: &Commands,
-        configuration: &[u8],
+        setting: &Setting,
     ) -> Result<Decision, Fault> {
-        Handler::decide(self, aggregates, commands, &mut Native::configured(configuration))
+        Handler::decide(self, aggregates, commands, &mut Native::new(self, setting))
     }
 
     fn evolve(&mut self, aggregates: &Aggregates, events: &Past) -> Result<States, Fault> {
         Handler::evolve(self, aggregates, events, &mut Native::default())
     }
 
-    fn react(&mut self, events: &Heard, configuration: &[u8]) -> Result<Sent, Fault> {
-        Handler::react(self, events, &mut Native::configured(configuration))
+    fn react(&mut self, events: &Heard, setting: &Setting) -> Result<Sent, Fault> {
+        Handler::react(self, events, &mut Native::new(self, setting))
     }
 
     fn project(

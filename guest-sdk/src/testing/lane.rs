@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::engine::Engine;
+use super::setting::Setting;
 use crate::columns::{self, Aggregates, Blobs, Commands, Decision, Fault, Past, States};
 use crate::messages::{CONTENT_TYPE, Kind};
 use crate::projection::TableDeclaration;
@@ -57,7 +58,7 @@ pub(crate) struct Answer {
 pub(crate) struct Lane {
     pub(crate) aggregate_type: u32,
     pub(crate) key: String,
-    pub(crate) configuration: Vec<u8>,
+    pub(crate) setting: Setting,
 }
 
 impl Lane {
@@ -79,7 +80,7 @@ impl Lane {
                 commands.push(slot as u32, command);
             }
         }
-        let decision = engine.decide(&aggregates, &commands, &self.configuration)?;
+        let decision = engine.decide(&aggregates, &commands, &self.setting)?;
         check(&decision, commands.kind.len(), keys.len())?;
         let mine = (slot..commands.kind.len()).step_by(keys.len());
         let answers: Vec<_> = mine.map(|i| answer(&decision, i, commands.time[i])).collect();

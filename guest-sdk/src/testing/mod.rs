@@ -4,6 +4,10 @@
 //! in the sandbox. By default it runs natively; [`Scenario::on_engine`] takes any other [`Engine`].
 //! [`Scenario`] is for aggregates, [`Reaction`] for event handlers, [`Projected`] for projections.
 //!
+//! What a handler looks up in reference tables is given, too ([`Scenario::given_reference`]): there is
+//! nothing in them that a test has not put there. Commands before and after such a change are never put
+//! into one batch, as a host does not do that either.
+//!
 //! What no law can check, for want of knowing it:
 //! - **That old records are still understood.** Only their author knows what logs hold. [`frozen`] keeps
 //!   the bytes of every kind, and does not pass while one has none; what is not written any more stays
@@ -58,6 +62,7 @@ mod lists;
 mod projected;
 mod reaction;
 mod scenario;
+mod setting;
 mod stored;
 
 pub use engine::{Engine, Native};
@@ -66,4 +71,5 @@ pub use lists::MessageList;
 pub use projected::Projected;
 pub use reaction::Reaction;
 pub use scenario::Scenario;
+pub use setting::{ReferenceRows, Setting};
 pub use stored::{frozen, stored};

@@ -3,15 +3,17 @@
 use serde::Serialize;
 
 use super::diff;
-use super::engine::{Engine, document};
+use super::engine::Engine;
 use super::lane::Names;
 use super::laws::{Law, broken, check_room, unfaulted};
 use super::scenario::survives;
+use super::setting::Setting;
 use crate::bounds::{BODY_BYTES_MAX, KEY_BYTES_MAX, MESSAGES_PER_ITEM_MAX};
 use crate::columns::{Blobs, Fault, Heard, Sent};
 use crate::event_handler::{EventHandler, Outbox};
 use crate::handler::Handler;
 use crate::messages::{Addressed, Messages};
+use crate::reference::Reference;
 use crate::time::Time;
 
 /// An event handler, and what it makes of events. Every assertion panics with a readable
@@ -21,7 +23,7 @@ pub struct Reaction<H: EventHandler> {
     /// The manifest's indices of types and kinds, by the handler's own indices.
     heard: Vec<(u32, u32)>,
     sent: Vec<(u32, u32)>,
-    configuration: Vec<u8>,
+    setting: Setting,
     next: Event,
     /// All events so far with the commands that each led to.
     steps: Vec<(Event, Vec<Command>)>,
@@ -77,7 +79,7 @@ impl<H: EventHandler> Reaction<H> {
             heard: addresses::<H::Event>(&names),
             sent: addresses::<H::Command>(&names),
             engine: Box::new(engine),
-            configuration: Vec::new(),
+            setting: Setting::new(),
             next: Event {
                 address: (0, 0),
                 key: "key".to_owned(),
@@ -98,8 +100,38 @@ impl<H: EventHandler> Reaction<H> {
     /// If it cannot be JSON.
     #[track_caller]
     pub fn configured(mut self, configuration: impl Serialize) -> Self {
-        self.configuration = document(&configuration);
-        // What was heard under another configuration is not put into batches with what follows.
+        self.setting.configure(&configuration);
+        self.begin_anew()
+    }
+
+    /// This row stands in a reference table from now on.
+    ///
+    /// # Panics
+    /// If the event handler does not declare the table, no row can have that key (1 to 1,024 bytes), or
+    /// the row cannot be JSON.
+    #[track_caller]
+    pub fn given_reference<R>(
+        mut self,
+        table: &Reference<R>,
+        key: impl AsRef<str>,
+        row: &(impl Serialize + ?Sized),
+    ) -> Self {
+        self.setting.refer::<H>(H::REFERENCES, table.declared(), key.as_ref(), row);
+        self.begin_anew()
+    }
+
+    /// No row stands at this key of a reference table any more.
+    ///
+    /// # Panics
+    /// If the event handler does not declare the table.
+    #[track_caller]
+    pub fn given_no_reference<R>(mut self, table: &Reference<R>, key: impl AsRef<str>) -> Self {
+        self.setting.forget::<H>(H::REFERENCES, table.declared(), key.as_ref());
+        self.begin_anew()
+    }
+
+    /// What was heard in another setting is not put into batches with what follows.
+    fn begin_anew(mut self) -> Self {
         self.steps.clear();
         self
     }
@@ -238,7 +270,7 @@ impl<H: EventHandler> Reaction<H> {
             principals: events.iter().map(|event| &event.principal).collect(),
             bodies: events.iter().map(|event| &event.body).collect(),
         };
-        let sent = self.engine.react(&heard, &self.configuration)?;
+        let sent = self.engine.react(&heard, &self.setting)?;
         by_cause(&sent, events.len())
     }
 }

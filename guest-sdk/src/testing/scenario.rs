@@ -2,15 +2,17 @@
 
 use serde::Serialize;
 
-use super::engine::{Engine, document};
+use super::engine::Engine;
 use super::lane::{Answer, Asked, Happened, Lane, Names, Stored};
 use super::laws::{self, Law, Step, broken, unfaulted};
+use super::setting::Setting;
 use super::{MessageList, diff};
 use crate::aggregate::Aggregate;
 use crate::columns::{self, ACCEPTED, NOTHING, REFUSED};
 use crate::handler::Handler;
 use crate::json;
 use crate::messages::Messages;
+use crate::reference::Reference;
 use crate::time::Time;
 
 /// How many of the latest commands are decided again in batches after each step. Older ones have
@@ -77,7 +79,7 @@ impl<A: Aggregate> Scenario<A> {
             lane: Lane {
                 aggregate_type: names.aggregate_type(A::TYPE),
                 key: "key".to_owned(),
-                configuration: Vec::new(),
+                setting: Setting::new(),
             },
             command_kinds: names.kinds(A::Command::KINDS),
             event_kinds: names.kinds(A::Event::KINDS),
@@ -111,7 +113,33 @@ impl<A: Aggregate> Scenario<A> {
     /// If it cannot be JSON.
     #[track_caller]
     pub fn configured(mut self, configuration: impl Serialize) -> Self {
-        self.lane.configuration = document(&configuration);
+        self.lane.setting.configure(&configuration);
+        self.begin_anew()
+    }
+
+    /// This row stands in a reference table from now on.
+    ///
+    /// # Panics
+    /// If the aggregate does not declare the table, no row can have that key (1 to 1,024 bytes), or the
+    /// row cannot be JSON.
+    #[track_caller]
+    pub fn given_reference<R>(
+        mut self,
+        table: &Reference<R>,
+        key: impl AsRef<str>,
+        row: &(impl Serialize + ?Sized),
+    ) -> Self {
+        self.lane.setting.refer::<A>(A::REFERENCES, table.declared(), key.as_ref(), row);
+        self.begin_anew()
+    }
+
+    /// No row stands at this key of a reference table any more.
+    ///
+    /// # Panics
+    /// If the aggregate does not declare the table.
+    #[track_caller]
+    pub fn given_no_reference<R>(mut self, table: &Reference<R>, key: impl AsRef<str>) -> Self {
+        self.lane.setting.forget::<A>(A::REFERENCES, table.declared(), key.as_ref());
         self.begin_anew()
     }
 
@@ -146,7 +174,7 @@ impl<A: Aggregate> Scenario<A> {
         self
     }
 
-    /// Earlier steps are not put into batches with later ones, because key or configuration differ.
+    /// Earlier steps are not put into batches with later ones, because key or setting differ.
     fn begin_anew(mut self) -> Self {
         self.base = self.stored.clone();
         self.steps.clear();
