@@ -1,11 +1,13 @@
 //! The rules of participants. Nothing is changed here.
 
+use scheme::participant_events::{
+    ParticipantActivated, ParticipantCreated, ParticipantDeactivated,
+};
 use scheme::{FspId, codes};
 use zamu_guest::{Context, Decision};
 
 use crate::messages::{
     ActivateParticipant, Command, CreateParticipant, DeactivateParticipant, Event,
-    ParticipantActivated, ParticipantCreated, ParticipantDeactivated,
 };
 use crate::state::State;
 

@@ -1,6 +1,10 @@
 //! What events make of a participant.
 
-use crate::messages::{Event, ParticipantActivated, ParticipantCreated, ParticipantDeactivated};
+use scheme::participant_events::{
+    ParticipantActivated, ParticipantCreated, ParticipantDeactivated,
+};
+
+use crate::messages::Event;
 use crate::state::State;
 
 pub(crate) fn evolve(state: State, event: &Event) -> State {

@@ -1,5 +1,10 @@
 //! What a participant can be asked, and what can happen to it. The participant's id is the key.
+//!
+//! Events are shared with whoever reads them, in [`scheme::participant_events`].
 
+use scheme::participant_events::{
+    ParticipantActivated, ParticipantCreated, ParticipantDeactivated,
+};
 use serde::{Deserialize, Serialize};
 
 /// A client asks to take up a participant.
@@ -19,21 +24,6 @@ pub struct ActivateParticipant {}
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeactivateParticipant {}
-
-/// A participant was taken up; it takes no part yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ParticipantCreated {
-    /// Its name for people.
-    pub name: String,
-}
-
-/// The participant takes part from now on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ParticipantActivated {}
-
-/// The participant takes no part any more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ParticipantDeactivated {}
 
 zamu_guest::messages! {
     /// What a participant can be asked.

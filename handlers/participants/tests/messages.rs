@@ -9,6 +9,8 @@ use participants::endpoints::messages::{
 use participants::endpoints::{self, Configuration, Form};
 use participants::messages::{
     ActivateParticipant, Command, CreateParticipant, DeactivateParticipant, Event,
+};
+use scheme::participant_events::{
     ParticipantActivated, ParticipantCreated, ParticipantDeactivated,
 };
 use zamu_guest::testing::frozen;

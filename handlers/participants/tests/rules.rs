@@ -1,11 +1,11 @@
 //! The rules of participants, one table or story each.
 
 use participants::Participant;
-use participants::messages::{
-    ActivateParticipant, CreateParticipant, DeactivateParticipant, ParticipantActivated,
-    ParticipantCreated, ParticipantDeactivated,
-};
+use participants::messages::{ActivateParticipant, CreateParticipant, DeactivateParticipant};
 use scheme::codes;
+use scheme::participant_events::{
+    ParticipantActivated, ParticipantCreated, ParticipantDeactivated,
+};
 use zamu_guest::testing::Scenario;
 
 fn create(name: &str) -> CreateParticipant {

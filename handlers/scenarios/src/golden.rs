@@ -25,9 +25,6 @@ const EDGE: Held = Held::LeftOut("HTTP edge only");
 const PROMISES: &[(u32, &str)] = &[
     (8, "bodies are forwarded byte for byte, to the endpoints of both"),
     (9, "the payee gets a confirmation, if that is switched on"),
-    (20, "a payee that nobody knows"),
-    (21, "a payee without an account in the currency"),
-    (25, "a payee that was deactivated"),
     (32, "a credit and a reservation in one batch, in the order of the log"),
     (33, "a reservation that is asked for twice"),
     (34, "a credit that is asked for twice"),
@@ -47,11 +44,6 @@ const PROMISES: &[(u32, &str)] = &[
     (67, "even load over pinned partitions"),
 ];
 
-const TABLES: Held = Held::LeftOut(
-    "needs the reference tables of participants and accounts; until then a payee's account that was \
-     never opened takes the credit and is marked",
-);
-
 const CHANNELS: Held = Held::By(&[
     ("runtime/core/tests/negative_controls.rs", "a_dropped_channel_number_is_found"),
     ("handlers/engine/tests/stories.rs", "the_laws_hold_at_every_rest_whatever_the_log_does"),
@@ -61,9 +53,6 @@ const CHANNELS: Held = Held::By(&[
 const HELD: &[(u32, Held)] = &[
     (8, EDGE),
     (9, EDGE),
-    (20, TABLES),
-    (21, TABLES),
-    (25, TABLES),
     (
         32,
         Held::By(&[(

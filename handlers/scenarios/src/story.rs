@@ -25,6 +25,8 @@ const ENDS_AFTER_S: [Option<u64>; 4] = [Some(1), Some(4), Some(16), None];
 const NEVER: &str = "9000-01-01T00:00:00.000Z";
 /// Of so many answers all but one come from the same participant.
 const MOSTLY: usize = 8;
+/// A participant that nobody ever takes up.
+const GHOST: usize = PARTICIPANTS;
 
 /// How often a story that fails is made smaller, at most.
 const SMALLER_MAX: usize = 400;
@@ -44,6 +46,8 @@ pub struct Story {
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the fields are those of the commands, as indices and cents")]
 pub enum Next {
+    /// A participant is taken up, or does or does not take part from now on.
+    Part { participant: usize, change: Change },
     /// An account is opened.
     Open { participant: usize, currency: usize, cap: u32, position: Option<i32> },
     /// An account gets other limits.
@@ -81,17 +85,26 @@ pub enum Next {
     Rest,
 }
 
+/// What becomes of a participant.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "they are named as the commands are")]
+pub enum Change {
+    Create,
+    Activate,
+    Deactivate,
+}
+
 impl Story {
-    /// The story of this seed: so many happenings.
+    /// The story of this seed: most participants are there and have accounts, and then so many
+    /// happenings.
     #[must_use]
     pub fn of(seed: u64, lengths: Range<usize>) -> Self {
         let mut prng = Prng::new(seed);
         let length = lengths.start + prng.below(lengths.len());
-        Self {
-            on_us: prng.below(2) == 0,
-            cover_required: prng.below(8) == 0,
-            happens: (0..length).map(|_| Next::draw(&mut prng)).collect(),
-        }
+        let (on_us, cover_required) = (prng.below(2) == 0, prng.below(8) == 0);
+        let mut happens = beginning(&mut prng);
+        happens.extend((0..length).map(|_| Next::draw(&mut prng)));
+        Self { on_us, cover_required, happens }
     }
 
     /// The configuration of the handlers, by name.
@@ -111,7 +124,7 @@ impl Next {
     pub fn draw(prng: &mut Prng) -> Self {
         let (participant, currency) = (prng.below(PARTICIPANTS), prng.below(2));
         let transfer = prng.below(TRANSFERS);
-        match prng.below(160) {
+        match prng.below(166) {
             0..10 => Self::Open {
                 participant,
                 currency,
@@ -135,7 +148,7 @@ impl Next {
             29..61 => Self::Prepare {
                 transfer,
                 payer: participant,
-                payee: mostly_payee(transfer, prng),
+                payee: if prng.below(24) == 0 { GHOST } else { mostly_payee(transfer, prng) },
                 currency,
                 // Few amounts and ends, so that the same prepare comes again.
                 cents: prng.below(2_000) as u32 / 400 * 400,
@@ -158,6 +171,7 @@ impl Next {
             }
             140..148 => Self::Advance(1 + prng.below(3_000) as u64),
             148..151 => Self::Restart([End::Orderly, End::Killed, End::PowerLost][prng.below(3)]),
+            151..157 => Self::Part { participant, change: Change::draw(prng) },
             _ => Self::Rest,
         }
     }
@@ -175,6 +189,14 @@ impl Next {
             Some(command(scheme::TRANSFER, format!("T{transfer}"), kind, body))
         };
         match self {
+            Self::Part { participant, change } => {
+                let (kind, body) = match change {
+                    Change::Create => ("CreateParticipant", json!({ "name": "a bank" })),
+                    Change::Activate => ("ActivateParticipant", json!({})),
+                    Change::Deactivate => ("DeactivateParticipant", json!({})),
+                };
+                Some(command(scheme::PARTICIPANT, name(*participant), kind, &body))
+            }
             Self::Open { participant, currency, cap, position } => {
                 let mut body = json!({ "cap": cap.to_string() });
                 if let Some(position) = position {
@@ -212,8 +234,8 @@ impl Next {
                     cents => (cents / 100).to_string(),
                 };
                 let body = json!({
-                    "payer": format!("fsp{payer}"),
-                    "payee": format!("fsp{payee}"),
+                    "payer": name(*payer),
+                    "payee": name(*payee),
                     "amount": amount,
                     "currency": CURRENCIES[*currency],
                     "expiration": expiration(*ends_after_s),
@@ -223,12 +245,11 @@ impl Next {
             }
             Self::Fulfil { transfer, by, right } => {
                 let fulfilment = if *right { fixture::FULFILMENT } else { fixture::CONDITION };
-                let body = json!({ "fsp": format!("fsp{by}"), "fulfilment": fulfilment });
+                let body = json!({ "fsp": name(*by), "fulfilment": fulfilment });
                 to_transfer(transfer, "FulfilTransfer", &body)
             }
             Self::Abort { transfer, by, code } => {
-                let body =
-                    json!({ "fsp": format!("fsp{by}"), "code": code.to_string(), "reason": "no" });
+                let body = json!({ "fsp": name(*by), "code": code.to_string(), "reason": "no" });
                 to_transfer(transfer, "AbortTransfer", &body)
             }
             Self::Trespass { transfer, participant, which } => {
@@ -241,6 +262,34 @@ impl Next {
             | Self::Rest => None,
         }
     }
+}
+
+impl Change {
+    fn draw(prng: &mut Prng) -> Self {
+        [Self::Create, Self::Activate, Self::Activate, Self::Deactivate][prng.below(4)]
+    }
+}
+
+/// Most participants are taken up and active, most of their accounts open; and mostly, that is known.
+fn beginning(prng: &mut Prng) -> Vec<Next> {
+    let mut happens = Vec::new();
+    for participant in 0..PARTICIPANTS {
+        if prng.below(MOSTLY) > 0 {
+            for change in [Change::Create, Change::Activate] {
+                happens.push(Next::Part { participant, change });
+            }
+        }
+    }
+    for (participant, currency) in accounts() {
+        if prng.below(3) > 0 {
+            let cap = prng.below(3_000) as u32;
+            happens.push(Next::Open { participant, currency, cap, position: None });
+        }
+    }
+    if prng.below(MOSTLY) > 0 {
+        happens.push(Next::Rest);
+    }
+    happens
 }
 
 /// Who is paid by a transfer, and answers for it: mostly the same participant, so that it often is the
@@ -269,6 +318,10 @@ fn trespass(id: String, key: String, which: usize) -> Command {
         8 => command(scheme::SETTLEMENT_ACCOUNT, key, "CommitFundsOut", &fund),
         _ => command(scheme::ACCOUNT, key, "CommitPayerFunds", &moved),
     }
+}
+
+fn name(participant: usize) -> String {
+    format!("fsp{participant}")
 }
 
 fn account(participant: usize, currency: usize) -> String {
@@ -352,7 +405,8 @@ fn everyone() -> Touched {
     for transfer in 0..TRANSFERS {
         touched.transfer(format!("T{transfer}"));
     }
-    for (participant, currency) in accounts() {
+    let of_ghost = (0..CURRENCIES.len()).map(|currency| (GHOST, currency));
+    for (participant, currency) in accounts().chain(of_ghost) {
         touched.account(account(participant, currency));
     }
     touched
@@ -362,7 +416,7 @@ fn accounts() -> impl Iterator<Item = (usize, usize)> {
     (0..PARTICIPANTS).flat_map(|participant| (0..2).map(move |currency| (participant, currency)))
 }
 
-/// Everything there is to see of a story's transfers and accounts.
+/// Everything there is to see of a story's participants, transfers and accounts.
 ///
 /// # Errors
 /// As the switch has them.
@@ -376,7 +430,7 @@ pub fn picture(switch: &mut dyn Switch) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// The kinds of events that have happened to a story's transfers and accounts.
+/// The kinds of events that have happened to a story's participants, transfers and accounts.
 ///
 /// # Errors
 /// As the switch has them.
@@ -394,7 +448,27 @@ fn aggregates() -> impl Iterator<Item = (&'static str, String)> {
     let accounts = |aggregate_type| {
         accounts().map(move |(p, currency)| (aggregate_type, account(p, currency)))
     };
-    transfers.chain(accounts(scheme::ACCOUNT)).chain(accounts(scheme::SETTLEMENT_ACCOUNT))
+    (0..PARTICIPANTS)
+        .map(|participant| (scheme::PARTICIPANT, name(participant)))
+        .chain(transfers)
+        .chain(accounts(scheme::ACCOUNT))
+        .chain(accounts(scheme::SETTLEMENT_ACCOUNT))
+}
+
+/// Code and reason of all invalid transfers of a story.
+///
+/// # Errors
+/// As the switch has them.
+pub fn invalid(switch: &mut dyn Switch) -> anyhow::Result<BTreeSet<(String, String)>> {
+    let mut invalid = BTreeSet::new();
+    for transfer in 0..TRANSFERS {
+        let events = switch.events(scheme::TRANSFER, &format!("T{transfer}"))?;
+        for event in events.iter().filter(|event| event.kind == "InvalidTransfer") {
+            let text = |field: &str| event.body[field].as_str().unwrap_or_default().to_owned();
+            invalid.insert((text("code"), text("reason")));
+        }
+    }
+    Ok(invalid)
 }
 
 /// The states in which a story's transfers are.

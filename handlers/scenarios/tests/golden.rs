@@ -204,6 +204,7 @@ fn what_the_switch_does_not_say_fails_the_scenario_with_its_line() {
         given accounts
         | account | cap |
         | a/USD   | 10  |
+        | b/USD   | 10  |
         when prepare
         | transfer | payer | payee | amount | outcome  |
         | T1       | a     | b     | 1      | accepted |
@@ -211,13 +212,13 @@ fn what_the_switch_does_not_say_fails_the_scenario_with_its_line() {
     for (then, error) in [
         (
             "then transfers\n|transfer|state|\n|T1|COMMITTED|",
-            "line 10: transfer T1: expected state COMMITTED, saw {",
+            "line 11: transfer T1: expected state COMMITTED, saw {",
         ),
-        ("then transfers\n|transfer|state|\n|T1|-|", "line 10: transfer T1: expected none, saw {"),
-        ("then transfers\n|transfer|state|\n|T2|RESERVED|", "line 10: transfer T2: there is none"),
+        ("then transfers\n|transfer|state|\n|T1|-|", "line 11: transfer T1: expected none, saw {"),
+        ("then transfers\n|transfer|state|\n|T2|RESERVED|", "line 11: transfer T2: there is none"),
         (
             "then accounts\n|account|reserved|position|\n|a/USD|2|0|",
-            "line 10: account a/USD: expected reserved 2, saw {",
+            "line 11: account a/USD: expected reserved 2, saw {",
         ),
         (
             "then events\n|of|event|\n|transfer T1|TransferPrepared|",
@@ -229,12 +230,12 @@ fn what_the_switch_does_not_say_fails_the_scenario_with_its_line() {
         ),
         (
             "when fulfil\n|transfer|outcome|\n|T1|refused 3208|\nthen transfers\n|transfer|state|\n|T1|-|",
-            "line 10: expected Refused(\"3208\"), saw Accepted",
+            "line 11: expected Refused(\"3208\"), saw Accepted",
         ),
         (
             "when prepare\n|transfer|payer|payee|amount|outcome|reply|\n|T1|a|b|1|nothing|COMMITTED|\n\
              then transfers\n|transfer|state|\n|T1|-|",
-            "line 10: expected the reply COMMITTED, saw -",
+            "line 11: expected the reply COMMITTED, saw -",
         ),
     ] {
         let told = text::parse("f", &format!("{given}{then}")).unwrap();

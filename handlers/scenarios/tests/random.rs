@@ -56,12 +56,13 @@ fn the_batch_size_changes_nothing() {
 /// The generator is worth nothing if its stories never get anywhere.
 #[test]
 fn random_stories_reach_every_end_and_every_event() {
-    let (mut ends, mut kinds) = (BTreeSet::new(), BTreeSet::new());
+    let (mut ends, mut kinds, mut invalid) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     story::each(0..400, 60..120, |_, told| {
         let mut switch = Native::new(&told.configuration(), 1)?;
         story::play(told, &mut switch)?;
         ends.extend(story::ends(&mut switch)?);
         kinds.extend(story::kinds(&mut switch)?);
+        invalid.extend(story::invalid(&mut switch)?);
         Ok(())
     })
     .unwrap();
@@ -88,6 +89,9 @@ fn random_stories_reach_every_end_and_every_event() {
         "FundsOutRejected",
         "InvalidTransfer",
         "LimitsChanged",
+        "ParticipantActivated",
+        "ParticipantCreated",
+        "ParticipantDeactivated",
         "PayeeFundsCommitted",
         "PayerFundsCommitted",
         "PayerFundsRejected",
@@ -106,6 +110,20 @@ fn random_stories_reach_every_end_and_every_event() {
         "TransferTimedOut",
     ];
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), expected);
+    let unpayable: Vec<&str> = invalid
+        .iter()
+        .filter(|(code, _)| code == "3203")
+        .map(|(_, reason)| reason.as_str())
+        .collect();
+    let expected = [
+        "payee: no account in JPY",
+        "payee: no account in USD",
+        "payee: no such participant",
+        "payee: the account in JPY is closed",
+        "payee: the account in USD is closed",
+        "payee: the participant is not active",
+    ];
+    assert_eq!(unpayable, expected);
 }
 
 /// A failure is told by its seed, and by the smallest story that fails like it.

@@ -10,6 +10,8 @@ pub const MODIFIED_REQUEST: &str = "3106";
 pub const ID_NOT_FOUND: &str = "3200";
 /// The payer, its account or its net debit cap is unknown, or the account is closed.
 pub const PAYER_NOT_FOUND: &str = "3202";
+/// The payee is unknown or inactive, or has no open account in the currency.
+pub const PAYEE_NOT_FOUND: &str = "3203";
 /// No such transfer.
 pub const TRANSFER_NOT_FOUND: &str = "3208";
 /// The transfer's time is over.

@@ -1,19 +1,22 @@
 //! Transfers: from the payer's prepare to the payee's fulfilment, both legs.
 //!
 //! A transfer keeps what must happen once (one reservation, one commit or one release) and its
-//! deadline; figures are left to accounts. Whether payee and payer are active participants is not
-//! asked here yet.
+//! deadline; figures are left to accounts, and so is whether the payer may pay. Whether the payee can
+//! be paid is looked up in the directory when the transfer is asked for.
 
 mod decide;
 mod evolve;
 pub mod messages;
+pub mod payee;
 mod prepare;
 pub mod react;
 mod reply;
 mod state;
 
 use serde::Deserialize;
-use zamu_guest::{Aggregate, Context, Decision, EventContext, EventHandler, Outbox, Time};
+use zamu_guest::{
+    Aggregate, Context, Decision, EventContext, EventHandler, Outbox, ReferenceDeclaration, Time,
+};
 
 pub use scheme::Phase;
 pub use state::{Failure, State, Terms, Transfer as TransferState};
@@ -32,6 +35,8 @@ pub struct Transfer;
 
 impl Aggregate for Transfer {
     const TYPE: &'static str = scheme::TRANSFER;
+    const REFERENCES: &'static [ReferenceDeclaration] =
+        &[payee::PARTICIPANTS.declared(), payee::ACCOUNTS.declared()];
     type State = State;
     type Command = messages::Command;
     type Event = messages::Event;

@@ -5,9 +5,10 @@
 mod common;
 
 use common::{
-    CONDITION, ENDED, EXPIRATION, FULFILMENT, abort, abort_by, aborted, accepted, answer,
+    CONDITION, ENDED, EXPIRATION, FULFILMENT, Failed, abort, abort_by, aborted, accepted, answer,
     expiration, expired_prepared, expired_reserved, fulfil, fulfil_accepted, fulfil_by,
-    fulfil_invalid, fulfilled, invalid, payer, prepare, prepared, rejected, released, timed_out,
+    fulfil_invalid, fulfilled, invalid, listed, payer, prepare, prepared, rejected, released,
+    timed_out,
 };
 use scheme::transfer_events::{InvalidTransfer, TransferFulfilInvalid};
 use scheme::{ContentHasher, codes};
@@ -23,8 +24,10 @@ use zamu_guest::testing::Scenario;
 const WRONG: &str = "fulfilment: not the preimage of the condition";
 const ZEROES: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
+/// No transfer yet; payer and payee could both be paid.
 fn none() -> Scenario<Transfer> {
-    Scenario::new().key("T1").id("zamu", "first")
+    let listed = listed(listed(Scenario::new(), "simfsp01"), "simfsp02");
+    listed.key("T1").id("zamu", "first")
 }
 
 fn reject() -> RejectTransfer {
@@ -153,13 +156,6 @@ fn a_fulfilment_that_is_none_leads_to_release() {
             .then_events([released("3100", &reason)])
             .then_phase(Phase::AbortedError);
     }
-}
-
-#[derive(serde::Serialize)]
-struct Failed<'a> {
-    state: &'a str,
-    code: &'a str,
-    reason: &'a str,
 }
 
 #[track_caller]

@@ -17,8 +17,12 @@ pub(crate) const PACKAGES: &[(&str, &[&str])] = &[
     ("participants", &["zamu-guest", "scheme"]),
     ("accounts", &["zamu-guest", "scheme"]),
     ("transfers", &["zamu-guest", "scheme"]),
+    ("directory", &["zamu-guest", "scheme", "participants", "accounts", "scenarios"]),
     ("views", &["zamu-guest", "scheme", "accounts", "transfers", "scenarios"]),
-    ("scenarios", &["zamu-guest", "scheme", "participants", "accounts", "transfers"]),
+    (
+        "scenarios",
+        &["zamu-guest", "scheme", "participants", "accounts", "transfers", "directory"],
+    ),
     ("engine", &["scenarios", "zamu-core", "zamu-wasm", "zamu-rocks"]),
     ("counter", &["zamu-guest"]),
     ("switch", &["scheme"]),

@@ -1,4 +1,4 @@
-//! Who owns, hears and sends what: the handlers' manifests, looked up once.
+//! Who owns, hears, sends, makes and looks up what: the handlers' manifests, read once.
 
 use std::collections::HashMap;
 
@@ -15,6 +15,8 @@ pub(super) struct Directory {
     types: Vec<Type>,
     by_name: HashMap<String, TypeId>,
     handlers: Vec<Entries>,
+    /// By the name of a reference table: who looks things up in it.
+    readers: HashMap<String, Vec<usize>>,
 }
 
 /// An aggregate type.
@@ -25,6 +27,8 @@ struct Type {
     owner: Option<(usize, u32)>,
     /// By the owner's index of an event's kind: who hears it.
     heard: Vec<Vec<Hearer>>,
+    /// By the same index: who makes rows of it.
+    projected: Vec<Vec<Projector>>,
 }
 
 /// A handler that hears a kind of event, and its own indices of both.
@@ -35,6 +39,24 @@ pub(super) struct Hearer {
     pub(super) kind: u32,
 }
 
+/// A handler that makes rows of a kind of event, and its own indices of type and kind.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Projector {
+    pub(super) handler: usize,
+    pub(super) aggregate_type: u32,
+    pub(super) kind: u32,
+}
+
+/// A table that a handler makes.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) name: String,
+    /// Its maker's index of the type whose rows it has.
+    pub(super) aggregate_type: u32,
+    pub(super) keyed: bool,
+    reference: bool,
+}
+
 /// What a handler's indices mean.
 #[derive(Debug, Default)]
 struct Entries {
@@ -42,13 +64,14 @@ struct Entries {
     by_name: HashMap<String, u32>,
     /// By its own indices of type and kind: the type, and its owner's index of the kind.
     sends: HashMap<(u32, u32), (TypeId, u32)>,
+    tables: Vec<Table>,
 }
 
 impl Directory {
     /// Reads the manifests.
     ///
     /// # Errors
-    /// If one cannot be understood, or what is heard or sent belongs to nobody.
+    /// If one cannot be understood, or what is heard, sent or looked up belongs to nobody.
     pub(super) fn of(manifests: &[Value]) -> anyhow::Result<Self> {
         let mut directory = Self::default();
         for manifest in manifests {
@@ -58,7 +81,8 @@ impl Directory {
                 .map(|kind| text(&kind["name"]))
                 .collect::<Result<_, _>>()?;
             let by_name = kinds.iter().cloned().zip(0..).collect();
-            directory.handlers.push(Entries { kinds, by_name, sends: HashMap::new() });
+            let tables = tables(manifest)?;
+            directory.handlers.push(Entries { kinds, by_name, sends: HashMap::new(), tables });
         }
         for (handler, manifest) in manifests.iter().enumerate() {
             for owned in list(manifest, "aggregates")? {
@@ -67,11 +91,14 @@ impl Directory {
                 directory.types[id].owner = Some((handler, index));
                 let kinds = directory.handlers[handler].kinds.len();
                 directory.types[id].heard = vec![Vec::new(); kinds];
+                directory.types[id].projected = vec![Vec::new(); kinds];
             }
         }
         for (handler, manifest) in manifests.iter().enumerate() {
             directory.read_subscriptions(handler, manifest)?;
             directory.read_sends(handler, manifest)?;
+            directory.read_projections(handler, manifest)?;
+            directory.read_references(handler, manifest)?;
         }
         Ok(directory)
     }
@@ -103,12 +130,45 @@ impl Directory {
         Ok(())
     }
 
+    fn read_projections(&mut self, handler: usize, manifest: &Value) -> anyhow::Result<()> {
+        for projection in optional(manifest, "projections") {
+            let (aggregate_type, name) = type_of(manifest, projection)?;
+            let id = self.known(name)?;
+            for kind in numbers(projection, "events")? {
+                let projector = Projector { handler, aggregate_type, kind };
+                let name = self.handlers[handler].kinds[kind as usize].clone();
+                let (_, kind) = self.command(id, &name)?;
+                self.types[id].projected[kind as usize].push(projector);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_references(&mut self, handler: usize, manifest: &Value) -> anyhow::Result<()> {
+        for table in optional(manifest, "references") {
+            let name = text(table)?;
+            let mut made = self.handlers.iter().flat_map(|entries| &entries.tables);
+            ensure!(
+                made.any(|table| table.reference && table.name == name),
+                "{} looks things up in {name}, a reference table that nobody makes",
+                self.names[handler]
+            );
+            self.readers.entry(name).or_default().push(handler);
+        }
+        Ok(())
+    }
+
     fn type_id(&mut self, name: &str) -> TypeId {
         if let Some(id) = self.by_name.get(name) {
             return *id;
         }
         let id = self.types.len();
-        self.types.push(Type { name: name.to_owned(), owner: None, heard: Vec::new() });
+        self.types.push(Type {
+            name: name.to_owned(),
+            owner: None,
+            heard: Vec::new(),
+            projected: Vec::new(),
+        });
         self.by_name.insert(name.to_owned(), id);
         id
     }
@@ -165,6 +225,21 @@ impl Directory {
         self.types[id].heard.get(kind as usize).map_or(&[], |hearers| hearers)
     }
 
+    /// Who makes rows of this kind of event, by its owner's index.
+    pub(super) fn projectors(&self, id: TypeId, kind: u32) -> &[Projector] {
+        self.types[id].projected.get(kind as usize).map_or(&[], |projectors| projectors)
+    }
+
+    /// The tables that a handler makes, by its own index.
+    pub(super) fn tables(&self, handler: usize) -> &[Table] {
+        &self.handlers[handler].tables
+    }
+
+    /// Who looks things up in the table of this name.
+    pub(super) fn readers(&self, table: &str) -> &[usize] {
+        self.readers.get(table).map_or(&[], |readers| readers)
+    }
+
     /// Whom a handler sends to, by its own indices of type and kind.
     ///
     /// # Errors
@@ -185,6 +260,21 @@ fn type_of<'m>(manifest: &'m Value, entry: &Value) -> anyhow::Result<(u32, &'m s
     let index = entry["type"].as_u64().context("an entry without a type")?;
     let name = manifest["types"][index as usize].as_str().context("a type without a name")?;
     Ok((index as u32, name))
+}
+
+fn tables(manifest: &Value) -> anyhow::Result<Vec<Table>> {
+    let table = |entry| {
+        let (aggregate_type, _) = type_of(manifest, entry)?;
+        let is = |what: &str| entry[what] == true;
+        let name = text(&entry["name"])?;
+        Ok(Table { name, aggregate_type, keyed: is("keyed"), reference: is("reference") })
+    };
+    optional(manifest, "tables").iter().map(table).collect()
+}
+
+/// A list that a manifest may leave out.
+fn optional<'m>(manifest: &'m Value, name: &str) -> &'m [Value] {
+    manifest[name].as_array().map_or(&[], |list| list)
 }
 
 fn list<'m>(manifest: &'m Value, name: &str) -> anyhow::Result<&'m Vec<Value>> {

@@ -1,12 +1,14 @@
 //! A switch without a runtime: the handlers in one process, choreography as one queue.
 //!
-//! Nothing is stored, numbered, deduplicated or sandboxed here; what the contract demands of
+//! Tables come behind: what is looked up is as it was when the switch last came to rest, or a step let
+//! them get on. Nothing is stored, numbered, deduplicated or sandboxed here; what the contract demands of
 //! handlers (states equal their fold, one answer for each command, an event for each deadline) is
 //! checked on the way.
 
 mod directory;
 mod store;
 mod switch;
+mod tables;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
@@ -17,7 +19,7 @@ use zamu_guest::columns::{
     self, ACCEPTED, Aggregates, Blobs, Commands, Heard, NOTHING, Outcomes, Past, REFUSED, States,
     WAKE,
 };
-use zamu_guest::testing::Engine;
+use zamu_guest::testing::{Engine, ReferenceRows, Setting};
 
 use self::directory::{Directory, TypeId};
 use self::store::{Kept, Store, Stored};
@@ -34,6 +36,10 @@ pub struct Native {
     store: Store,
     /// Events that have not been reacted to.
     happened: VecDeque<Happened>,
+    /// Events that no rows have been made of.
+    unprojected: VecDeque<Happened>,
+    /// All rows of all tables, as far as they have come.
+    rows: ReferenceRows,
     /// Commands that have not been decided.
     sent: VecDeque<Asked>,
     batch_max: usize,
@@ -43,10 +49,10 @@ pub struct Native {
     posted: Vec<Outcome>,
 }
 
-/// A handler, and how it is configured.
+/// A handler, how it is configured, and what it finds in reference tables.
 struct Member {
     engine: Box<dyn Engine>,
-    configuration: Vec<u8>,
+    setting: Setting,
 }
 
 /// An event, by its aggregate and its place there.
@@ -105,16 +111,18 @@ impl Native {
         configuration: &[(String, String)],
         batch_max: usize,
     ) -> anyhow::Result<Self> {
-        let member = |engine| Member { engine, configuration: Vec::new() };
+        let member = |engine| Member { engine, setting: Setting::new() };
         let mut handlers: Vec<Member> = engines.into_iter().map(member).collect();
         for (name, json) in configuration {
-            handlers[directory.handler(name)?].configuration = json.clone().into_bytes();
+            handlers[directory.handler(name)?].setting.configuration = json.clone().into_bytes();
         }
         Ok(Self {
             handlers,
             directory,
             store: Store::default(),
             happened: VecDeque::new(),
+            unprojected: VecDeque::new(),
+            rows: ReferenceRows::default(),
             sent: VecDeque::new(),
             batch_max,
             commands: 0,
@@ -187,7 +195,7 @@ impl Native {
         self.commands += asked.len() as u64;
         let aggregates = self.store.columns(type_index, &slots);
         let member = &mut self.handlers[owner];
-        let decision = member.engine.decide(&aggregates, &commands, &member.configuration)?;
+        let decision = member.engine.decide(&aggregates, &commands, &member.setting)?;
         ensure!(decision.outcomes.code.len() == asked.len(), "one outcome for each command");
 
         let mut past = Past::default();
@@ -219,6 +227,8 @@ impl Native {
             let slot = past.slot[index] as usize;
             let aggregate = slots[slot];
             let stored = &self.store.aggregates[aggregate];
+            let is_shown =
+                !self.directory.projectors(stored.aggregate_type, past.kind[index]).is_empty();
             ensure!(
                 decided.bytes.get(slot) == folded.bytes.get(slot)
                     && decided.wake_at[slot] == folded.wake_at[slot],
@@ -234,6 +244,9 @@ impl Native {
             let (kind, time_ms) = (past.kind[index], past.time[index]);
             let at = self.store.add_event(aggregate, kind, time_ms, past.bodies.get(index));
             self.happened.push_back(Happened { aggregate, at });
+            if is_shown {
+                self.unprojected.push_back(Happened { aggregate, at });
+            }
         }
         Ok(())
     }
@@ -255,7 +268,7 @@ impl Native {
                 bodies: [body].into_iter().collect(),
             };
             let member = &mut self.handlers[hearer.handler];
-            let sent = member.engine.react(&heard, &member.configuration)?;
+            let sent = member.engine.react(&heard, &member.setting)?;
             for index in 0..sent.kind.len() {
                 let (to, kind) = (sent.aggregate_type[index], sent.kind[index]);
                 let (aggregate_type, kind) = self.directory.sent(hearer.handler, to, kind)?;
@@ -344,6 +357,7 @@ fn handlers() -> Vec<Box<dyn Engine>> {
         Box::new(participants::handler()),
         Box::new(accounts::handler()),
         Box::new(transfers::handler()),
+        Box::new(::directory::handler()),
     ]
 }
 

@@ -41,7 +41,7 @@ impl Switch for Native {
             self.react_to_all()?;
             let batch = self.next_batch();
             if batch.is_empty() && self.store.next_due(self.now_ms).is_none() {
-                return Ok(());
+                return self.project_all();
             }
             self.decide_sent(&batch)?;
         }
@@ -73,7 +73,8 @@ impl Switch for Native {
     }
 }
 
-/// Nothing is kept here that a restart could lose: it only reads all states again from their events.
+/// Nothing is kept here that a restart could lose: it only makes all states and tables again, from
+/// their events. Tables have come to the end of what has happened before anything else does.
 /// Nor is a command looked at twice, so a repeated one is not sent at all.
 impl Driven for Native {
     fn post(&mut self, command: Command) -> anyhow::Result<usize> {
@@ -93,7 +94,7 @@ impl Driven for Native {
 
     /// The oldest command of some aggregate is decided, so that aggregates overtake each other as they
     /// do where each has its own place to run, and the commands of one stay in their order; or a
-    /// deadline that has come.
+    /// deadline that has come is met; or the tables get on by an event.
     fn step(&mut self, choice: usize) -> anyhow::Result<()> {
         self.react_to_all()?;
         let mut first_of_each: Vec<usize> = Vec::new();
@@ -104,26 +105,29 @@ impl Driven for Native {
             }
         }
         let due = self.store.next_due(self.now_ms);
-        let choices = first_of_each.len() + usize::from(due.is_some());
+        let is_behind = !self.unprojected.is_empty();
+        let choices = first_of_each.len() + usize::from(due.is_some()) + usize::from(is_behind);
         if choices == 0 {
             return Ok(());
         }
-        match (first_of_each.get(choice % choices), due) {
+        let chosen = choice % choices;
+        match (first_of_each.get(chosen), due) {
             (Some(first), _) => {
                 let chosen = self.sent.remove(*first);
                 self.decide_sent(chosen.as_slice())
             }
-            (None, Some(aggregate)) => {
+            (None, Some(aggregate)) if chosen == first_of_each.len() => {
                 let wake = self.wake(aggregate);
                 self.decide_sent(&[wake])
             }
-            (None, None) => Ok(()),
+            (None, _) => self.project_next().map(drop),
         }
     }
 
     fn restart(&mut self, _end: End) -> anyhow::Result<()> {
         (0..self.store.aggregates.len()).try_for_each(|index| {
             if self.store.aggregates[index].events.is_empty() { Ok(()) } else { self.refold(index) }
-        })
+        })?;
+        self.make_tables_again()
     }
 }

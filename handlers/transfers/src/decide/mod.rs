@@ -17,9 +17,9 @@ use crate::messages::{
     AckPayeeFundsCommitted, AckPayerFundsReserved, AckPayerFundsReversed, Command, Event,
     PrepareTransfer,
 };
-use crate::prepare;
 use crate::reply::TransferResult;
-use crate::state::{State, Terms, Transfer};
+use crate::state::{Failure, State, Terms, Transfer};
+use crate::{payee, prepare};
 
 pub(crate) fn decide(
     state: &State,
@@ -55,7 +55,7 @@ fn decide_prepare(
             Decision::refuse(codes::MODIFIED_REQUEST, details)
         };
     }
-    match prepare::check(prepare, context.time.0, context.configuration.allow_on_us) {
+    match check_new(prepare, context) {
         Ok(Terms { payer, payee, amount, currency, expiration, condition }) => {
             Decision::accept(TransferPrepareAccepted {
                 payer,
@@ -78,6 +78,17 @@ fn decide_prepare(
             .reply(&result)
         }
     }
+}
+
+/// The terms of a transfer that can be, or why it cannot: its form first, then its payee.
+fn check_new(
+    prepare: &PrepareTransfer,
+    context: &Context<'_, Configuration>,
+) -> Result<Terms, Failure> {
+    let allow_on_us = context.configuration.allow_on_us;
+    let terms = prepare::check(prepare, context.time.0, allow_on_us)?;
+    payee::check(&terms, context)?;
+    Ok(terms)
 }
 
 /// What was asked for is so already; its result is told as soon as there is one.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code, unreachable_pub)]
 
+use scheme::directory::{ListedAccount, ListedParticipant};
 use scheme::transfer_events::{
     Answer, InvalidTransfer, TransferAborted, TransferFulfilAccepted, TransferFulfilInvalid,
     TransferFulfilled, TransferPrepareAccepted, TransferPrepared, TransferRejected,
@@ -10,8 +11,10 @@ use scheme::transfer_events::{
 use scheme::{
     Amount, Condition, ContentHash, ContentHasher, Currency, FspId, Fulfilment, Timestamp,
 };
-use transfers::Phase;
 use transfers::messages::{AbortTransfer, FulfilTransfer, PrepareTransfer};
+use transfers::payee::{ACCOUNTS, PARTICIPANTS};
+use transfers::{Phase, Transfer};
+use zamu_guest::testing::Scenario;
 
 pub const FULFILMENT: &str = "XoSz1cL0tljJSCp_VtIYmPNw-zFUgGfbUqf69AagUzY";
 pub const CONDITION: &str = "HOr22-H3AfTDHrSkPjJtVPRdKouuMkDXTR4ejlQa8Ks";
@@ -50,6 +53,14 @@ pub fn fulfilment() -> Fulfilment {
 
 pub fn content() -> ContentHash {
     CONTENT.parse().unwrap()
+}
+
+/// The participant is active from now on, and has an open account in USD.
+pub fn listed(scenario: Scenario<Transfer>, participant: &str) -> Scenario<Transfer> {
+    let account = ListedAccount { currency: currency(), open: true };
+    scenario
+        .given_reference(&PARTICIPANTS, participant, &ListedParticipant { active: true })
+        .given_reference(&ACCOUNTS, format!("{participant}/USD"), &account)
 }
 
 pub fn prepare() -> PrepareTransfer {
@@ -216,4 +227,12 @@ pub fn released(code: &str, reason: &str) -> TransferReleased {
 
 pub fn expired_reserved(unannounced: bool) -> TransferReleased {
     TransferReleased { state: Phase::ExpiredReserved, unannounced, ..released("3303", ENDED) }
+}
+
+/// What a client is told of a transfer that failed.
+#[derive(serde::Serialize)]
+pub struct Failed<'a> {
+    pub state: &'a str,
+    pub code: &'a str,
+    pub reason: &'a str,
 }
