@@ -155,7 +155,8 @@ impl<R: Row> KeyedTable<R> {
         Self { declaration, row: PhantomData }
     }
 
-    /// The table is small, and of use to other handlers.
+    /// The table is small, and handlers look things up in it while they decide and react: by a
+    /// [`Reference`](crate::Reference) of the same name. Every process holds all of its rows.
     #[must_use]
     pub const fn reference(mut self) -> Self {
         self.declaration.reference = true;

@@ -22,7 +22,8 @@ pub struct Args {
     #[arg(long, value_name = "PATH")]
     pub(crate) zamu: PathBuf,
 
-    /// The folder of the handlers' components (participants.wasm, accounts.wasm, transfers.wasm)
+    /// The folder of the handlers' components (participants.wasm, accounts.wasm, transfers.wasm,
+    /// directory.wasm)
     #[arg(long, value_name = "DIR")]
     pub(crate) guests: PathBuf,
 

@@ -15,7 +15,7 @@ use crate::client::Client;
 const TICKS_PER_SECOND: f64 = 100.0;
 /// How long starting may take, recovery included.
 const START_MAX: Duration = Duration::from_secs(60);
-const HANDLERS: [&str; 3] = ["participants", "accounts", "transfers"];
+const HANDLERS: [&str; 4] = ["participants", "accounts", "transfers", "directory"];
 
 /// The configuration that runs the switch.
 const CONFIGURATION: &str = include_str!("../zamu.toml");

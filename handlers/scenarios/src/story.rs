@@ -282,7 +282,9 @@ fn beginning(prng: &mut Prng) -> Vec<Next> {
     }
     for (participant, currency) in accounts() {
         if prng.below(3) > 0 {
-            let cap = prng.below(3_000) as u32;
+            // Half of the caps are soon reached.
+            let caps = [40, 3_000][prng.below(2)];
+            let cap = prng.below(caps) as u32;
             happens.push(Next::Open { participant, currency, cap, position: None });
         }
     }

@@ -175,6 +175,7 @@ fn a_lost_doubled_or_changed_event_breaks_a_law() {
         (through(drop_kind("TransferPrepared")), "I7"),
         (through(set("PayerFundsReserved", "amount", "1.12")), "I4"),
         (through(set("PayeeFundsCommitted", "transferId", "T9")), "I4"),
+        (through(set("PayeeFundsCommitted", "unopened", "true")), "never opened"),
         (through(set("TransferFulfilled", "payee", "simfsp03")), "I7"),
         (through(set("AccountOpened", "cap", "1")), "I7"),
         (through(lower_cap_of_busy_accounts), "I2"),

@@ -19,10 +19,7 @@ pub(crate) const PACKAGES: &[(&str, &[&str])] = &[
     ("transfers", &["zamu-guest", "scheme"]),
     ("directory", &["zamu-guest", "scheme", "participants", "accounts", "scenarios"]),
     ("views", &["zamu-guest", "scheme", "accounts", "transfers", "scenarios"]),
-    (
-        "scenarios",
-        &["zamu-guest", "scheme", "participants", "accounts", "transfers", "directory"],
-    ),
+    ("scenarios", &["zamu-guest", "scheme", "participants", "accounts", "transfers", "directory"]),
     ("engine", &["scenarios", "zamu-core", "zamu-wasm", "zamu-rocks"]),
     ("counter", &["zamu-guest"]),
     ("switch", &["scheme"]),

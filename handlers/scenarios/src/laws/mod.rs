@@ -191,6 +191,10 @@ impl Books {
                 moves.committed_payer.push(key.to_owned());
             }
             "PayeeFundsCommitted" => {
+                ensure!(
+                    body.get("unopened").is_none(),
+                    "I4: {kind} for transfer {id}, to an account that was never opened"
+                );
                 account.position = account.position.minus(amount)?;
                 moves.committed_payee.push(key.to_owned());
             }
