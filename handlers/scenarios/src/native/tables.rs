@@ -4,11 +4,13 @@
 //! When they get on is left to [`Switch::settle`](crate::Switch::settle) and
 //! [`Driven::step`](crate::Driven::step): in between, what is looked up is as it was.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, ensure};
 use zamu_guest::columns::{Changes, CurrentRows, Projected, Subjects};
 use zamu_guest::testing::ReferenceRows;
 
-use super::directory::{Projector, Table};
+use super::directory::{Directory, Projector, Table};
 use super::store::Kept;
 use super::{Happened, Native};
 
@@ -40,25 +42,20 @@ impl Native {
     }
 
     fn project(&mut self, event: &Happened) -> anyhow::Result<()> {
+        let directory = Arc::clone(&self.directory);
         let stored = &self.store.aggregates[event.aggregate];
-        let Kept { kind, time_ms, body } = &stored.events[event.at];
-        for projector in self.directory.projectors(stored.aggregate_type, *kind) {
+        let (key, of_type) = (stored.key.clone(), stored.aggregate_type);
+        let kind = stored.events[event.at].kind;
+        for projector in directory.projectors(of_type, kind) {
             let Projector { handler, aggregate_type, kind } = *projector;
-            let tables = self.directory.tables(handler);
+            let tables = directory.tables(handler);
             let subjects = Subjects {
                 aggregate_type: vec![aggregate_type],
-                keys: [&stored.key].into_iter().collect(),
+                keys: [&key].into_iter().collect(),
             };
-            let mut current = CurrentRows::default();
-            for (table, index) in tables.iter().zip(0..) {
-                let is_handed_in = table.keyed && table.aggregate_type == aggregate_type;
-                let row = self.rows.row(&table.name, stored.key.as_bytes());
-                if let Some(row) = row.filter(|_| is_handed_in) {
-                    current.slot.push(0);
-                    current.table.push(index);
-                    current.values.push(row);
-                }
-            }
+            let current = self.handed_in(tables, aggregate_type, &key);
+            let Kept { time_ms, body, .. } =
+                &self.store.aggregates[event.aggregate].events[event.at];
             let projected = Projected {
                 slot: vec![0],
                 sequences: vec![event.at as u64 + 1],
@@ -69,16 +66,44 @@ impl Native {
             };
             let engine = &mut self.handlers[handler].engine;
             let changes = engine.project(&subjects, &current, &projected)?;
-            for index in 0..changes.table.len() {
-                let table = tables.get(changes.table[index] as usize);
-                let table = table.context("a row of a table that the manifest does not have")?;
-                let key = row_key(table, &stored.key, &changes, index);
-                let row = (changes.delete[index] == 0).then(|| changes.values.get(index));
-                write(&mut self.rows, &table.name, &key, row);
-                for reader in self.directory.readers(&table.name) {
-                    let setting = &mut self.handlers[*reader].setting;
-                    write(&mut setting.references, &table.name, &key, row);
-                }
+            self.change(&directory, tables, &key, &changes)?;
+        }
+        Ok(())
+    }
+
+    /// The rows that an aggregate has in keyed tables of its type.
+    fn handed_in(&self, tables: &[Table], aggregate_type: u32, key: &str) -> CurrentRows {
+        let mut current = CurrentRows::default();
+        for (table, index) in tables.iter().zip(0..) {
+            if !table.keyed || table.aggregate_type != aggregate_type {
+                continue;
+            }
+            if let Some(row) = self.rows.row(&table.name, key.as_bytes()) {
+                current.slot.push(0);
+                current.table.push(index);
+                current.values.push(row);
+            }
+        }
+        current
+    }
+
+    /// Keeps changed rows, and shows them to who looks things up there.
+    fn change(
+        &mut self,
+        directory: &Directory,
+        tables: &[Table],
+        key: &str,
+        changes: &Changes,
+    ) -> anyhow::Result<()> {
+        for index in 0..changes.table.len() {
+            let table = tables.get(changes.table[index] as usize);
+            let table = table.context("a row of a table that the manifest does not have")?;
+            let key = row_key(table, key, changes, index);
+            let row = (changes.delete[index] == 0).then(|| changes.values.get(index));
+            write(&mut self.rows, &table.name, &key, row);
+            for reader in directory.readers(&table.name) {
+                let setting = &mut self.handlers[*reader].setting;
+                write(&mut setting.references, &table.name, &key, row);
             }
         }
         Ok(())
