@@ -1,7 +1,7 @@
 //! Reference tables: small tables, made by projections of the deployment, in which commands and
 //! events are looked up while they are decided and reacted to.
 //!
-//! How a lookup reaches the host is left to [`handler`](crate::handler); how such a table is made, to
+//! How a lookup reaches the host is left to [`handler`](mod@crate::handler); how such a table is made, to
 //! [`projection`](crate::projection).
 
 use std::fmt;
