@@ -34,6 +34,8 @@ pub(crate) enum Value {
     None,
     /// A whole number above zero.
     Number,
+    /// A whole number from 0 to 100.
+    Percent,
     /// Any text.
     Text,
 }
@@ -75,6 +77,11 @@ impl Command {
             {
                 bail!("`{name}` wants a whole number above zero, not `{text}`");
             }
+            if let (Value::Percent, Some(text)) = (option.value, &value)
+                && !text.parse::<u64>().is_ok_and(|number| number <= 100)
+            {
+                bail!("`{name}` wants a whole number from 0 to 100, not `{text}`");
+            }
             given.0.push((option.name, value));
         }
         Ok(given)
@@ -115,6 +122,7 @@ mod tests {
         options: &[
             Flag { name: "--rate", value: Value::Number },
             Flag { name: "--only", value: Value::Text },
+            Flag { name: "--share", value: Value::Percent },
             Flag { name: "--json", value: Value::None },
         ],
         run: |_| Ok(ExitCode::SUCCESS),
@@ -134,6 +142,7 @@ mod tests {
             assert!(!given.has("--only"));
             assert_eq!(given.words(&["--json"]), ["--rate", "7"]);
         }
+        assert_eq!(parse(&["--share", "0"]).unwrap().value("--share"), Some("0"));
     }
 
     #[test]
@@ -146,6 +155,8 @@ mod tests {
             (&["--rate", "many"], "not `many`"),
             (&["--rate", "0"], "not `0`"),
             (&["--rate", "-1"], "not `-1`"),
+            (&["--share", "101"], "from 0 to 100, not `101`"),
+            (&["--share=half"], "from 0 to 100, not `half`"),
             (&["--json=yes"], "`--json` takes no value"),
             (&["--json", "--json"], "`--json` is given twice"),
         ] {

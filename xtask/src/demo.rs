@@ -21,25 +21,28 @@ Build everything and run the transfer switch, with a crash in the middle.
 
 Usage: cargo xtask demo [OPTIONS]
 
-Starts the host on a fresh folder, provisions participants, drives transfers over HTTP, kills the
-host with -9 in the middle, starts it again, and reports: completed, refused, rate, latency, cost,
-sums, lost, doubled. Exits with an error if anything was lost, doubled or unbalanced.
+Starts the host on a fresh folder, provisions participants, drives transfers over HTTP, some of
+every kind that does not go well, kills the host with -9 in the middle, starts it again, and reports:
+completed, refused, rate, latency, cost, how each kind ended, sums, lost, doubled. Exits with an
+error if anything was lost, doubled or unbalanced, or ended otherwise than its kind allows.
 
 Options:
-      --transfers N  How many transfers to drive
-      --rate N       Transfers a second; without it, as fast as it goes
-      --no-kill      Leave the host alone
-      --json         Print the report as one JSON object
-      --serve        Leave the host running, and say which URLs to try
-      --in-flight N  Without --rate: transfers under way at once
-      --batch N      Commands in one request, at most
-      --data DIR     Work in this new folder and leave it there
-      --offline      Install and download nothing
-  -h, --help         Print this
+      --transfers N      How many transfers to drive
+      --rate N           Transfers a second; without it, as fast as it goes
+      --unhappy PERCENT  How many of a hundred go another way than the happy one: 5 unless given
+      --no-kill          Leave the host alone
+      --json             Print the report as one JSON object
+      --serve            Leave the host running, and say which URLs to try
+      --in-flight N      Without --rate: transfers under way at once
+      --batch N          Transfers in one request, at most
+      --data DIR         Work in this new folder and leave it there
+      --offline          Install and download nothing
+  -h, --help             Print this
 ",
     options: &[
         Flag { name: "--transfers", value: Value::Number },
         Flag { name: "--rate", value: Value::Number },
+        Flag { name: "--unhappy", value: Value::Percent },
         Flag { name: "--no-kill", value: Value::None },
         Flag { name: "--json", value: Value::None },
         Flag { name: "--serve", value: Value::None },

@@ -13,7 +13,7 @@ const TRANSFERS: u64 = 300_000;
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "switch-demo",
-    after_help = "Exits with 1 if anything was lost, doubled or unbalanced.\n\nExamples:\n  \
+    after_help = "Exits with 1 if anything was lost, doubled or unbalanced, or ended otherwise than it may.\n\nExamples:\n  \
         switch-demo --zamu target/debug/zamu --guests target/guests\n  \
         switch-demo --zamu target/debug/zamu --guests target/guests --transfers 60000 --rate 1000 --no-kill --json"
 )]
@@ -35,6 +35,11 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=1_000_000))]
     pub(crate) rate: Option<u64>,
 
+    /// Of a hundred transfers, how many take another way than the happy one: every kind of refusal,
+    /// rejection, abort, timeout and repetition in turn; 0 for none
+    #[arg(long, value_name = "PERCENT", default_value_t = 5, value_parser = value_parser!(u64).range(0..=100))]
+    pub(crate) unhappy: u64,
+
     /// Leave the host alone
     #[arg(long)]
     pub(crate) no_kill: bool,
@@ -51,7 +56,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1_024, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub(crate) in_flight: u32,
 
-    /// Commands in one request, at most
+    /// Transfers in one request, at most: a few have a command more
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = value_parser!(u32).range(1..=1_000))]
     pub(crate) batch: u32,
 
@@ -82,10 +87,12 @@ mod tests {
     #[test]
     fn what_xtask_passes_on_is_understood() {
         let words = ["--transfers", "60000", "--rate=1000", "--no-kill", "--json", "--serve"];
-        let args = parse(&words).unwrap();
+        let args = parse(&[&words[..], &["--unhappy", "0"]].concat()).unwrap();
+        assert_eq!(args.unhappy, 0);
         assert_eq!((args.transfers, args.rate), (60_000, Some(1_000)));
         assert!(args.no_kill && args.json && args.serve);
         assert_eq!(parse(&[]).unwrap().transfers, TRANSFERS);
+        assert_eq!(parse(&[]).unwrap().unhappy, 5);
     }
 
     #[test]
@@ -96,6 +103,7 @@ mod tests {
             (&["--rate", "fast"], "--rate <N>"),
             (&["--in-flight", "0"], "--in-flight <N>"),
             (&["--batch", "5000"], "--batch <N>"),
+            (&["--unhappy", "101"], "--unhappy <PERCENT>"),
             (&["--kill"], "--kill"),
         ] {
             let error = parse(words).unwrap_err();

@@ -1,18 +1,21 @@
 //! The count at the end: all events read again from the first one, and the states beside them.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use tokio::time::timeout;
 
 use crate::client::{Client, Topic};
-use crate::ledger::{Balance, Figures, Ledger};
+use crate::kinds::Plan;
+use crate::ledger::{Balance, Ledger, Shown};
+use crate::outcomes::Outcomes;
+use crate::provision::accounts;
 use crate::stream::Stream;
 use crate::tally::Tally;
-use crate::transfer::{PARTICIPANTS, account, id};
+use crate::transfer::{COVERED, account};
 
-const ALL: &str = "types=participant,account,transfer";
+/// Events of whatever type: one that the ledger does not know is to be found.
+const ALL: &str = "from=start";
 /// Without news for so long, what is still missing is missing.
 const SILENCE: Duration = Duration::from_secs(20);
 
@@ -21,6 +24,8 @@ const SILENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Audit {
     /// The ledger, closed.
     pub(crate) balance: Balance,
+    /// How transfers ended, by kind.
+    pub(crate) outcomes: Outcomes,
     /// Events read.
     pub(crate) events: u64,
 }
@@ -29,12 +34,14 @@ pub(crate) struct Audit {
 ///
 /// # Errors
 /// When the host does not answer, or shows fewer events than it says it has.
-pub(crate) async fn audit(client: &Client, tally: &Tally, transfers: u64) -> Result<Audit> {
+pub(crate) async fn audit(client: &Client, tally: &Tally, plan: &Plan) -> Result<Audit> {
     let topics = client.topics().await?;
     let events = topics.iter().map(|topic| topic.events).sum();
     let ledger = read(client, &topics).await?;
-    let taken = (0..transfers).filter(|index| tally.was_taken(*index)).map(id);
-    let mut balance = ledger.close(taken, &states(client).await?);
+    let taken = (0..plan.transfers).filter(|index| tally.was_taken(*index));
+    let taken = taken.map(|index| plan.transfer(index).id());
+    let mut balance = ledger.close(taken, &shown(client).await?);
+    let outcomes = Outcomes::count(plan, &ledger, &mut balance.findings);
     for topic in &topics {
         let Topic { aggregate_type, partition, status, dead_letters, .. } = topic;
         if status != "running" {
@@ -48,7 +55,7 @@ pub(crate) async fn audit(client: &Client, tally: &Tally, transfers: u64) -> Res
                 .add("dead letters", || format!("{aggregate_type}/{partition}: {dead_letters}"));
         }
     }
-    Ok(Audit { balance, events })
+    Ok(Audit { balance, outcomes, events })
 }
 
 async fn read(client: &Client, topics: &[Topic]) -> Result<Ledger> {
@@ -70,13 +77,15 @@ fn unread<'a>(ledger: &Ledger, topics: &'a [Topic]) -> Option<&'a Topic> {
         .find(|topic| ledger.entered(&topic.aggregate_type, topic.partition) < topic.events)
 }
 
-async fn states(client: &Client) -> Result<BTreeMap<String, Figures>> {
-    let mut states = BTreeMap::new();
-    for number in 0..PARTICIPANTS {
-        let key = account(number);
-        let path = format!("/aggregates/account/{}", key.replace('/', "%2F"));
-        states.insert(key, client.state(&path).await?);
+async fn shown(client: &Client) -> Result<Shown> {
+    let path = |of: &str, key: &str| format!("/aggregates/{of}/{}", key.replace('/', "%2F"));
+    let mut shown = Shown::default();
+    for key in accounts() {
+        let state = client.state(&path(scheme::ACCOUNT, &key)).await?;
+        shown.accounts.insert(key, state);
     }
-    ensure!(states.len() as u64 == PARTICIPANTS, "an account is missing");
-    Ok(states)
+    let key = account(COVERED);
+    let state = client.state(&path(scheme::SETTLEMENT_ACCOUNT, &key)).await?;
+    shown.settlements.insert(key, state);
+    Ok(shown)
 }

@@ -10,14 +10,18 @@ use tokio::time::{Instant, sleep};
 
 use crate::args::Args;
 use crate::audit::{Audit, audit};
+use crate::clerk::{self, Clerk};
 use crate::client::Client;
 use crate::environment::Environment;
+use crate::kinds::Plan;
+use crate::ledger::Findings;
 use crate::load::{self, Load};
 use crate::node::{Node, Usage, folder_bytes};
+use crate::outcomes;
 use crate::pace::Pace;
 use crate::payee;
 use crate::provision::{answers, provision};
-use crate::report::{LatencyMs, Particulars, Report, RssMib};
+use crate::report::{LatencyMs, Particulars, Report, RssMib, kinds};
 use crate::show::{self, Show};
 use crate::split::Split;
 use crate::tally::{Counts, Tally};
@@ -72,6 +76,8 @@ pub async fn run(args: &Args) -> Result<bool> {
     let before = Meter::read(&node, &folder);
     let load = Arc::new(Load {
         client: client.clone(),
+        plan: Plan { transfers: args.transfers, unhappy_percent: args.unhappy },
+        clerk: Arc::new(Clerk::new(client.clone(), load::expiration()?)),
         pace: Pace::new(args.transfers, args.batch, args.rate, args.in_flight),
         tally: Tally::new(args.transfers, Instant::now())?,
     });
@@ -83,22 +89,23 @@ pub async fn run(args: &Args) -> Result<bool> {
     let split = split.since(first_look, load.tally.counts().ended - ended_before);
 
     show::note("all channels are drained; reading all events again");
-    let audit = audit(&client, &load.tally, args.transfers).await?;
+    let mut audit = audit(&client, &load.tally, &load.plan).await?;
+    audit.balance.findings.extend(load.clerk.findings());
     node.check()?;
 
     let rss = RssMib { half: seen.rss_half_mib.unwrap_or(rss_end_mib), end: rss_end_mib };
-    let seconds = (load.tally.last_end() - load.pace.start()).as_secs_f64();
+    let seconds = (load.tally.last_fulfilled() - load.pace.start()).as_secs_f64();
     let report = report(&load, &audit, seconds, (before, after), rss, seen.crash, &environment);
-    let ok =
-        audit.balance.findings.is_empty() && report.completed + report.refused == args.transfers;
+    let ok = audit.balance.findings.is_empty() && report.all_final;
     let more = Particulars {
         pace: pace_in_words(args),
         seconds,
         restart_cpu_s: seen.crash.map(|crash| crash.restart_cpu_s),
         folder_bytes_per_transfer: per(
             after.folder_bytes.saturating_sub(before.folder_bytes) as f64,
-            report.completed,
+            report.divisor(),
         ),
+        outcomes: audit.outcomes,
         split,
         events: audit.events,
         findings: audit.balance.findings,
@@ -126,7 +133,9 @@ pub async fn run(args: &Args) -> Result<bool> {
 /// Sends, fulfils and watches until all transfers have ended, or nothing moves any more.
 async fn drive(args: &Args, load: &Arc<Load>, node: &mut Node) -> Result<Seen> {
     let mut forever = JoinSet::new();
-    forever.spawn(payee::play(load.client.clone(), args.batch as usize));
+    let clerk = Arc::clone(&load.clerk);
+    forever.spawn(payee::play(load.client.clone(), clerk, args.batch as usize));
+    forever.spawn(clerk::work(Arc::clone(&load.clerk)));
     forever.spawn(load::watch(Arc::clone(load)));
     let mut sending = JoinSet::new();
     sending.spawn(load::send(Arc::clone(load)));
@@ -134,14 +143,14 @@ async fn drive(args: &Args, load: &Arc<Load>, node: &mut Node) -> Result<Seen> {
     let first_look = (Split::read(node.pid(), &load.client).await, 0);
     let mut seen = Seen { rss_half_mib: None, crash: None, first_look };
     let mut show = Show::new(args.transfers);
-    let mut moved = (Instant::now(), Counts::default());
+    let mut moved = (Instant::now(), (Counts::default(), 0));
     loop {
         tokio::select! {
             Some(ended) = forever.join_next() => ended.context("a client broke")??,
             Some(ended) = sending.join_next() => ended.context("a sender broke")??,
             () = sleep(LOOK) => {}
         }
-        let counts = load.tally.counts();
+        let (counts, open) = (load.tally.counts(), load.clerk.open());
         show.update(counts, node.rss_mib());
         if counts.ended * 2 >= args.transfers && seen.rss_half_mib.is_none() {
             seen.rss_half_mib = Some(node.rss_mib());
@@ -153,14 +162,18 @@ async fn drive(args: &Args, load: &Arc<Load>, node: &mut Node) -> Result<Seen> {
                 moved.0 = Instant::now();
             }
         }
-        if counts.ended == args.transfers && sending.is_empty() {
+        if counts.ended == args.transfers && sending.is_empty() && open == 0 {
             break;
         }
         node.check()?;
-        if counts != moved.1 {
-            moved = (Instant::now(), counts);
+        if (counts, open) != moved.1 {
+            moved = (Instant::now(), (counts, open));
         } else if moved.0.elapsed() > STALL {
-            show.event(format_args!("nothing has moved for {STALL:?}: giving up on the rest"));
+            show.event(format_args!(
+                "nothing has moved for {STALL:?}: giving up on {} transfers without an end and \
+                 {open} without an answer",
+                args.transfers - counts.ended
+            ));
             break;
         }
     }
@@ -218,6 +231,7 @@ fn report(
 ) -> Report {
     let balance = &audit.balance;
     let completed = balance.completed;
+    let ended = completed + balance.refused;
     let latency = load.tally.latency();
     let written = after.usage.written.saturating_sub(before.usage.written) as f64;
     Report {
@@ -225,22 +239,32 @@ fn report(
         refused: balance.refused,
         ftps: if seconds > 0.0 { completed as f64 / seconds } else { 0.0 },
         latency_ms: LatencyMs { p50: latency.p50, p99: latency.p99, max: latency.max },
-        cpu_us_per_transfer: per((after.usage.cpu_s - before.usage.cpu_s) * 1e6, completed),
+        cpu_us_per_transfer: per((after.usage.cpu_s - before.usage.cpu_s) * 1e6, ended),
         kill_to_answer_s: crash.map(|crash| crash.seconds_to_answer),
-        disk_bytes_per_transfer: per(written, completed),
+        disk_bytes_per_transfer: per(written, ended),
         rss_mib,
         sums: balance.sums.clone(),
         lost: balance.lost,
         doubled: balance.doubled,
         cores: environment.cores,
+        outcomes: balance.outcomes.clone(),
+        kinds: kinds(&audit.outcomes),
+        not_final: audit.outcomes.not_final,
+        all_final: audit.outcomes.not_final == 0,
+        unexpected: unexpected(&balance.findings),
     }
+}
+
+/// Transfers that ended otherwise than their kind allows, and answers that must not be.
+fn unexpected(findings: &Findings) -> u64 {
+    findings.count(outcomes::UNEXPECTED) + findings.count(clerk::WRONG_ANSWER)
 }
 
 /// Says what to try until Ctrl-C.
 async fn serve(client: &Client, folder: &Path, node: &mut Node) -> Result<()> {
     let url = client.url();
     let account = format!("{url}/aggregates/account/simfsp01%2F{CURRENCY}");
-    let transfer = crate::transfer::id(0);
+    let transfer = crate::transfer::id(0, 0);
     show::result(format_args!(
         "\nThe host keeps running (process {}, files in {}). Ctrl-C ends it. To try:\n\
         \n  curl {account}\

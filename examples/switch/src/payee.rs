@@ -1,4 +1,5 @@
-//! The payee: a client that knows only the live stream. It fulfils what it is told was prepared.
+//! The payee: a client that knows only the live stream. It fulfils what it is told was prepared, or
+//! does what the transfer's kind says, which the id tells.
 
 use std::sync::Arc;
 
@@ -7,29 +8,28 @@ use serde::Deserialize;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
+use crate::clerk::Clerk;
 use crate::client::Client;
+use crate::kinds::{Transfer, When};
 use crate::stream::Stream;
-use crate::transfer::{self, Command, Fulfil};
+use crate::transfer;
 
-const SOURCE: &str = "payees";
 const PREPARED: &str = "types=transfer&kinds=TransferPrepared";
 /// Requests under way at once.
 const SENDERS: usize = 16;
 
-/// A transfer that was prepared, and who may fulfil it.
-type Told = (String, String);
-
-/// Plays the payee, for ever; at most `batch` fulfilments in one request.
+/// Plays the payee, for ever; answers `batch` transfers in one request, at most.
 ///
 /// # Errors
-/// When the host refuses a fulfilment, asks for one that is not ours to give, or is gone for good.
-pub(crate) async fn play(client: Client, batch: usize) -> Result<()> {
+/// When the host refuses an answer, asks for one that is not ours to give, or is gone for good.
+pub(crate) async fn play(client: Client, clerk: Arc<Clerk>, batch: usize) -> Result<()> {
     let (told, prepared) = mpsc::unbounded_channel();
     let prepared = Arc::new(Mutex::new(prepared));
     let mut tasks = JoinSet::new();
     tasks.spawn(listen(client.clone(), told));
     for _ in 0..SENDERS {
-        tasks.spawn(fulfil(client.clone(), Arc::clone(&prepared), batch));
+        let (prepared, clerk) = (Arc::clone(&prepared), Arc::clone(&clerk));
+        tasks.spawn(answer(client.clone(), prepared, clerk, batch));
     }
     // None ends but by an error; the others end with this value.
     match tasks.join_next().await {
@@ -38,7 +38,7 @@ pub(crate) async fn play(client: Client, batch: usize) -> Result<()> {
     }
 }
 
-async fn listen(client: Client, told: mpsc::UnboundedSender<Told>) -> Result<()> {
+async fn listen(client: Client, told: mpsc::UnboundedSender<Transfer>) -> Result<()> {
     #[derive(Deserialize)]
     struct Prepared<'a> {
         key: &'a str,
@@ -47,7 +47,6 @@ async fn listen(client: Client, told: mpsc::UnboundedSender<Told>) -> Result<()>
     }
     #[derive(Deserialize)]
     struct Terms<'a> {
-        payee: &'a str,
         condition: &'a str,
     }
     let mut stream = Stream::new(client, PREPARED);
@@ -60,15 +59,20 @@ async fn listen(client: Client, told: mpsc::UnboundedSender<Told>) -> Result<()>
                     fulfilment.fulfils(&data.condition.parse()?),
                     "transfer {key} has a condition that is not the payee's"
                 );
-                told.send((key.to_owned(), data.payee.to_owned())).context("nobody fulfils")
+                let Some(transfer) = Transfer::of(key) else { return Ok(()) };
+                if transfer.has_words(When::Prepared) {
+                    told.send(transfer).context("nobody answers")?;
+                }
+                Ok(())
             })
             .await?;
     }
 }
 
-async fn fulfil(
+async fn answer(
     client: Client,
-    prepared: Arc<Mutex<mpsc::UnboundedReceiver<Told>>>,
+    prepared: Arc<Mutex<mpsc::UnboundedReceiver<Transfer>>>,
+    clerk: Arc<Clerk>,
     batch: usize,
 ) -> Result<()> {
     let mut told = Vec::with_capacity(batch);
@@ -78,14 +82,44 @@ async fn fulfil(
             return Ok(());
         }
         client.deliver(commands(&told)?.into()).await?;
+        for transfer in &told {
+            clerk.ask(*transfer, When::Prepared);
+        }
     }
 }
 
-fn commands(told: &[Told]) -> Result<Vec<u8>> {
-    let commands = told.iter().map(|(id, payee)| {
-        let data = Fulfil { fsp: payee.clone(), fulfilment: transfer::fulfilment(id)? };
-        Ok(Command::new(SOURCE, "FulfilTransfer", scheme::TRANSFER, id, data))
-    });
-    let commands: Vec<Command<'_, Fulfil>> = commands.collect::<Result<_>>()?;
+fn commands(told: &[Transfer]) -> Result<Vec<u8>> {
+    let ids: Vec<String> = told.iter().map(|transfer| transfer.id()).collect();
+    let mut commands = Vec::with_capacity(told.len());
+    for (transfer, id) in told.iter().zip(&ids) {
+        // What the payee says has nothing to do with when the offer ends.
+        let words = transfer.words(When::Prepared, id, "")?;
+        commands.extend(words.into_iter().map(|(command, _)| command));
+    }
     Ok(serde_json::to_vec(&commands)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_payee_says_all_that_the_kind_of_each_transfer_has_it_say() {
+        let told: Vec<Transfer> = (0..crate::kinds::KINDS.len() as u16)
+            .map(|kind| Transfer { index: 9, kind })
+            .filter(|transfer| transfer.has_words(When::Prepared))
+            .collect();
+        let commands: Vec<serde_json::Value> =
+            serde_json::from_slice(&commands(&told).unwrap()).unwrap();
+        let count = |kind: &str| commands.iter().filter(|command| command["type"] == kind).count();
+        assert_eq!((count("FulfilTransfer"), count("AbortTransfer")), (11, 1));
+        assert_eq!(commands.len(), 12);
+        let of = |transfer: &Transfer| {
+            let id = transfer.id();
+            commands.iter().filter(|command| command["subject"] == *id).count()
+        };
+        assert!(told.iter().all(|transfer| of(transfer) > 0));
+    }
 }

@@ -1,20 +1,31 @@
 //! Participants and accounts, made before the first transfer.
 
-use anyhow::{Context, Result};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 
 use crate::client::Client;
-use crate::transfer::{CAP, Command, PARTICIPANTS, account, participant};
+use crate::ledger::Figures;
+use crate::transfer::{CAP, COVER, COVERED, Command, PARTICIPANTS, account, participant};
 
 const SOURCE: &str = "operator";
+/// Keys that spread over all partitions of a type, with next to no doubt.
+const UNKNOWN: u32 = 64;
+/// Between two looks at an account.
+const LOOK: Duration = Duration::from_millis(10);
+/// How long what was provisioned may take to come into force.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Creates and activates the participants and opens their accounts; all are answered.
+/// Creates and activates the participants and opens their accounts: those that trade, and the one
+/// that has paid in too little for what it asks. All is answered and in force.
 ///
 /// # Errors
 /// When the host refuses anything.
 pub async fn provision(client: &Client) -> Result<()> {
-    let participants: Vec<String> = (0..PARTICIPANTS).map(participant).collect();
-    let accounts: Vec<String> = (0..PARTICIPANTS).map(account).collect();
+    let participants: Vec<String> = (0..PARTICIPANTS).chain([COVERED]).map(participant).collect();
+    let accounts: Vec<String> = accounts().collect();
     for (kind, aggregate_type, keys, data) in [
         ("CreateParticipant", scheme::PARTICIPANT, &participants, None),
         ("ActivateParticipant", scheme::PARTICIPANT, &participants, Some(json!({}))),
@@ -29,6 +40,28 @@ pub async fn provision(client: &Client) -> Result<()> {
             .collect();
         let batch = serde_json::to_vec(&commands)?;
         client.deliver_and_wait(batch.into()).await.with_context(|| format!("cannot {kind}"))?;
+    }
+    cover(client).await
+}
+
+/// Keys of all accounts that are provisioned.
+pub(crate) fn accounts() -> impl Iterator<Item = String> {
+    (0..PARTICIPANTS).chain([COVERED]).map(account)
+}
+
+/// Pays in for one participant, and waits until its account knows.
+async fn cover(client: &Client) -> Result<()> {
+    let key = account(COVERED);
+    let data = json!({ "funds": COVER });
+    let open =
+        Command::new(SOURCE, "OpenSettlementAccount", scheme::SETTLEMENT_ACCOUNT, &key, data);
+    let batch = serde_json::to_vec(&[open])?;
+    client.deliver_and_wait(batch.into()).await.context("cannot open a settlement account")?;
+    let path = format!("/aggregates/account/{}", key.replace('/', "%2F"));
+    let until = Instant::now() + PATIENCE;
+    while client.state::<Figures>(&path).await?.cover.is_none() {
+        ensure!(Instant::now() < until, "{key} has no cover after {PATIENCE:?}");
+        sleep(LOOK).await;
     }
     Ok(())
 }
@@ -54,6 +87,3 @@ pub async fn answers(client: &Client) -> Result<bool> {
     let all: Vec<_> = [activate].into_iter().chain(open).chain(fulfil).collect();
     Ok(client.is_answered(serde_json::to_vec(&all)?.into()).await)
 }
-
-/// Keys that spread over all partitions of a type, with next to no doubt.
-const UNKNOWN: u32 = 64;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::environment::Environment;
 use crate::ledger::{Findings, Sums};
+use crate::outcomes::Outcomes;
 
 /// What `--json` prints, exactly.
 #[derive(Clone, Debug, Serialize)]
@@ -19,11 +20,11 @@ pub(crate) struct Report {
     pub(crate) ftps: f64,
     /// From prepare to fulfilled, as the payer sees it.
     pub(crate) latency_ms: LatencyMs,
-    /// Of the host alone.
+    /// Of the host alone, for each transfer that ended: where all are happy, for each fulfilled one.
     pub(crate) cpu_us_per_transfer: f64,
     /// From the kill until commands in every partition were waited for and answered; none without a kill.
     pub(crate) kill_to_answer_s: Option<f64>,
-    /// Bytes that the host wrote to the disk.
+    /// Bytes that the host wrote to the disk, for each transfer that ended.
     pub(crate) disk_bytes_per_transfer: f64,
     /// The host's resident memory.
     pub(crate) rss_mib: RssMib,
@@ -35,6 +36,34 @@ pub(crate) struct Report {
     pub(crate) doubled: u64,
     /// Of this machine.
     pub(crate) cores: usize,
+    /// How many ended in which final state.
+    pub(crate) outcomes: BTreeMap<&'static str, u64>,
+    /// By kind: how many there were, and how many ended how.
+    pub(crate) kinds: BTreeMap<&'static str, KindReport>,
+    /// Whether every transfer is in a final state.
+    pub(crate) all_final: bool,
+    /// How many are not; those of them that the host had taken are lost.
+    pub(crate) not_final: u64,
+    /// Ended otherwise than their kind allows, or answered otherwise than they must be.
+    pub(crate) unexpected: u64,
+}
+
+/// What became of the transfers of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct KindReport {
+    /// How many there were.
+    pub(crate) transfers: u64,
+    /// By final state and code.
+    pub(crate) outcomes: BTreeMap<String, u64>,
+}
+
+/// What became of each kind.
+pub(crate) fn kinds(outcomes: &Outcomes) -> BTreeMap<&'static str, KindReport> {
+    let report = |ends: &BTreeMap<String, u64>| KindReport {
+        transfers: ends.values().sum(),
+        outcomes: ends.clone(),
+    };
+    outcomes.by_name().map(|(name, ends)| (name, report(ends))).collect()
 }
 
 /// Latency in milliseconds.
@@ -65,6 +94,8 @@ pub(crate) struct Particulars {
     pub(crate) restart_cpu_s: Option<f64>,
     /// By how much the data folder grew for each transfer, in bytes.
     pub(crate) folder_bytes_per_transfer: f64,
+    /// How transfers ended, by kind.
+    pub(crate) outcomes: Outcomes,
     /// Where the CPU time went since the host was last started: what, and microseconds a transfer.
     pub(crate) split: Vec<(String, f64)>,
     /// Events that were read again for the ledger.
@@ -76,6 +107,11 @@ pub(crate) struct Particulars {
 }
 
 impl Report {
+    /// By how many transfers what was used is divided.
+    pub(crate) fn divisor(&self) -> u64 {
+        self.completed + self.refused
+    }
+
     /// The report for people.
     pub(crate) fn text(&self, more: &Particulars) -> String {
         let mut text = String::new();
@@ -94,7 +130,8 @@ impl Report {
         line("refused", format_args!("{}", self.refused))?;
         line("FTPS", format_args!("{:.0}  ({}, {:.1} s)", self.ftps, more.pace, more.seconds))?;
         line("latency", format_args!("p50 {p50:.1} ms, p99 {p99:.1} ms, max {max:.1} ms"))?;
-        line("CPU of the host", format_args!("{:.0} us a transfer", self.cpu_us_per_transfer))?;
+        let by = if self.kinds.len() > 1 { "for each that ended" } else { "a transfer" };
+        line("CPU of the host", format_args!("{:.0} us {by}", self.cpu_us_per_transfer))?;
         if self.kill_to_answer_s.is_some() && !more.split.is_empty() {
             line("", format_args!("since it was started again:"))?;
         }
@@ -122,6 +159,21 @@ impl Report {
                 format_args!("{currency}: positions {positions}, reservations {reservations}"),
             )?;
         }
+        for (number, (state, count)) in self.outcomes.iter().enumerate() {
+            let name = if number == 0 { "ended" } else { "" };
+            line(name, format_args!("{count:>8}  {state}"))?;
+        }
+        for (number, (name, ends)) in more.outcomes.by_name().enumerate() {
+            let ends = ends.iter().map(|(end, count)| format!("{count:>8}  {end}"));
+            let ends = ends.collect::<Vec<_>>().join(",");
+            let heading = if number == 0 { "by kind" } else { "" };
+            line(heading, format_args!("{name:<29}{ends}"))?;
+        }
+        match self.not_final {
+            0 => line("every transfer final", format_args!("yes"))?,
+            count => line("every transfer final", format_args!("no: {count} are not"))?,
+        }
+        line("unexpected", format_args!("{} ends and answers", self.unexpected))?;
         line("lost", format_args!("{}", self.lost))?;
         line("doubled", format_args!("{}  ({} events read again)", self.doubled, more.events))?;
         line("machine", format_args!("{}", more.environment))?;
@@ -152,7 +204,18 @@ mod tests {
             lost: 0,
             doubled: 0,
             cores: 2,
+            outcomes: [("COMMITTED", 9), ("INVALID", 1)].into(),
+            kinds: kinds(&outcomes()),
+            all_final: true,
+            not_final: 0,
+            unexpected: 0,
         }
+    }
+
+    fn outcomes() -> Outcomes {
+        let ends = |end: &str, count| [(end.to_owned(), count)].into();
+        let kinds = [(0, ends("COMMITTED", 9)), (5, ends("INVALID 3100", 1))].into();
+        Outcomes { kinds, not_final: 0 }
     }
 
     #[test]
@@ -174,6 +237,11 @@ mod tests {
             "lost",
             "doubled",
             "cores",
+            "outcomes",
+            "kinds",
+            "all_final",
+            "not_final",
+            "unexpected",
         ];
         expected.sort_unstable();
         let mut found = names(&json);
@@ -183,6 +251,9 @@ mod tests {
         assert_eq!(names(&json["rss_mib"]).len(), 2);
         assert_eq!(json["sums"]["USD"]["positions"], "0");
         assert_eq!(json["sums"]["USD"]["reservations"], "0");
+        assert_eq!(json["outcomes"]["COMMITTED"], 9);
+        assert_eq!(json["kinds"]["happy"]["transfers"], 9);
+        assert_eq!(json["kinds"]["on-us"]["outcomes"]["INVALID 3100"], 1);
     }
 
     #[test]
@@ -200,6 +271,7 @@ mod tests {
             seconds: 3.0,
             restart_cpu_s: Some(0.25),
             folder_bytes_per_transfer: 900.0,
+            outcomes: outcomes(),
             split: vec![("in handlers".to_owned(), 80.0)],
             events: 70,
             findings,
@@ -209,5 +281,14 @@ mod tests {
         for part in ["9 of 10", "p99 2.0 ms", "0.50 s", "WRONG", "lost: T7", "in handlers"] {
             assert!(text.contains(part), "{part}: {text}");
         }
+        for part in ["9  COMMITTED", "on-us", "1  INVALID 3100", "for each that ended"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let is_final = |text: &str, verdict: &str| {
+            text.lines().any(|line| line.contains("final  ") && line.ends_with(verdict))
+        };
+        assert!(is_final(&text, "yes"), "{text}");
+        let text = Report { not_final: 2, all_final: false, ..report() }.text(&more);
+        assert!(is_final(&text, "no: 2 are not"), "{text}");
     }
 }

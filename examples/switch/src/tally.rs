@@ -25,7 +25,7 @@ struct Inner {
     marks: Vec<u8>,
     latency_us: Histogram<u64>,
     counts: Counts,
-    last_end: Instant,
+    last_fulfilled: Instant,
 }
 
 /// How many transfers have come how far.
@@ -60,7 +60,7 @@ impl Tally {
             marks: vec![0; size],
             latency_us: Histogram::new_with_max(LATENCY_MAX_US, 3).context("a histogram")?,
             counts: Counts::default(),
-            last_end: start,
+            last_fulfilled: start,
         })))
     }
 
@@ -92,8 +92,8 @@ impl Tally {
         }
         inner.counts.ended += 1;
         inner.counts.refused += u64::from(!fulfilled);
-        inner.last_end = now;
         if fulfilled {
+            inner.last_fulfilled = now;
             let us = now.saturating_duration_since(inner.start).as_micros() as u64;
             let latency = us.saturating_sub(inner.since_us[index as usize]);
             inner.latency_us.saturating_record(latency);
@@ -106,9 +106,9 @@ impl Tally {
         self.lock().counts
     }
 
-    /// When the last one ended.
-    pub(crate) fn last_end(&self) -> Instant {
-        self.lock().last_end
+    /// When the last one was fulfilled.
+    pub(crate) fn last_fulfilled(&self) -> Instant {
+        self.lock().last_fulfilled
     }
 
     /// Whether the host has taken this transfer.
@@ -171,7 +171,10 @@ mod tests {
         tally.taken(0..2);
         assert!(tally.ended(0, true));
         assert!(!tally.ended(0, true));
+        let fulfilled = Instant::now();
+        tokio::time::advance(Duration::from_millis(1)).await;
         assert!(tally.ended(1, false));
+        assert_eq!(tally.last_fulfilled(), fulfilled);
         assert!(!tally.ended(3, true), "not one of ours");
         assert_eq!(tally.counts(), Counts { taken: 2, ended: 2, refused: 1 });
         assert!(tally.was_taken(1) && !tally.was_taken(2) && !tally.was_taken(9));

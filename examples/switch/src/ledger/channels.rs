@@ -8,12 +8,15 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use crate::ledger::event::{Cause, CommandId, Event, Movement, Terms};
+use crate::ledger::event::{Cause, CommandId, Ending, Event, Movement, Terms};
 use crate::ledger::findings::{BROKEN_CHANNEL, Findings};
 use crate::ledger::order::{AggregateIndex, Order, PartitionIndex};
 
 const ACCOUNTS: &str = "accounts";
 const TRANSFERS: &str = "transfers";
+
+/// Kinds of events, one of which must come of a command.
+type Effects = &'static [&'static str];
 
 /// Commands under way, and those that arrived.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +48,7 @@ struct Sent {
     from: PartitionIndex,
     number: u64,
     target: AggregateIndex,
-    effects: &'static [&'static str],
+    effects: Effects,
 }
 
 #[derive(Clone, Debug)]
@@ -72,7 +75,7 @@ struct Wanted {
     index: u32,
     aggregate_type: &'static str,
     key: String,
-    effects: &'static [&'static str],
+    effects: Effects,
 }
 
 impl Channels {
@@ -87,7 +90,9 @@ impl Channels {
         order: &mut Order,
         findings: &mut Findings,
     ) -> Result<()> {
-        if let Cause::Command { offset, id } = &event.cause {
+        if let Cause::Command { offset, id } = &event.cause
+            && !event.attends()
+        {
             let id = CommandId::parse(id)?;
             let command = Command {
                 aggregate: order.aggregate(id.aggregate_type, id.key),
@@ -170,6 +175,15 @@ impl Channels {
 
 /// The choreography of the switch.
 fn wanted(event: &Event<'_>) -> Result<Vec<Wanted>> {
+    match &*event.aggregate_type {
+        "transfer" => wanted_by_transfer(event),
+        "account" => wanted_by_account(event),
+        "settlement-account" => Ok(wanted_by_settlement_account(event)),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn wanted_by_transfer(event: &Event<'_>) -> Result<Vec<Wanted>> {
     let account = |index, key, effects| Wanted {
         by_accounts: true,
         index,
@@ -177,6 +191,32 @@ fn wanted(event: &Event<'_>) -> Result<Vec<Wanted>> {
         key,
         effects,
     };
+    let terms = || event.body::<Terms<'_>>();
+    let release =
+        || Ok(vec![account(0, terms()?.payer_account(), &["PayerFundsReversed"] as Effects)]);
+    match &*event.kind {
+        "TransferPrepareAccepted" => {
+            let effects = &["PayerFundsReserved", "PayerFundsRejected"];
+            Ok(vec![account(0, terms()?.payer_account(), effects)])
+        }
+        "TransferFulfilAccepted" => {
+            let terms = terms()?;
+            Ok(vec![
+                account(0, terms.payer_account(), &["PayerFundsCommitted"]),
+                account(1, terms.payee_account(), &["PayeeFundsCommitted"]),
+            ])
+        }
+        "TransferFulfilInvalid" | "TransferAborted" => release(),
+        // Before the funds are reserved there is nothing to release.
+        "TransferTimedOut" => match event.body::<Ending<'_>>()?.state.as_deref() {
+            Some("RESERVED_TIMEOUT") => release(),
+            _ => Ok(Vec::new()),
+        },
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn wanted_by_account(event: &Event<'_>) -> Result<Vec<Wanted>> {
     let transfer = |effects| -> Result<Vec<Wanted>> {
         let movement: Movement<'_> = event.body()?;
         let key = movement.transfer_id.into_owned();
@@ -184,26 +224,31 @@ fn wanted(event: &Event<'_>) -> Result<Vec<Wanted>> {
             Wanted { by_accounts: false, index: 0, aggregate_type: "transfer", key, effects };
         Ok(vec![wanted])
     };
-    let terms = || event.body::<Terms<'_>>();
-    match (&*event.aggregate_type, &*event.kind) {
-        ("transfer", "TransferPrepareAccepted") => {
-            let effects = &["PayerFundsReserved", "PayerFundsRejected"];
-            Ok(vec![account(0, terms()?.payer_account(), effects)])
-        }
-        ("transfer", "TransferFulfilAccepted") => {
-            let terms = terms()?;
-            Ok(vec![
-                account(0, terms.payer_account(), &["PayerFundsCommitted"]),
-                account(1, terms.payee_account(), &["PayeeFundsCommitted"]),
-            ])
-        }
-        ("transfer", "TransferFulfilInvalid") => {
-            Ok(vec![account(0, terms()?.payer_account(), &["PayerFundsReversed"])])
-        }
-        ("account", "PayerFundsReserved") => transfer(&["TransferPrepared"]),
-        ("account", "PayerFundsRejected") => transfer(&["TransferRejected"]),
-        ("account", "PayeeFundsCommitted") => transfer(&["TransferFulfilled"]),
-        ("account", "PayerFundsReversed") => transfer(&["TransferReleased"]),
+    let settlement_account = |effects| Wanted {
+        by_accounts: true,
+        index: 0,
+        aggregate_type: "settlement-account",
+        key: event.key.clone().into_owned(),
+        effects,
+    };
+    match &*event.kind {
+        // Reserved for an offer that had ended meanwhile: it times out once more.
+        "PayerFundsReserved" => transfer(&["TransferPrepared", "TransferTimedOut"]),
+        "PayerFundsRejected" => transfer(&["TransferRejected"]),
+        "PayeeFundsCommitted" => transfer(&["TransferFulfilled"]),
+        "PayerFundsReversed" => transfer(&["TransferReleased"]),
+        "CoverLowered" => Ok(vec![settlement_account(&["FundsOutCommitted"])]),
+        "CoverHeld" => Ok(vec![settlement_account(&["FundsOutRejected"])]),
         _ => Ok(Vec::new()),
     }
+}
+
+fn wanted_by_settlement_account(event: &Event<'_>) -> Vec<Wanted> {
+    let effects: Effects = match &*event.kind {
+        "SettlementAccountOpened" | "FundsIn" => &["CoverRaised"],
+        "FundsOutPrepared" => &["CoverLowered", "CoverHeld"],
+        _ => return Vec::new(),
+    };
+    let key = event.key.clone().into_owned();
+    vec![Wanted { by_accounts: true, index: 0, aggregate_type: "account", key, effects }]
 }

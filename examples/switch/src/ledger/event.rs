@@ -21,6 +21,8 @@ pub(super) struct Event<'a> {
     pub(super) partition: u32,
     pub(super) number: u64,
     pub(super) previous: Option<u64>,
+    /// Milliseconds since 1970 at which its cause was appended.
+    pub(super) time: u64,
     #[serde(borrow)]
     pub(super) kind: Cow<'a, str>,
     #[serde(borrow)]
@@ -35,6 +37,8 @@ pub(super) struct Event<'a> {
 pub(super) enum Cause<'a> {
     /// A client asked, at this offset of the partition's requests.
     Request { offset: u64 },
+    /// Its own deadline passed; a record of that stands at this offset of the partition's requests.
+    Wake { offset: u64, deadline: u64 },
     /// An event handler asked, at this offset of the partition's commands.
     Command {
         offset: u64,
@@ -95,7 +99,7 @@ impl Terms<'_> {
     }
 }
 
-/// The body of an event of an account, opening apart.
+/// The body of an event of an account that moves money for a transfer, or does not.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Movement<'a> {
@@ -110,7 +114,64 @@ pub(super) struct Movement<'a> {
     pub(super) code: Option<Cow<'a, str>>,
 }
 
+/// How a transfer ends or is ending, from an event that says so.
+#[derive(Debug, Deserialize)]
+pub(super) struct Ending<'a> {
+    /// Of a rejection, a release, or a timeout.
+    #[serde(borrow)]
+    pub(super) state: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(super) code: Option<Cow<'a, str>>,
+}
+
+/// The limits of an account, from the event that opened it or changed them.
+#[derive(Debug, Deserialize)]
+pub(super) struct Limits {
+    pub(super) cap: Option<Units>,
+    /// A part of the cap in percent.
+    pub(super) alarm: Option<i128>,
+    /// What it brought along.
+    pub(super) opening: Option<Opening>,
+}
+
+/// The position that an account brought along, and what it led to.
+#[derive(Debug, Deserialize)]
+pub(super) struct Opening {
+    pub(super) amount: Units,
+    pub(super) position: Units,
+}
+
+/// The body of an alarm.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Alarm {
+    pub(super) alarm: i128,
+    pub(super) cap: Units,
+    pub(super) current_position: Units,
+}
+
+/// The body of an event that changes the cover of an account, or does not.
+#[derive(Debug, Deserialize)]
+pub(super) struct Cover {
+    pub(super) amount: Units,
+    /// After it; one that is held has none.
+    pub(super) cover: Option<Units>,
+}
+
+/// The body of an event of a settlement account: what moves, and what is there after it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Funds {
+    pub(super) amount: Option<Units>,
+    pub(super) funds: Option<Units>,
+    pub(super) leaving: Option<Units>,
+}
+
 impl<'a> Event<'a> {
+    /// Whether it only ever comes with another event, of the same decision and right behind it.
+    pub(super) fn attends(&self) -> bool {
+        self.aggregate_type == "account" && self.kind == "ThresholdExceeded"
+    }
+
     /// Reads a line.
     pub(super) fn parse(json: &'a str) -> Result<Self> {
         serde_json::from_str(json).context("not an event")

@@ -19,8 +19,15 @@ pub const DOUBLED: &str = "doubled";
 pub const CONTRADICTORY: &str = "contradictory";
 /// A transfer did what its state does not allow; nothing follows a final state.
 pub const OUT_OF_ORDER: &str = "out of order";
-/// An account reserved beyond its cap, or rejected below it.
+/// An event of a kind that the ledger does not know: nobody can say what it means for the money.
+pub const UNKNOWN: &str = "unknown event";
+/// A deadline was acted on before it had come.
+pub const EARLY: &str = "before its deadline";
+/// An account reserved beyond its cap or its cover, or while it was closed, or rejected what it need
+/// not; or gave up cover that it needed, or held what it did not need.
 pub const CAP: &str = "cap not kept";
+/// What is owed passed the threshold without an alarm, or there was one without that.
+pub const ALARM: &str = "alarm not as the threshold says";
 /// The figures that an event carries are not the sum of the events.
 pub const FIGURES: &str = "figures are not the sum of the events";
 /// The state that the host shows is not the sum of the events.

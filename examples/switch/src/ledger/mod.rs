@@ -4,11 +4,17 @@
 //! and uses neither the runtime nor a handler nor their types. What it proves:
 //! - order: events gapless by number and sequence, each chained to its aggregate's one before;
 //! - channels: each command between aggregates has its one effect, in order, at the right place;
-//! - I1 sums: reservations and positions are what transfers under way come to, and nothing at rest;
-//! - I2 caps: no reservation beyond the cap, no rejection below it;
+//! - deadlines: none is acted on before it has come;
+//! - I1 sums: reservations and positions are what transfers under way come to, and at rest nothing
+//!   but what accounts brought along; cover is what was paid in;
+//! - I2 limits: no reservation beyond cap or cover, or of a closed account; no rejection that need
+//!   not be; no cover given up that is needed; an alarm wherever the threshold is passed upward;
 //! - I3 to I5: one reservation, one debit, one credit or else one release, of the agreed money;
 //! - I6 and I7: each account's figures are the sum of its own events, and the state that is shown;
-//! - I8: nothing follows a final state.
+//! - I8: nothing follows a final state, and each comes from the state that it must come from.
+//!
+//! An event of a kind that it does not know is a finding. It takes it that no cover is required of a
+//! participant without a settlement account, as the switch is configured.
 //!
 //! Reading and sending are left to others. Events of one partition come in order, partitions in any.
 
@@ -17,6 +23,7 @@ mod channels;
 mod event;
 pub mod findings;
 mod order;
+mod settlements;
 #[cfg(test)]
 mod tests;
 mod transfers;
@@ -25,18 +32,77 @@ mod units;
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use serde::Deserialize;
 
 use crate::ledger::accounts::Accounts;
 use crate::ledger::channels::Channels;
-use crate::ledger::event::{Event, Movement, Terms};
-use crate::ledger::findings::{LOST, UNBALANCED};
+use crate::ledger::event::{Cause, Event, Movement, Terms};
+use crate::ledger::findings::{LOST, OUT_OF_ORDER, UNBALANCED, UNKNOWN};
 use crate::ledger::order::Order;
+use crate::ledger::settlements::Settlements;
 use crate::ledger::transfers::{Agreed, Transfers};
 
 pub use accounts::{Figures, Sums};
 pub use findings::Findings;
+pub use settlements::Settlement;
 pub use units::Units;
+
+/// All events that the ledger knows, by type. Those of the last two move no money.
+const KNOWN: [(&str, &[&str]); 5] = [
+    (
+        "transfer",
+        &[
+            "TransferPrepareAccepted",
+            "InvalidTransfer",
+            "TransferPrepared",
+            "TransferRejected",
+            "TransferFulfilAccepted",
+            "TransferFulfilInvalid",
+            "TransferAborted",
+            "TransferTimedOut",
+            "TransferFulfilled",
+            "TransferReleased",
+        ],
+    ),
+    (
+        "account",
+        &[
+            "AccountOpened",
+            "LimitsChanged",
+            "ThresholdExceeded",
+            "AccountClosed",
+            "AccountReopened",
+            "CoverRaised",
+            "CoverLowered",
+            "CoverHeld",
+            "PayerFundsReserved",
+            "PayerFundsRejected",
+            "PayerFundsCommitted",
+            "PayeeFundsCommitted",
+            "PayerFundsReversed",
+        ],
+    ),
+    (
+        "settlement-account",
+        &[
+            "SettlementAccountOpened",
+            "FundsIn",
+            "FundsOutPrepared",
+            "FundsOutCommitted",
+            "FundsOutRejected",
+        ],
+    ),
+    ("participant", &["ParticipantCreated", "ParticipantActivated", "ParticipantDeactivated"]),
+    ("endpoints", &["EndpointSet", "EndpointRemoved"]),
+];
+
+/// Those of an account that are about a transfer.
+const MOVEMENTS: [&str; 5] = [
+    "PayerFundsReserved",
+    "PayerFundsRejected",
+    "PayerFundsCommitted",
+    "PayeeFundsCommitted",
+    "PayerFundsReversed",
+];
 
 /// All that was read so far.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +111,17 @@ pub struct Ledger {
     channels: Channels,
     transfers: Transfers,
     accounts: Accounts,
+    settlements: Settlements,
     findings: Findings,
+}
+
+/// States as the host shows them, by key.
+#[derive(Clone, Debug, Default)]
+pub struct Shown {
+    /// Of accounts.
+    pub accounts: BTreeMap<String, Figures>,
+    /// Of settlement accounts.
+    pub settlements: BTreeMap<String, Settlement>,
 }
 
 /// What the ledger comes to.
@@ -55,6 +131,8 @@ pub struct Balance {
     pub completed: u64,
     /// Transfers that ended otherwise.
     pub refused: u64,
+    /// How many ended in which final state.
+    pub outcomes: BTreeMap<&'static str, u64>,
     /// Taken, and not ended.
     pub lost: u64,
     /// Transfers with more than one of what there may be one of.
@@ -74,24 +152,29 @@ impl Ledger {
         let event = Event::parse(json)?;
         let place = self.order.enter(&event, &mut self.findings);
         self.channels.enter(&event, place, &mut self.order, &mut self.findings)?;
-        match (&*event.aggregate_type, &*event.kind) {
-            ("transfer", _) => self.enter_transfer(&event),
-            ("account", "AccountOpened") => {
-                #[derive(Deserialize)]
-                struct Opened {
-                    cap: Units,
-                }
-                self.accounts.open(&event.key, event.body::<Opened>()?.cap);
-                Ok(())
-            }
-            ("account", kind) => {
-                let movement: Movement<'_> = event.body()?;
-                self.accounts.enter(&event.key, kind, &movement, &mut self.findings)?;
-                let account = self.accounts.index(&event.key);
-                self.transfers.moved(&movement.transfer_id, kind, account, movement.amount)
-            }
-            _ => Ok(()),
+        if matches!(event.cause, Cause::Wake { .. }) && event.kind != "TransferTimedOut" {
+            self.findings
+                .add(OUT_OF_ORDER, || format!("{} {} at a deadline", event.id, event.kind));
         }
+        let Event { aggregate_type, key, kind, .. } = &event;
+        let known = KNOWN.iter().find(|(known, _)| known == aggregate_type);
+        match known.filter(|(_, kinds)| kinds.contains(&&**kind)).map(|(known, _)| *known) {
+            Some("transfer") => self.enter_transfer(&event)?,
+            Some("account") if MOVEMENTS.contains(&&**kind) => self.enter_movement(&event)?,
+            Some("account") => self.accounts.enter(&event, &mut self.findings)?,
+            Some("settlement-account") => {
+                self.settlements.enter(key, kind, &event.body()?, &mut self.findings);
+            }
+            Some(_) => {}
+            None => self.findings.add(UNKNOWN, || format!("{} {kind}", event.id)),
+        }
+        Ok(())
+    }
+
+    /// How a transfer ended, if it did: the final state, and the code if it was not fulfilled.
+    #[must_use]
+    pub fn end(&self, transfer: &str) -> Option<(&'static str, Option<&str>)> {
+        self.transfers.end(transfer)
     }
 
     /// How many events of a partition have been entered.
@@ -107,13 +190,9 @@ impl Ledger {
     }
 
     /// Closes the ledger, when nothing is under way any more: `taken` are the ids of transfers that
-    /// the host took, `states` the accounts as it shows them.
+    /// the host took.
     #[must_use]
-    pub fn close(
-        &self,
-        taken: impl IntoIterator<Item = String>,
-        states: &BTreeMap<String, Figures>,
-    ) -> Balance {
+    pub fn close(&self, taken: impl IntoIterator<Item = String>, shown: &Shown) -> Balance {
         let (doubled, mut findings) = self.check();
         self.channels.check_drained(&mut findings);
         self.transfers.check_drained(&mut findings);
@@ -122,19 +201,23 @@ impl Ledger {
             lost += 1;
             findings.add(LOST, || id);
         }
-        self.accounts.compare(states, &mut findings);
-        let sums = accounts::sums(states);
+        self.settlements.check_drained(|key| self.accounts.cover(key), &mut findings);
+        self.settlements.compare(&shown.settlements, &mut findings);
+        self.accounts.compare(&shown.accounts, &mut findings);
+        let sums = accounts::sums(&shown.accounts);
         for (currency, sums) in &sums {
-            if *sums != Sums::default() {
+            let due = Sums { positions: self.accounts.brought(currency), ..Sums::default() };
+            if *sums != due {
                 findings.add(UNBALANCED, || format!("{currency}: {sums:?}"));
             }
         }
         let (completed, refused) = self.transfers.ended();
-        Balance { completed, refused, lost, doubled, sums, findings }
+        let outcomes = self.transfers.outcomes();
+        Balance { completed, refused, outcomes, lost, doubled, sums, findings }
     }
 
     fn enter_transfer(&mut self, event: &Event<'_>) -> Result<()> {
-        self.transfers.enter(&event.key, &event.kind, &mut self.findings)?;
+        self.transfers.enter(&event.key, &event.kind, &event.body()?, &mut self.findings);
         match &*event.kind {
             "TransferPrepareAccepted" => {
                 let terms: Terms<'_> = event.body()?;
@@ -146,6 +229,15 @@ impl Ledger {
             "InvalidTransfer" => {}
             _ => self.transfers.compare(&event.key, &event.body()?, &mut self.findings),
         }
+        Ok(())
+    }
+
+    fn enter_movement(&mut self, event: &Event<'_>) -> Result<()> {
+        let Event { key, kind, .. } = event;
+        let movement: Movement<'_> = event.body()?;
+        self.accounts.enter_movement(key, kind, &movement, &mut self.findings);
+        let account = self.accounts.index(key);
+        self.transfers.moved(&movement.transfer_id, kind, account, movement.amount);
         Ok(())
     }
 

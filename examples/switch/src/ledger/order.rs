@@ -2,12 +2,13 @@
 //!
 //! Each event has the next number of its partition and the next sequence of its aggregate, and
 //! names the number of its aggregate's event before. Commands between aggregates each have one
-//! event, so their offsets have no gap either; those of requests only rise, as some are refused.
+//! event, so their offsets have no gap either; those of requests, deadlines among them, only rise,
+//! as some are refused. An event that only attends another stands right behind it, with its cause.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::ledger::event::{Cause, Event};
-use crate::ledger::findings::{BROKEN_CHAIN, BROKEN_CHANNEL, Findings, GAP};
+use crate::ledger::findings::{BROKEN_CHAIN, BROKEN_CHANNEL, EARLY, Findings, GAP};
 
 /// A partition by its index in the ledger.
 pub(super) type PartitionIndex = u16;
@@ -29,6 +30,15 @@ struct Partition {
     next_number: u64,
     next_request: u64,
     next_command: u64,
+    last: Option<Decision>,
+}
+
+/// What an event was decided with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Decision {
+    aggregate: AggregateIndex,
+    by_request: bool,
+    offset: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,39 +81,54 @@ impl Order {
         if partition == next {
             self.partitions.push(Partition::default());
         }
-        self.partitions[usize::from(partition)].enter(event, findings);
         let aggregate = self.aggregate(&event.aggregate_type, &event.key);
+        self.partitions[usize::from(partition)].enter(event, aggregate, findings);
         self.aggregates[aggregate as usize].enter(event, findings);
         (partition, aggregate)
     }
 }
 
 impl Partition {
-    fn enter(&mut self, event: &Event<'_>, findings: &mut Findings) {
-        let Event { id, aggregate_type, partition, number, .. } = event;
+    fn enter(&mut self, event: &Event<'_>, aggregate: AggregateIndex, findings: &mut Findings) {
+        let Event { id, aggregate_type, partition, number, time, .. } = event;
         let place = || format!("{id} in {aggregate_type}/{partition}");
         if *number != self.next_number {
             let due = self.next_number;
             findings.add(GAP, || format!("{}: event {number} where {due} was due", place()));
         }
         self.next_number = number + 1;
-        match &event.cause {
-            Cause::Request { offset } => {
-                let due = self.next_request;
-                if *offset < due {
-                    let what = || format!("{}: request {offset} after {due} - 1", place());
-                    findings.add(BROKEN_CHAIN, what);
-                }
-                self.next_request = offset + 1;
+        let (by_request, offset) = match &event.cause {
+            Cause::Request { offset } | Cause::Wake { offset, .. } => (true, *offset),
+            Cause::Command { offset, .. } => (false, *offset),
+        };
+        let decision = Decision { aggregate, by_request, offset };
+        let before = self.last.replace(decision);
+        if event.attends() {
+            if before != Some(decision) {
+                findings.add(BROKEN_CHAIN, || format!("{}: attends nothing", place()));
             }
-            Cause::Command { offset, .. } => {
-                let due = self.next_command;
-                if *offset != due {
-                    let what = || format!("{}: command {offset} where {due} was due", place());
-                    findings.add(BROKEN_CHANNEL, what);
-                }
-                self.next_command = offset + 1;
+            return;
+        }
+        if let Cause::Wake { deadline, .. } = event.cause
+            && *time < deadline
+        {
+            findings.add(EARLY, || format!("{}: at {time} for {deadline}", place()));
+        }
+        if by_request {
+            let due = self.next_request;
+            if offset < due {
+                findings
+                    .add(BROKEN_CHAIN, || format!("{}: request {offset} after {due} - 1", place()));
             }
+            self.next_request = offset + 1;
+        } else {
+            let due = self.next_command;
+            if offset != due {
+                findings.add(BROKEN_CHANNEL, || {
+                    format!("{}: command {offset} where {due} was due", place())
+                });
+            }
+            self.next_command = offset + 1;
         }
     }
 }

@@ -1,12 +1,10 @@
 //! The life of each transfer: what may follow what, what there may be one of, and whether the
 //! accounts moved what was agreed.
 
-use std::collections::HashMap;
-
-use anyhow::{Result, bail};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::ledger::accounts::AccountIndex;
-use crate::ledger::event::Terms;
+use crate::ledger::event::{Ending, Terms};
 use crate::ledger::findings::{CONTRADICTORY, DOUBLED, Findings, OUT_OF_ORDER};
 use crate::ledger::units::Units;
 
@@ -19,8 +17,9 @@ pub(super) struct Transfers(HashMap<Box<str>, Transfer>);
 pub(super) struct Transfer {
     state: State,
     agreed: Option<Agreed>,
-    /// How often it ended.
+    /// How often it ended, and the first time with which code.
     ends: u8,
+    code: Option<Box<str>>,
     reserved: Moved,
     rejected: Moved,
     payer_committed: Moved,
@@ -50,48 +49,53 @@ enum State {
     #[default]
     Unknown,
     Asked,
+    /// Its time is over, and nobody knows yet whether funds were reserved.
+    AskedTooLong,
     Prepared,
+    /// Its time is over, and its funds are to be released.
+    PreparedTooLong,
     Accepted,
+    /// It will not be fulfilled, and its funds are to be released.
+    Failing,
+    Ended(End),
+}
+
+/// A final state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
     Invalid,
+    Rejected,
+    ExpiredPrepared,
+    ExpiredReserved,
+    Aborted,
     Fulfilled,
-    Failed,
 }
 
 impl Transfers {
-    /// Enters an event of a transfer.
-    ///
-    /// # Errors
-    /// When its kind is not known.
-    pub(super) fn enter(&mut self, id: &str, kind: &str, findings: &mut Findings) -> Result<()> {
+    /// Enters an event of a transfer: where it leads, if it may come now and says what it must.
+    pub(super) fn enter(
+        &mut self,
+        id: &str,
+        kind: &str,
+        ending: &Ending<'_>,
+        findings: &mut Findings,
+    ) {
         let transfer = self.of(id);
-        let next = match (transfer.state, kind) {
-            (State::Unknown, "TransferPrepareAccepted") => State::Asked,
-            (State::Unknown, "InvalidTransfer") => State::Failed,
-            (State::Asked, "TransferPrepared") => State::Prepared,
-            (State::Asked, "TransferRejected") => State::Failed,
-            (State::Prepared, "TransferFulfilAccepted") => State::Accepted,
-            (State::Prepared, "TransferFulfilInvalid") => State::Invalid,
-            (State::Accepted, "TransferFulfilled") => State::Fulfilled,
-            (State::Invalid, "TransferReleased") => State::Failed,
-            (state, kind) => {
-                findings.add(OUT_OF_ORDER, || format!("{id}: {kind} when {state:?}"));
-                match kind {
-                    _ if matches!(state, State::Fulfilled | State::Failed) => state,
-                    "TransferFulfilled" => State::Fulfilled,
-                    "TransferRejected" | "TransferReleased" | "InvalidTransfer" => State::Failed,
-                    "TransferPrepareAccepted"
-                    | "TransferPrepared"
-                    | "TransferFulfilAccepted"
-                    | "TransferFulfilInvalid" => state,
-                    _ => bail!("an event that the ledger does not know: {kind}"),
-                }
+        let says = ending.state.as_deref();
+        let before = transfer.state;
+        transfer.state = next(before, kind, says).unwrap_or_else(|| {
+            findings.add(OUT_OF_ORDER, || format!("{id}: {kind} {says:?} when {before:?}"));
+            match before {
+                State::Ended(_) => before,
+                _ => end(kind, says).map_or(before, State::Ended),
             }
-        };
-        let ended =
-            ["TransferFulfilled", "TransferRejected", "TransferReleased", "InvalidTransfer"];
-        transfer.ends = transfer.ends.saturating_add(u8::from(ended.contains(&kind)));
-        transfer.state = next;
-        Ok(())
+        });
+        if end(kind, says).is_some() {
+            if transfer.ends == 0 {
+                transfer.code = ending.code.as_deref().map(Box::from);
+            }
+            transfer.ends = transfer.ends.saturating_add(1);
+        }
     }
 
     /// Notes what was agreed.
@@ -108,16 +112,7 @@ impl Transfers {
     }
 
     /// Enters what an account did for a transfer.
-    ///
-    /// # Errors
-    /// When the kind of the account's event is not known.
-    pub(super) fn moved(
-        &mut self,
-        id: &str,
-        kind: &str,
-        account: AccountIndex,
-        amount: Units,
-    ) -> Result<()> {
+    pub(super) fn moved(&mut self, id: &str, kind: &str, account: AccountIndex, amount: Units) {
         let transfer = self.of(id);
         let moved = match kind {
             "PayerFundsReserved" => &mut transfer.reserved,
@@ -125,16 +120,37 @@ impl Transfers {
             "PayerFundsCommitted" => &mut transfer.payer_committed,
             "PayeeFundsCommitted" => &mut transfer.payee_committed,
             "PayerFundsReversed" => &mut transfer.released,
-            _ => bail!("an event that the ledger does not know: {kind}"),
+            // Nothing else moves money for a transfer.
+            _ => return,
         };
         *moved = Moved { times: moved.times.saturating_add(1), account, amount };
-        Ok(())
     }
 
     /// How many were fulfilled, and how many ended otherwise.
     pub(super) fn ended(&self) -> (u64, u64) {
-        let count = |state| self.0.values().filter(|transfer| transfer.state == state).count();
-        (count(State::Fulfilled) as u64, count(State::Failed) as u64)
+        let (mut fulfilled, mut otherwise) = (0, 0);
+        for transfer in self.0.values() {
+            match transfer.state {
+                State::Ended(End::Fulfilled) => fulfilled += 1,
+                State::Ended(_) => otherwise += 1,
+                _ => {}
+            }
+        }
+        (fulfilled, otherwise)
+    }
+
+    /// How many ended in which state.
+    pub(super) fn outcomes(&self) -> BTreeMap<&'static str, u64> {
+        let mut outcomes = BTreeMap::new();
+        for (state, _) in self.0.values().filter_map(Transfer::end) {
+            *outcomes.entry(state).or_default() += 1;
+        }
+        outcomes
+    }
+
+    /// How a transfer ended, if it did: the final state, and the code if it was not fulfilled.
+    pub(super) fn end(&self, id: &str) -> Option<(&'static str, Option<&str>)> {
+        self.0.get(id)?.end()
     }
 
     /// Whether a transfer ended.
@@ -182,6 +198,11 @@ impl Transfers {
     pub(super) fn check_drained(&self, findings: &mut Findings) {
         for (id, transfer) in &self.0 {
             let (payer, payee) = (transfer.payer_committed.times, transfer.payee_committed.times);
+            if matches!(transfer.state, State::Ended(End::ExpiredReserved | End::Aborted))
+                && transfer.released.times == 0
+            {
+                findings.add(CONTRADICTORY, || format!("{id}: ended, and its funds are kept"));
+            }
             if payer != payee {
                 let what = || format!("{id}: debited {payer} times and credited {payee} times");
                 findings.add(CONTRADICTORY, what);
@@ -197,7 +218,67 @@ impl Transfers {
     }
 }
 
+/// Where an event leads from a state, if it may come there.
+fn next(state: State, kind: &str, says: Option<&str>) -> Option<State> {
+    let to = match (state, kind, says) {
+        (State::Unknown, "TransferPrepareAccepted", _) => State::Asked,
+        (State::Asked, "TransferPrepared", _) => State::Prepared,
+        (State::Asked, "TransferTimedOut", Some("PREPARE_TIMEOUT")) => State::AskedTooLong,
+        (State::AskedTooLong | State::Prepared, "TransferTimedOut", Some("RESERVED_TIMEOUT")) => {
+            State::PreparedTooLong
+        }
+        (State::Prepared, "TransferFulfilAccepted", _) => State::Accepted,
+        (State::Prepared, "TransferFulfilInvalid" | "TransferAborted", _) => State::Failing,
+        _ => {
+            let end = end(kind, says)?;
+            let from = match end {
+                End::Invalid => State::Unknown,
+                End::Rejected => State::Asked,
+                End::ExpiredPrepared => State::AskedTooLong,
+                End::ExpiredReserved => State::PreparedTooLong,
+                End::Aborted => State::Failing,
+                End::Fulfilled => State::Accepted,
+            };
+            return (state == from).then_some(State::Ended(end));
+        }
+    };
+    Some(to)
+}
+
+/// The final state that an event names, if it is a final one.
+fn end(kind: &str, says: Option<&str>) -> Option<End> {
+    match (kind, says) {
+        ("InvalidTransfer", _) => Some(End::Invalid),
+        ("TransferRejected", None | Some("ABORTED_REJECTED")) => Some(End::Rejected),
+        ("TransferRejected", Some("EXPIRED_PREPARED")) => Some(End::ExpiredPrepared),
+        ("TransferReleased", Some("EXPIRED_RESERVED")) => Some(End::ExpiredReserved),
+        ("TransferReleased", Some("ABORTED_ERROR")) => Some(End::Aborted),
+        ("TransferFulfilled", _) => Some(End::Fulfilled),
+        _ => None,
+    }
+}
+
+impl End {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Invalid => "INVALID",
+            Self::Rejected => "ABORTED_REJECTED",
+            Self::ExpiredPrepared => "EXPIRED_PREPARED",
+            Self::ExpiredReserved => "EXPIRED_RESERVED",
+            Self::Aborted => "ABORTED_ERROR",
+            Self::Fulfilled => "COMMITTED",
+        }
+    }
+}
+
 impl Transfer {
+    fn end(&self) -> Option<(&'static str, Option<&str>)> {
+        match self.state {
+            State::Ended(end) => Some((end.name(), self.code.as_deref())),
+            _ => None,
+        }
+    }
+
     fn doubled(&self) -> Option<&'static str> {
         [
             (self.reserved.times, "reserved twice"),
@@ -213,7 +294,9 @@ impl Transfer {
 
     fn contradictions(&self) -> impl Iterator<Item = &'static str> {
         let done = |moved: Moved| moved.times > 0;
-        let fulfilled = self.state == State::Fulfilled;
+        let fulfilled = self.state == State::Ended(End::Fulfilled);
+        let nothing_moved =
+            matches!(self.state, State::Ended(End::Invalid | End::Rejected | End::ExpiredPrepared));
         let other = |moved: Moved, side: fn(&Agreed) -> AccountIndex| {
             let as_agreed =
                 |agreed: &Agreed| (moved.account, moved.amount) == (side(agreed), agreed.amount);
@@ -226,6 +309,7 @@ impl Transfer {
             (done(self.reserved) && done(self.rejected), "both reserved and rejected"),
             (fulfilled && !done(self.payee_committed), "fulfilled without the payee's money"),
             (fulfilled && !done(self.reserved), "fulfilled without a reservation"),
+            (nothing_moved && done(self.reserved), "reserved, and ended as if nothing had been"),
             (done(self.released) && !done(self.reserved), "released without a reservation"),
             (done(self.payer_committed) && !done(self.reserved), "debited without a reservation"),
             (done(self.payee_committed) && !done(self.reserved), "credited without a reservation"),

@@ -1,12 +1,11 @@
 //! A run from its beginning to its end: clients at work, deaths in between, and at last everything
 //! asked and read again.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
 use switch::client::Topic;
-use switch::ledger::{Balance, Figures, Findings, Ledger};
+use switch::ledger::{Balance, Findings, Ledger, Shown};
 use tokio::time::{sleep, timeout};
 
 use crate::driver::Driver;
@@ -137,11 +136,11 @@ impl Story {
         if before != after {
             findings.add(CHANGED_AGAIN, || format!("{before} events, then {after}"));
         }
-        let states = states(&host).await;
+        let shown = shown(&host).await;
         host.node.stop().unwrap();
         let lines = host.events();
         findings.extend(told.compare(&lines));
-        let balance = read(&lines).close(driver.transfers(), &states);
+        let balance = read(&lines).close(driver.transfers(), &shown);
         findings.extend(balance.findings.clone());
         Outcome { balance, findings, folded, compared: told.answers().len() }
     }
@@ -218,11 +217,12 @@ pub(crate) async fn ask_again(host: &Host, told: &Told) -> Findings {
     findings
 }
 
-async fn states(host: &Host) -> BTreeMap<String, Figures> {
-    let mut states = BTreeMap::new();
+async fn shown(host: &Host) -> Shown {
+    let mut shown = Shown::default();
     for key in plan::accounts() {
         let path = format!("/aggregates/account/{}", key.replace('/', "%2F"));
-        states.insert(key, host.client.state(&path).await.unwrap());
+        let state = host.client.state(&path).await.unwrap();
+        shown.accounts.insert(key, state);
     }
-    states
+    shown
 }

@@ -1,0 +1,140 @@
+//! How all transfers ended, by kind, and whether each ended as its kind allows.
+
+use std::collections::BTreeMap;
+
+use crate::kinds::{KINDS, Plan, Transfer, outcome};
+use crate::ledger::{Findings, Ledger};
+
+/// A transfer ended as its kind does not allow.
+pub(crate) const UNEXPECTED: &str = "ended otherwise than its kind allows";
+
+/// What stands instead of a final state where there is none.
+const NOT_FINAL: &str = "not final";
+
+/// Counts of outcomes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcomes {
+    /// By the number of the kind: how many ended how, in words.
+    pub(crate) kinds: BTreeMap<u16, BTreeMap<String, u64>>,
+    /// Transfers without a final state.
+    pub(crate) not_final: u64,
+}
+
+impl Outcomes {
+    /// Counts all transfers of the plan, and notes what is not as it must be.
+    pub(crate) fn count(plan: &Plan, ledger: &Ledger, findings: &mut Findings) -> Self {
+        let mut outcomes = Self::default();
+        for index in 0..plan.transfers {
+            let transfer = plan.transfer(index);
+            let id = transfer.id();
+            outcomes.enter(transfer, &id, ledger.end(&id), findings);
+        }
+        outcomes
+    }
+
+    fn enter(
+        &mut self,
+        transfer: Transfer,
+        id: &str,
+        end: Option<(&'static str, Option<&str>)>,
+        findings: &mut Findings,
+    ) {
+        let kind = transfer.kind();
+        let words = match end {
+            Some((state, code)) => outcome(state, code),
+            // What was taken and is not final is lost: the ledger says so.
+            None => {
+                self.not_final += 1;
+                NOT_FINAL.to_owned()
+            }
+        };
+        if end.is_some_and(|(state, code)| !kind.ends.iter().any(|end| end.is(state, code))) {
+            findings.add(UNEXPECTED, || format!("{id}: {}: {words}", kind.name));
+        }
+        *self.kinds.entry(transfer.kind).or_default().entry(words).or_default() += 1;
+    }
+
+    /// By name of the kind, as the table of kinds has them.
+    pub(crate) fn by_name(&self) -> impl Iterator<Item = (&'static str, &BTreeMap<String, u64>)> {
+        let name = |number: &u16| KINDS.get(usize::from(*number)).map_or("?", |kind| kind.name);
+        self.kinds.iter().map(move |(number, ends)| (name(number), ends))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn kind(name: &str) -> Transfer {
+        let kind = KINDS.iter().position(|kind| kind.name == name).unwrap() as u16;
+        Transfer { index: 3, kind }
+    }
+
+    #[test]
+    fn every_kind_ends_as_it_may_and_in_no_other_way() {
+        let all = [
+            ("COMMITTED", None),
+            ("ABORTED_REJECTED", Some("4200")),
+            ("ABORTED_REJECTED", Some("4001")),
+            ("ABORTED_REJECTED", Some("3202")),
+            ("ABORTED_ERROR", Some("5104")),
+            ("ABORTED_ERROR", Some("3100")),
+            ("EXPIRED_RESERVED", Some("3303")),
+            ("EXPIRED_PREPARED", Some("3303")),
+            ("INVALID", Some("3100")),
+        ];
+        for (name, allowed) in [
+            ("happy", &[("COMMITTED", None)][..]),
+            ("cap exceeded", &[("ABORTED_REJECTED", Some("4200"))]),
+            ("cover lacking", &[("ABORTED_REJECTED", Some("4001"))]),
+            ("unknown payer", &[("ABORTED_REJECTED", Some("3202"))]),
+            ("payee aborts", &[("ABORTED_ERROR", Some("5104"))]),
+            ("wrong payee", &[("ABORTED_ERROR", Some("3100"))]),
+            ("on-us", &[("INVALID", Some("3100"))]),
+            ("timeout", &[("EXPIRED_RESERVED", Some("3303")), ("INVALID", Some("3100"))]),
+        ] {
+            for end in all {
+                let mut findings = Findings::default();
+                Outcomes::default().enter(kind(name), "T", Some(end), &mut findings);
+                assert_eq!(findings.is_empty(), allowed.contains(&end), "{name}: {end:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_ended_otherwise_is_named_with_its_kind_and_its_end() {
+        let mut findings = Findings::default();
+        let end = Some(("COMMITTED", None));
+        Outcomes::default().enter(kind("on-us"), "T7", end, &mut findings);
+        let lines: Vec<String> = findings.lines().collect();
+        assert!(lines[1].ends_with("T7: on-us: COMMITTED"), "{lines:?}");
+    }
+
+    #[test]
+    fn transfers_count_by_kind_and_end_and_one_without_an_end_is_not_final() {
+        let mut findings = Findings::default();
+        let mut outcomes = Outcomes::default();
+        let committed = Some(("COMMITTED", None));
+        outcomes.enter(kind("happy"), "T1", committed, &mut findings);
+        outcomes.enter(kind("happy"), "T2", committed, &mut findings);
+        outcomes.enter(kind("happy"), "T3", None, &mut findings);
+        outcomes.enter(kind("on-us"), "T4", Some(("INVALID", Some("3100"))), &mut findings);
+        assert!(findings.is_empty());
+        assert_eq!(outcomes.not_final, 1);
+        let counts: Vec<String> =
+            outcomes.by_name().map(|(name, ends)| format!("{name}: {ends:?}")).collect();
+        let expected =
+            [r#"happy: {"COMMITTED": 2, "not final": 1}"#, r#"on-us: {"INVALID 3100": 1}"#];
+        assert_eq!(counts, expected);
+    }
+
+    #[test]
+    fn a_transfer_that_left_no_trace_is_not_final() {
+        let plan = Plan { transfers: 3, unhappy_percent: 0 };
+        let mut findings = Findings::default();
+        let outcomes = Outcomes::count(&plan, &Ledger::default(), &mut findings);
+        assert_eq!(outcomes.not_final, 3);
+    }
+}
