@@ -72,8 +72,9 @@ async fn lane(shared: Arc<Shared>) {
             match step {
                 Step::Ask(request) => ask(&shared, request).await,
                 Step::Await(kind) => {
-                    // A payer may be at its cap.
-                    if shared.told.sees(&id, &[kind, "TransferRejected"]).await != kind {
+                    // A payer may be at its cap, and an offer may come too late.
+                    let ends = ["TransferRejected", "InvalidTransfer"];
+                    if shared.told.sees(&id, &[kind, ends[0], ends[1]]).await != kind {
                         break;
                     }
                 }

@@ -1,5 +1,7 @@
 //! What is asked of the host: transfers of every fate, each a script of requests and of events to
-//! wait for. All of it follows from a seed.
+//! wait for. All of it follows from a seed, but for when the offers end that nobody answers.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -10,6 +12,10 @@ use crate::dice::Dice;
 /// All but one of them are rich.
 const PARTICIPANTS: [&str; 4] = ["poor", "bank01", "bank02", "bank03"];
 const CURRENCY: &str = "USD";
+/// When offers end that are answered.
+const NEVER: &str = "2100-01-01T00:00:00.000Z";
+/// How long offers stand that nobody answers: now and then until the host is dead.
+const SHORT_OFFER: Duration = Duration::from_millis(200);
 
 /// One command of a client.
 #[derive(Clone, Debug)]
@@ -46,8 +52,14 @@ enum Fate {
     Good,
     /// The payee tries before the payer has asked: refused, and fulfilled later.
     Early,
-    /// The payee's secret is wrong, or none at all: released.
+    /// The payer asks twice, for the same or for more, and so does the payee fulfil.
+    Repeated,
+    /// The payee's secret is wrong, or none at all, or somebody else's answer: released.
     Wrong,
+    /// The payee does not want it: released.
+    Aborted,
+    /// The payee says nothing until it is too late: released, or invalid if it came too late.
+    Silent,
     /// The payer has no account: rejected.
     Unknown,
     /// Payer and payee are the same: invalid.
@@ -81,10 +93,12 @@ impl Request {
 /// What every run begins with.
 pub(crate) fn provision() -> Vec<Request> {
     let participant = |kind, name: &&str, data| Request::new(kind, "participant", name, data);
-    let cap = |name: &str| if name == "poor" { "12" } else { "1000000" };
-    let open = |name: &&str| {
-        Request::new("OpenAccount", "account", &account(name), json!({ "cap": cap(name) }))
+    let limits = |name: &str| match name {
+        // Whose position goes up and down past the threshold.
+        "poor" => json!({ "cap": "12", "alarm": 50 }),
+        _ => json!({ "cap": "1000000" }),
     };
+    let open = |name: &&str| Request::new("OpenAccount", "account", &account(name), limits(name));
     let created = PARTICIPANTS
         .iter()
         .map(|name| participant("CreateParticipant", name, json!({ "name": "A bank" })));
@@ -108,11 +122,14 @@ pub(crate) fn id(seed: u64, index: u64) -> String {
 pub(crate) fn script(seed: u64, index: u64) -> Script {
     let id = id(seed, index);
     let mut dice = Dice::new(seed.wrapping_mul(0x5851_f42d_4c95_7f2d) ^ index);
-    let fate = match dice.below(10) {
-        0..5 => Fate::Good,
-        5..7 => Fate::Early,
-        7 => Fate::Wrong,
-        8 => Fate::Unknown,
+    let fate = match dice.below(16) {
+        0..6 => Fate::Good,
+        6..8 => Fate::Early,
+        8..10 => Fate::Repeated,
+        10 | 11 => Fate::Wrong,
+        12 => Fate::Aborted,
+        13 => Fate::Silent,
+        14 => Fate::Unknown,
         _ => Fate::OnUs,
     };
     let payer = dice.below(4);
@@ -125,7 +142,10 @@ pub(crate) fn script(seed: u64, index: u64) -> Script {
         _ => (payer, payee),
     };
     let amount = format!("{}.{:02}", 1 + dice.below(9), 1 + dice.below(9));
-    let prepare = prepare(&id, payer, payee, &amount);
+    let mut prepare = prepare(&id, payer, payee, &amount);
+    if fate == Fate::Silent {
+        prepare.data["expiration"] = json!(soon());
+    }
     let mut steps = Vec::new();
     if fate == Fate::Early {
         steps.push(Step::Ask(fulfil(&id, payee).again("early")));
@@ -137,15 +157,36 @@ pub(crate) fn script(seed: u64, index: u64) -> Script {
             steps.push(Step::Ask(fulfil(&id, payee)));
             steps.push(Step::Await("TransferFulfilled"));
         }
-        Fate::Wrong => {
-            let other = ["x".to_owned(), fulfilment("another").unwrap().to_string()];
-            let wrong = &other[dice.below(2) as usize];
-            let data = json!({ "fsp": payee, "fulfilment": wrong });
-            let request = Request { data, ..fulfil(&id, payee) };
+        Fate::Repeated => {
+            let mut again = prepare.clone().again("at once");
+            if dice.below(2) == 0 {
+                again.data["amount"] = json!("99");
+            }
+            steps.push(Step::Ask(again));
             steps.push(Step::Await("TransferPrepared"));
-            steps.push(Step::Ask(request));
+            steps.push(Step::Ask(fulfil(&id, payee)));
+            steps.push(Step::Ask(fulfil(&id, payee).again("at once")));
+            steps.push(Step::Await("TransferFulfilled"));
+        }
+        Fate::Wrong | Fate::Aborted => {
+            let other = fulfilment("another").unwrap().to_string();
+            let mut answer = match fate {
+                Fate::Aborted => abort(&id, payee),
+                _ => fulfil(&id, payee),
+            };
+            match dice.below(3) {
+                // Either is no answer to come from the payer.
+                0 => answer.data["fsp"] = json!(payer),
+                number if fate == Fate::Wrong => {
+                    answer.data["fulfilment"] = json!(["x", &other][number as usize - 1]);
+                }
+                _ => {}
+            }
+            steps.push(Step::Await("TransferPrepared"));
+            steps.push(Step::Ask(answer));
             steps.push(Step::Await("TransferReleased"));
         }
+        Fate::Silent => steps.push(Step::Await("TransferReleased")),
         Fate::Unknown => steps.push(Step::Await("TransferRejected")),
         Fate::OnUs => {}
     }
@@ -170,7 +211,7 @@ fn afterthought(id: &str, payee: &str, prepare: &Request, dice: &mut Dice) -> Op
 pub(crate) fn prepare(id: &str, payer: &str, payee: &str, amount: &str) -> Request {
     let data = json!({
         "payer": payer, "payee": payee, "amount": amount, "currency": CURRENCY,
-        "expiration": "2100-01-01T00:00:00.000Z",
+        "expiration": NEVER,
         "condition": scheme::Condition::of(&fulfilment(id).unwrap()),
     });
     Request::new("PrepareTransfer", "transfer", id, data)
@@ -180,6 +221,17 @@ pub(crate) fn prepare(id: &str, payer: &str, payee: &str, amount: &str) -> Reque
 pub(crate) fn fulfil(id: &str, payee: &str) -> Request {
     let data = json!({ "fsp": payee, "fulfilment": fulfilment(id).unwrap() });
     Request::new("FulfilTransfer", "transfer", id, data)
+}
+
+/// Its payee does not want it.
+fn abort(id: &str, payee: &str) -> Request {
+    let data = json!({ "fsp": payee, "code": "5104", "reason": "no such customer" });
+    Request::new("AbortTransfer", "transfer", id, data)
+}
+
+fn soon() -> scheme::Timestamp {
+    let until = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + SHORT_OFFER;
+    scheme::Timestamp::from_ms(until.as_millis() as u64).unwrap()
 }
 
 fn account(participant: &str) -> String {
