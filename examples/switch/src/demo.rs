@@ -118,7 +118,7 @@ pub async fn run(args: &Args) -> Result<bool> {
         show::result(format_args!("\nThe transfer switch\n\n{}", report.text(&more)));
     }
     if args.serve {
-        serve(&client, &folder, &mut node).await?;
+        serve(&client, &load.plan, &folder, &mut node).await?;
     }
     drop(node);
     if ok && args.data.is_none() {
@@ -261,15 +261,20 @@ fn unexpected(findings: &Findings) -> u64 {
 }
 
 /// Says what to try until Ctrl-C.
-async fn serve(client: &Client, folder: &Path, node: &mut Node) -> Result<()> {
+async fn serve(client: &Client, plan: &Plan, folder: &Path, node: &mut Node) -> Result<()> {
     let url = client.url();
+    let mut transfers = (0..plan.transfers).map(|index| plan.transfer(index));
+    // Where all are happy, any will do.
+    let unhappy = transfers.find(|transfer| !transfer.is_happy());
+    let unhappy = unhappy.unwrap_or_else(|| plan.transfer(0)).id();
     let account = format!("{url}/aggregates/account/simfsp01%2F{CURRENCY}");
-    let transfer = crate::transfer::id(0, 0);
+    let transfer = plan.transfer(0).id();
     show::result(format_args!(
         "\nThe host keeps running (process {}, files in {}). Ctrl-C ends it. To try:\n\
         \n  curl {account}\
         \n  curl '{account}/events?limit=3'\
         \n  curl {url}/aggregates/transfer/{transfer}/events\
+        \n  curl {url}/aggregates/transfer/{unhappy}/events\
         \n  curl -N '{url}/events?types=transfer&kinds=TransferFulfilled'\
         \n  curl {url}/topics\
         \n  curl {url}/dead-letters\

@@ -5,7 +5,8 @@
 //! when, is left to `load` and `payee`; whether it was answered so, to the `clerk`; whether it ended
 //! so, to `outcomes`.
 //!
-//! The number of a transfer's kind is part of its id, so all of this is known from the id alone.
+//! The number of a transfer's kind is part of its id, so all of this is known from the id alone. A
+//! new kind is one entry of the table, at its end.
 
 use std::borrow::Cow;
 use std::fmt;

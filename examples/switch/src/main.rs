@@ -18,7 +18,7 @@ async fn main() -> ExitCode {
     match ended {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
-            note("something was lost, doubled or unbalanced: see above");
+            note("something was lost, doubled, unbalanced or ended as it must not: see above");
             ExitCode::FAILURE
         }
         Err(error) => {

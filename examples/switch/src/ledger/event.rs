@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::ledger::moment::Moment;
 use crate::ledger::units::Units;
 
 /// One line.
@@ -85,6 +86,8 @@ pub(super) struct Terms<'a> {
     #[serde(borrow)]
     pub(super) currency: Cow<'a, str>,
     pub(super) amount: Units,
+    /// When the offer ends, where it is told.
+    pub(super) expiration: Option<Moment>,
 }
 
 impl Terms<'_> {

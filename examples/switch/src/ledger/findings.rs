@@ -21,8 +21,10 @@ pub const CONTRADICTORY: &str = "contradictory";
 pub const OUT_OF_ORDER: &str = "out of order";
 /// An event of a kind that the ledger does not know: nobody can say what it means for the money.
 pub const UNKNOWN: &str = "unknown event";
-/// A deadline was acted on before it had come.
+/// A deadline was acted on before it had come, or one that is not the transfer's.
 pub const EARLY: &str = "before its deadline";
+/// A transfer was taken or fulfilled after its deadline.
+pub const LATE: &str = "after its deadline";
 /// An account reserved beyond its cap or its cover, or while it was closed, or rejected what it need
 /// not; or gave up cover that it needed, or held what it did not need.
 pub const CAP: &str = "cap not kept";

@@ -4,7 +4,7 @@
 //! and uses neither the runtime nor a handler nor their types. What it proves:
 //! - order: events gapless by number and sequence, each chained to its aggregate's one before;
 //! - channels: each command between aggregates has its one effect, in order, at the right place;
-//! - deadlines: none is acted on before it has come;
+//! - deadlines: none is acted on before it has come, and nothing is agreed to or fulfilled after it;
 //! - I1 sums: reservations and positions are what transfers under way come to, and at rest nothing
 //!   but what accounts brought along; cover is what was paid in;
 //! - I2 limits: no reservation beyond cap or cover, or of a closed account; no rejection that need
@@ -22,6 +22,7 @@ mod accounts;
 mod channels;
 mod event;
 pub mod findings;
+mod moment;
 mod order;
 mod settlements;
 #[cfg(test)]
@@ -223,12 +224,14 @@ impl Ledger {
                 let terms: Terms<'_> = event.body()?;
                 let payer = self.accounts.index(&terms.payer_account());
                 let payee = self.accounts.index(&terms.payee_account());
-                let agreed = Agreed { payer, payee, amount: terms.amount };
+                let until = terms.expiration;
+                let agreed = Agreed { payer, payee, amount: terms.amount, until };
                 self.transfers.agree(&event.key, agreed);
             }
-            "InvalidTransfer" => {}
+            "InvalidTransfer" => return Ok(()),
             _ => self.transfers.compare(&event.key, &event.body()?, &mut self.findings),
         }
+        self.transfers.check_time(event, &mut self.findings);
         Ok(())
     }
 

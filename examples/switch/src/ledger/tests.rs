@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::findings::{
-    ALARM, BROKEN_CHAIN, BROKEN_CHANNEL, CAP, CONTRADICTORY, DOUBLED, EARLY, FIGURES, GAP, LOST,
-    OUT_OF_ORDER, STATE, UNBALANCED, UNKNOWN,
+    ALARM, BROKEN_CHAIN, BROKEN_CHANNEL, CAP, CONTRADICTORY, DOUBLED, EARLY, FIGURES, GAP, LATE,
+    LOST, OUT_OF_ORDER, STATE, UNBALANCED, UNKNOWN,
 };
 use super::{Balance, Figures, Ledger, Settlement, Shown, Sums, Units};
 
-/// When all events happen, and all deadlines are due.
+/// When all events happen, and all offers end.
 const NOW: u64 = 1_000;
+const UNTIL: &str = "1970-01-01T00:00:01.000Z";
 /// The event that only attends others.
 const ALARMED: &str = "ThresholdExceeded";
 /// The cause of what a deadline leads to.
@@ -101,6 +102,9 @@ impl Host {
     /// Likewise, with the state that it says it leads to.
     fn transfer_to(&mut self, id: &str, kind: &str, state: &str, cause: Option<&str>) -> String {
         let mut data = json!({ "payer": "a", "payee": "b", "currency": "USD", "amount": "1.5" });
+        if kind == "TransferPrepareAccepted" {
+            data["expiration"] = json!(UNTIL);
+        }
         if !state.is_empty() {
             data["state"] = json!(state);
             data["code"] = json!("9999");
@@ -582,6 +586,24 @@ fn a_deadline_that_is_acted_on_early_or_by_somebody_else_is_found() {
     host.prepared("T1");
     host.transfer("T1", "TransferAborted", Some(WAKE));
     host.found(OUT_OF_ORDER);
+}
+
+#[test]
+fn what_comes_after_the_deadline_is_found_and_so_is_another_deadline() {
+    for kind in ["TransferPrepareAccepted", "TransferFulfilAccepted"] {
+        for (time, is_late) in [(NOW, false), (NOW + 1, true)] {
+            let mut host = Host::new();
+            host.completed("T1");
+            let event = host.events.iter_mut().find(|event| event["kind"] == kind);
+            event.unwrap()["time"] = json!(time);
+            assert_eq!(host.balance(&[]).findings.count(LATE) > 0, is_late, "{kind} at {time}");
+        }
+    }
+    let mut host = Host::new();
+    host.expired("T1");
+    let event = host.events.iter_mut().find(|event| event["cause"].get("wake").is_some());
+    event.unwrap()["cause"]["wake"]["deadline"] = json!(NOW - 1);
+    host.found(EARLY);
 }
 
 #[test]

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::ledger::accounts::AccountIndex;
-use crate::ledger::event::{Ending, Terms};
-use crate::ledger::findings::{CONTRADICTORY, DOUBLED, Findings, OUT_OF_ORDER};
+use crate::ledger::event::{Cause, Ending, Event, Terms};
+use crate::ledger::findings::{CONTRADICTORY, DOUBLED, EARLY, Findings, LATE, OUT_OF_ORDER};
+use crate::ledger::moment::Moment;
 use crate::ledger::units::Units;
 
 /// All transfers.
@@ -33,6 +34,7 @@ pub(super) struct Agreed {
     pub(super) payer: AccountIndex,
     pub(super) payee: AccountIndex,
     pub(super) amount: Units,
+    pub(super) until: Option<Moment>,
 }
 
 /// How often an account did something for it, and the last time what.
@@ -108,6 +110,22 @@ impl Transfers {
         let amount = self.of(id).agreed.map(|agreed| agreed.amount);
         if amount.is_some_and(|amount| amount != terms.amount) {
             findings.add(CONTRADICTORY, || format!("{id}: {} is not the amount", terms.amount));
+        }
+    }
+
+    /// Compares when something happened to a transfer with when its offer ends.
+    pub(super) fn check_time(&mut self, event: &Event<'_>, findings: &mut Findings) {
+        let Event { id, key, kind, time, .. } = event;
+        let agreed = self.of(key).agreed;
+        let Some(Moment(until)) = agreed.and_then(|agreed| agreed.until) else { return };
+        match (&**kind, &event.cause) {
+            ("TransferPrepareAccepted" | "TransferFulfilAccepted", _) if *time > until => {
+                findings.add(LATE, || format!("{id}: {kind} at {time}, not until {until}"));
+            }
+            (_, Cause::Wake { deadline, .. }) if *deadline != until => {
+                findings.add(EARLY, || format!("{id}: {kind} at {deadline}, not at {until}"));
+            }
+            _ => {}
         }
     }
 
