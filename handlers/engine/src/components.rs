@@ -105,7 +105,8 @@ mod tests {
     #[test]
     fn a_handler_is_loaded_once_for_each_configuration() {
         let allowed = [("transfers".to_owned(), r#"{"allowOnUs": true}"#.to_owned())];
-        let (first, again, other) = (load(&[], &[]), load(&[], &[]), load(&[], &allowed));
+        let (first, again, other) =
+            (load(&["directory"], &[]), load(&["directory"], &[]), load(&["directory"], &allowed));
         let same = |a: &Arc<Handler>, b: &Arc<Handler>| Arc::ptr_eq(a, b);
         let (first, again, other) = (first.unwrap(), again.unwrap(), other.unwrap());
         assert!(first.iter().zip(&again).all(|(a, b)| same(a, b)));
@@ -115,7 +116,8 @@ mod tests {
 
     #[test]
     fn a_configuration_for_nobody_is_refused() {
-        let error = load(&[], &[("tranfers".to_owned(), String::new())]).map(drop).unwrap_err();
+        let error =
+            load(&["directory"], &[("tranfers".to_owned(), String::new())]).map(drop).unwrap_err();
         assert!(error.to_string().contains("tranfers"), "{error}");
     }
 }

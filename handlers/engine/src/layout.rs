@@ -28,7 +28,7 @@ impl Layout {
             partitions: 3,
             shards: 2,
             settings: Settings { sample_every: 1, ..Settings::default() },
-            projections: Vec::new(),
+            projections: vec!["directory"],
             configuration: configuration.to_vec(),
         }
     }
