@@ -16,8 +16,8 @@ use anyhow::Result;
 use scheme::{Phase, Timestamp};
 
 use crate::transfer::{
-    self, ABORT_CODE, ABOVE_CAP, ABOVE_COVER, Abort, Body, COVERED, Command, Fulfil, NOBODY,
-    Prepare, participant,
+    self, ABORT_CODE, ABOVE_CAP, ABOVE_COVER, Abort, BARE, Body, COVERED, Command, Fulfil, NOBODY,
+    Prepare, RETIRED, participant,
 };
 
 /// How long the offers of those stand that time out. Long enough to be prepared in, and short enough
@@ -109,6 +109,7 @@ const fn say(when: When, word: Word, answer: Answer) -> Say {
 
 const COMMITTED: End = End { phase: Phase::Committed, code: None };
 const INVALID: End = end(Phase::Invalid, "3100");
+const NO_PAYEE: End = end(Phase::Invalid, "3203");
 const EXPIRED: End = end(Phase::ExpiredReserved, "3303");
 const FULFILLED: Say = say(When::Prepared, Word::Fulfil, Answer::Accepted);
 
@@ -120,7 +121,7 @@ const SHORT: fn(&mut Prepare<'_>, Timestamp) =
 
 /// All kinds. The first is the happy one. One that starts with a short offer may come too late with
 /// it: a host that is just being killed and started again lets it wait.
-pub(crate) const KINDS: [Kind; 19] = [
+pub(crate) const KINDS: [Kind; 22] = [
     Kind { name: "happy", offer: USUAL, says: &[FULFILLED], ends: &[COMMITTED] },
     Kind {
         name: "cap exceeded",
@@ -232,6 +233,24 @@ pub(crate) const KINDS: [Kind; 19] = [
         offer: SHORT,
         says: &[say(When::Ended, Word::Fulfil, Answer::Refused("3303"))],
         ends: &[EXPIRED, INVALID],
+    },
+    Kind {
+        name: "unknown payee",
+        offer: |prepare, _| prepare.payee = participant(NOBODY),
+        says: &[],
+        ends: &[NO_PAYEE],
+    },
+    Kind {
+        name: "inactive payee",
+        offer: |prepare, _| prepare.payee = participant(RETIRED),
+        says: &[],
+        ends: &[NO_PAYEE],
+    },
+    Kind {
+        name: "payee without an account",
+        offer: |prepare, _| prepare.payee = participant(BARE),
+        says: &[],
+        ends: &[NO_PAYEE],
     },
 ];
 
@@ -490,6 +509,9 @@ mod tests {
             ("cover lacking", "amount", json!(ABOVE_COVER)),
             ("cover lacking", "payer", json!("simfsp09")),
             ("unknown payer", "payer", json!("simfsp10")),
+            ("unknown payee", "payee", json!("simfsp10")),
+            ("inactive payee", "payee", json!("simfsp11")),
+            ("payee without an account", "payee", json!("simfsp12")),
             ("expired on arrival", "expiration", json!("2026-11-23T08:12:37.000Z")),
             ("finer than minor units", "amount", json!("1.001")),
             ("timeout", "expiration", json!("2026-11-23T09:12:39.000Z")),

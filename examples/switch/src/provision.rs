@@ -1,14 +1,20 @@
 //! Participants and accounts, made before the first transfer.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use scheme::directory::{self, ListedAccount, ListedParticipant};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::client::Client;
 use crate::ledger::Figures;
-use crate::transfer::{CAP, COVER, COVERED, Command, PARTICIPANTS, account, participant};
+use crate::transfer::{
+    BARE, CAP, COVER, COVERED, Command, PARTICIPANTS, RETIRED, account, participant,
+};
 
 const SOURCE: &str = "operator";
 /// Keys that spread over all partitions of a type, with next to no doubt.
@@ -18,17 +24,21 @@ const LOOK: Duration = Duration::from_millis(10);
 /// How long what was provisioned may take to come into force.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Creates and activates the participants and opens their accounts: those that trade, and the one
-/// that has paid in too little for what it asks. All is answered and in force.
+/// Creates and activates the participants and opens their accounts: those that trade, the one that
+/// has paid in too little for what it asks, and those whom nothing can be paid to. All is answered and
+/// in force.
 ///
 /// # Errors
 /// When the host refuses anything.
 pub async fn provision(client: &Client) -> Result<()> {
-    let participants: Vec<String> = (0..PARTICIPANTS).chain([COVERED]).map(participant).collect();
+    let participants: Vec<String> =
+        (0..PARTICIPANTS).chain([COVERED, RETIRED, BARE]).map(participant).collect();
     let accounts: Vec<String> = accounts().collect();
+    let retired = [participant(RETIRED)];
     for (kind, aggregate_type, keys, data) in [
-        ("CreateParticipant", scheme::PARTICIPANT, &participants, None),
+        ("CreateParticipant", scheme::PARTICIPANT, &participants[..], None),
         ("ActivateParticipant", scheme::PARTICIPANT, &participants, Some(json!({}))),
+        ("DeactivateParticipant", scheme::PARTICIPANT, &retired, Some(json!({}))),
         ("OpenAccount", scheme::ACCOUNT, &accounts, Some(json!({ "cap": CAP }))),
     ] {
         let commands: Vec<Command<'_, Value>> = keys
@@ -41,12 +51,13 @@ pub async fn provision(client: &Client) -> Result<()> {
         let batch = serde_json::to_vec(&commands)?;
         client.deliver_and_wait(batch.into()).await.with_context(|| format!("cannot {kind}"))?;
     }
-    cover(client).await
+    cover(client).await?;
+    list(client, &participants).await
 }
 
 /// Keys of all accounts that are provisioned.
 pub(crate) fn accounts() -> impl Iterator<Item = String> {
-    (0..PARTICIPANTS).chain([COVERED]).map(account)
+    (0..PARTICIPANTS).chain([COVERED, RETIRED]).map(account)
 }
 
 /// Pays in for one participant, and waits until its account knows.
@@ -64,6 +75,41 @@ async fn cover(client: &Client) -> Result<()> {
         sleep(LOOK).await;
     }
     Ok(())
+}
+
+/// Waits until transfers find all of them in the directory, which is made behind their answers.
+async fn list(client: &Client, participants: &[String]) -> Result<()> {
+    let retired = participant(RETIRED);
+    let active = |key: &String| (key.clone(), *key != retired);
+    let participants: BTreeMap<String, bool> = participants.iter().map(active).collect();
+    let accounts: BTreeMap<String, bool> = accounts().map(|key| (key, true)).collect();
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let listed = rows::<ListedParticipant>(client, directory::PARTICIPANTS).await?;
+        let active = listed.into_iter().map(|(key, row)| (key, row.active));
+        let listed = rows::<ListedAccount>(client, directory::ACCOUNTS).await?;
+        let open = listed.into_iter().map(|(key, row)| (key, row.open));
+        if active.eq(participants.clone()) && open.eq(accounts.clone()) {
+            return Ok(());
+        }
+        ensure!(Instant::now() < until, "the directory is not complete after {PATIENCE:?}");
+        sleep(LOOK).await;
+    }
+}
+
+/// The rows of a small table, in the order of their keys.
+async fn rows<R: DeserializeOwned>(client: &Client, table: &str) -> Result<Vec<(String, R)>> {
+    #[derive(Deserialize)]
+    struct Page<R> {
+        rows: Vec<Row<R>>,
+    }
+    #[derive(Deserialize)]
+    struct Row<R> {
+        key: String,
+        value: R,
+    }
+    let page: Page<R> = client.look(&format!("/tables/{table}/rows?limit=100")).await?;
+    Ok(page.rows.into_iter().map(|row| (row.key, row.value)).collect())
 }
 
 /// Whether the host answers commands that change nothing, in every partition: so all of them have

@@ -27,6 +27,10 @@ pub(crate) const COVER: &str = "100";
 pub(crate) const ABOVE_COVER: &str = "100.01";
 /// The number of a participant that does not exist.
 pub(crate) const NOBODY: u64 = PARTICIPANTS + 1;
+/// The number of a participant that takes no part any more. It has an account.
+pub(crate) const RETIRED: u64 = PARTICIPANTS + 2;
+/// The number of a participant that takes part and has no account.
+pub(crate) const BARE: u64 = PARTICIPANTS + 3;
 /// What the payee names as the reason of an abort: FSPIOP's generic error of a payee.
 pub(crate) const ABORT_CODE: &str = "5104";
 
