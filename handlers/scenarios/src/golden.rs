@@ -108,7 +108,16 @@ const HELD: &[(u32, Held)] = &[
             "what_a_record_lacks_is_named_in_its_dead_letter",
         )]),
     ),
-    (63, Held::LeftOut("held by the projections' own tests, on any table")),
+    (
+        63,
+        Held::By(&[
+            ("runtime/core/tests/projections/rebuilding.rs", "a_rebuild_serves_the_old_rows_until_the_new_ones_are_the_same"),
+            (
+                "runtime/core/tests/projections/crashing.rs",
+                "a_crash_after_any_write_leaves_rows_that_fit_their_position_and_costs_nothing_else",
+            ),
+        ]),
+    ),
     (65, EDGE),
     (66, EDGE),
     (67, Held::LeftOut("nothing is pinned: keys are hashed as Java clients do")),
