@@ -351,21 +351,22 @@ impl Transfer {
     ) -> Result<Command<'a, Body<'a>>> {
         // Whoever repeats an offer has made one without regard to the time.
         let mut prepare = self.prepare(id, expiration, Timestamp::from_ms(0)?)?;
-        if let Word::Same | Word::Changed = word {
-            if word == Word::Changed {
-                prepare.amount = "99".into();
-            }
+        let again = |prepare| {
             let body = Body::Prepare(prepare);
-            let command = Command::new(PAYERS, "PrepareTransfer", scheme::TRANSFER, id, body);
-            return Ok(command.under("again"));
-        }
+            Command::new(PAYERS, "PrepareTransfer", scheme::TRANSFER, id, body).under("again")
+        };
         let fulfil = |fsp, fulfilment| {
             let body = Body::Fulfil(Fulfil { fsp, fulfilment });
             Command::new(PAYEES, "FulfilTransfer", scheme::TRANSFER, id, body)
         };
         let secret = || transfer::fulfilment(id).map(|fulfilment| fulfilment.to_string());
         Ok(match word {
-            Word::Same | Word::Changed | Word::Fulfil => fulfil(prepare.payee, secret()?),
+            Word::Same => again(prepare),
+            Word::Changed => {
+                prepare.amount = "99".into();
+                again(prepare)
+            }
+            Word::Fulfil => fulfil(prepare.payee, secret()?),
             Word::FulfilAgain => fulfil(prepare.payee, secret()?).under("again"),
             Word::FulfilWrong => {
                 fulfil(prepare.payee, transfer::fulfilment("another")?.to_string()).under("wrong")
