@@ -47,7 +47,10 @@ fn tables_are_made_in_step_and_at_rest_when_the_switch_is() {
     let once = |seed: u64| {
         let told = Story::of(seed, 60..100);
         let log = Simulated::new(seed, Faults::all());
-        let layout = Layout { projections: vec!["views"], ..Layout::new(&told.configuration()) };
+        let layout = Layout {
+            projections: vec!["directory", "views"],
+            ..Layout::new(&told.configuration())
+        };
         let mut switch = Runtime::simulated(layout, &log, seed).unwrap();
         story::play(&told, &mut switch).unwrap();
         switch.settle().unwrap();

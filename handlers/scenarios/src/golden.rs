@@ -111,7 +111,10 @@ const HELD: &[(u32, Held)] = &[
     (
         63,
         Held::By(&[
-            ("runtime/core/tests/projections/rebuilding.rs", "a_rebuild_serves_the_old_rows_until_the_new_ones_are_the_same"),
+            (
+                "runtime/core/tests/projections/rebuilding.rs",
+                "a_rebuild_serves_the_old_rows_until_the_new_ones_are_the_same",
+            ),
             (
                 "runtime/core/tests/projections/crashing.rs",
                 "a_crash_after_any_write_leaves_rows_that_fit_their_position_and_costs_nothing_else",

@@ -153,13 +153,14 @@ async fn a_rebuild_ends_with_the_same_rows_in_another_generation_also_over_a_res
     let list: Vec<_> =
         (0..300).map(|n| increment(&format!("c{:02}", n % 40), &n.to_string(), n + 1)).collect();
     host.batch("wait=60", &json!(list)).await;
-    assert_eq!(caught_up(&host, "counter").await["serving"]["generation"], 1);
+    let first = caught_up(&host, "counter").await["serving"]["generation"].clone();
+    assert!(first.is_u64(), "{first}");
     let rows = |json: Value| json["rows"].clone();
     let before = rows(host.get("/tables/counts/rows?limit=1000").await.json);
     assert_eq!(host.post("/projections/counter/rebuild", &[], "").await.status, 200);
     let after = caught_up(&host, "counter").await;
     let generation = after["serving"]["generation"].clone();
-    assert_ne!(generation, 1, "{after}");
+    assert!(generation.is_u64() && generation != first, "{after}");
     assert_eq!(rows(host.get("/tables/counts/rows?limit=1000").await.json), before);
     assert_eq!(host.post("/projections/zoos/rebuild", &[], "").await.status, 404);
 
