@@ -25,4 +25,4 @@ pub mod set;
 
 pub use generations::Generations;
 pub use projector::{Projector, Stale};
-pub use set::{OrderError, Projections, Watcher};
+pub use set::{OrderError, Progress, Projections, Watcher};

@@ -119,6 +119,17 @@ pub struct Standing {
     pub stale: Option<Stale>,
 }
 
+/// How much was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Progress {
+    /// There was nothing to do.
+    Nothing,
+    /// All that was there, or what is there takes more than one look.
+    Some,
+    /// As many events as a page takes: there are more where they come from.
+    Full,
+}
+
 /// An order that cannot be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OrderError {
@@ -170,24 +181,24 @@ impl Projections {
     /// # Errors
     /// When an engine wants to be asked again later.
     pub fn step(&mut self) -> Result<bool, EngineError> {
-        let lanes: usize = self.all.iter().map(|p| p.served.len() + p.building.len()).sum();
-        for _ in 0..lanes {
-            self.turn = (self.turn + 1) % lanes;
-            let (projection, served, lane) = self.lane(self.turn);
-            let worked = self.step_lane(projection, served, lane)?;
-            if worked {
-                self.show(projection);
-            }
-            let round_ended = !served && lane + 1 == self.all[projection].building.len();
-            if round_ended && self.is_complete(projection) {
-                self.serve_building(projection)?;
-                return Ok(true);
-            }
-            if worked {
+        for _ in 0..self.lanes_open() {
+            if self.next_lane()? != Progress::Nothing {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Does up to a page of work in every partition. Gives the most that was done in any.
+    ///
+    /// # Errors
+    /// When an engine wants to be asked again later.
+    pub fn round(&mut self) -> Result<Progress, EngineError> {
+        let mut most = Progress::Nothing;
+        for _ in 0..self.lanes_open() {
+            most = most.max(self.next_lane()?);
+        }
+        Ok(most)
     }
 
     /// Begins to build a projection's tables anew, from the first event. While that goes on already
@@ -273,12 +284,36 @@ impl Projections {
         (0, true, 0)
     }
 
+    fn lanes_open(&self) -> usize {
+        self.all.iter().map(|p| p.served.len() + p.building.len()).sum()
+    }
+
+    /// Does up to a page of work where it is the turn.
+    fn next_lane(&mut self) -> Result<Progress, EngineError> {
+        let lanes = self.lanes_open();
+        if lanes == 0 {
+            return Ok(Progress::Nothing);
+        }
+        self.turn = (self.turn + 1) % lanes;
+        let (projection, served, lane) = self.lane(self.turn);
+        let progress = self.step_lane(projection, served, lane)?;
+        if progress != Progress::Nothing {
+            self.show(projection);
+        }
+        let round_ended = !served && lane + 1 == self.all[projection].building.len();
+        if round_ended && self.is_complete(projection) {
+            self.serve_building(projection)?;
+            return Ok(Progress::Some.max(progress));
+        }
+        Ok(progress)
+    }
+
     fn step_lane(
         &mut self,
         projection: usize,
         served: bool,
         lane: usize,
-    ) -> Result<bool, EngineError> {
+    ) -> Result<Progress, EngineError> {
         let projection = &mut self.all[projection];
         let keeps = served && self.keeper.keeps(&projection.name);
         let mut tools = Tools {
@@ -300,7 +335,7 @@ impl Projections {
             Ok(stepped) => stepped,
         };
         match stepped {
-            Stepped::Nothing => return Ok(false),
+            Stepped::Nothing => Ok(Progress::Nothing),
             Stepped::Written { events, write } => {
                 if keeps {
                     let (generation, next) = (&lane.generation, lane.next());
@@ -315,14 +350,16 @@ impl Projections {
                     events,
                     write: &write,
                 });
+                let is_full = events as usize >= self.page.records;
+                Ok(if is_full { Progress::Full } else { Progress::Some })
             }
             Stepped::Stopped => {
                 if let Some(stale) = lane.stale() {
                     self.watcher.stopped(&projection.name, lane.partition, stale);
                 }
+                Ok(Progress::Some)
             }
         }
-        Ok(true)
     }
 
     /// Whether what is being built has come as far as what is served, and within a page of the log's

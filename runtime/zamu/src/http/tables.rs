@@ -288,7 +288,11 @@ async fn reach(
                 Err(problem) => return Ok(Err(Problem::field("min-position", problem))),
             };
             let reached = found.table.positions(snapshot, found.partitions)?;
-            Ok(Ok(missing(&name, &found, &reached, &demanded)))
+            let missing = missing(&name, &found, &reached, &demanded);
+            if missing.is_some() {
+                node.tables.hurry(&found.table.projection);
+            }
+            Ok(Ok(missing))
         });
         let Some(problem) = missing.await?? else { return Ok(()) };
         match timeout_at(until, news.changed()).await {

@@ -4,6 +4,7 @@
 //! up in them. All others are made on another one, which may be told to stay behind. Queries never ask
 //! a thread: they read the store.
 
+mod courtesy;
 mod maker;
 mod teller;
 
@@ -170,11 +171,18 @@ impl Tables {
         self.stopped.lock().get(&(projection.into(), served, partition)).cloned()
     }
 
+    /// Somebody waits for the newest rows of a projection.
+    pub fn hurry(&self, projection: &str) {
+        if let Some(maker) = self.maker(projection) {
+            maker.hurry();
+        }
+    }
+
     /// Tells the threads to end.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         for maker in &self.makers {
-            maker.ring();
+            maker.hurry();
         }
     }
 

@@ -148,6 +148,18 @@ async fn a_projection_that_breaks_stops_and_says_so_and_no_other_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_for_a_row_need_not_wait_for_others_to_come() {
+    let host = Host::with("[projections]\ngather-ms = 60000").await;
+    for n in 1..=5 {
+        let counted = host.count("a", &n.to_string(), "Increment", "{\"by\":1}").await.json;
+        let path = format!("/tables/counters/rows/a?min-position={}", position(&counted));
+        let request = host.request(reqwest::Method::GET, &path).header("prefer", "wait=30");
+        assert_eq!(request.send().await.unwrap().status(), 200, "{n}");
+    }
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_ends_with_the_same_rows_in_another_generation_also_over_a_restart() {
     let host = Host::start().await;
     let list: Vec<_> =

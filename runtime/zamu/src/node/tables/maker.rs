@@ -1,7 +1,7 @@
 //! A thread that makes tables.
 //!
-//! It steps the core's [`Projections`] until there is nothing left to do, then parks until something
-//! has become durable. Orders run between two steps.
+//! It takes the core's [`Projections`] round and round until there is nothing left to do, then parks
+//! until something has become durable. Orders run between two rounds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,10 +11,11 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use tokio::sync::{oneshot, watch};
 use zamu_core::error::EngineError;
-use zamu_core::projection::Projections;
+use zamu_core::projection::{Progress, Projections};
 use zamu_rocks::Subscription;
 
 use super::Stopped;
+use super::courtesy::{Watch, stay_behind};
 use crate::config::Pace;
 use crate::node::shards::{CallError, Doorbell, STACK_BYTES};
 
@@ -23,9 +24,15 @@ const ORDERS_MAX: usize = 64;
 /// The longest time without a look around, in case a wake-up was missed.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 
-/// Carried out between two steps. What it leaves tells the one who ordered, once all others can see
-/// what it did.
-type Order = Box<dyn FnOnce(&mut Projections) -> Tell + Send>;
+/// Heard between two rounds.
+enum Order {
+    /// To be done.
+    Do(Box<dyn FnOnce(&mut Projections) -> Tell + Send>),
+    /// Somebody waits: do not gather, go on.
+    Hurry,
+}
+
+/// Tells the one who ordered, once all others can see what was done.
 type Tell = Box<dyn FnOnce() + Send>;
 
 /// What is kept of the thread.
@@ -76,8 +83,10 @@ impl Maker {
         self.names.iter().any(|name| **name == *projection)
     }
 
-    /// Has the thread look around.
-    pub(super) fn ring(&self) {
+    /// Has the thread go on with what there is, whatever it waits for.
+    pub(super) fn hurry(&self) {
+        // If it has no room for orders it hurries already.
+        drop(self.orders.try_send(Order::Hurry));
         self.doorbell.ring();
     }
 
@@ -90,11 +99,11 @@ impl Maker {
         what: impl FnOnce(&mut Projections) -> T + Send + 'static,
     ) -> Result<T, CallError> {
         let (tell, told) = oneshot::channel();
-        let order: Order = Box::new(move |set| {
+        let order = Order::Do(Box::new(move |set| {
             let done = what(set);
             // Nobody may be there any more to hear it.
             Box::new(move || drop(tell.send(done)))
-        });
+        }));
         self.orders.try_send(order).map_err(|error| match error {
             TrySendError::Full(_) => CallError::Busy,
             TrySendError::Disconnected(_) => CallError::Gone,
@@ -106,33 +115,50 @@ impl Maker {
 
 impl Drive {
     fn run(mut self, inbox: &Receiver<Order>) {
-        if self.pace == Pace::Behind {
+        let is_behind = self.pace == Pace::Behind;
+        if is_behind {
             stay_behind();
         }
         while !self.stopping.load(Ordering::Acquire) {
             for order in inbox.try_iter().take(ORDERS_MAX) {
-                let tell = order(&mut self.set);
-                self.stopped.set(&self.set);
-                self.tell.send_replace(());
-                tell();
+                self.carry_out(order);
             }
-            match self.set.step() {
-                Ok(true) => self.stopped.set(&self.set),
-                Ok(false) => {
-                    thread::park_timeout(LOOK_AROUND);
-                    // What comes next to each other costs less together.
-                    thread::sleep(self.gather);
-                }
+            let watch = Watch::start();
+            let progress = match self.set.round() {
+                Ok(progress) => progress,
                 Err(error @ EngineError::Retry(_)) => {
                     tracing::warn!(%error, "making tables goes on later");
-                    thread::park_timeout(LOOK_AROUND);
+                    Progress::Nothing
                 }
                 Err(error) => {
                     (self.failed)(format!("no more tables can be made: {error}"));
                     return;
                 }
+            };
+            let rest = if is_behind { watch.rest() } else { Duration::ZERO };
+            self.stopped.set(&self.set);
+            if progress == Progress::Nothing {
+                thread::park_timeout(LOOK_AROUND);
             }
+            // What comes next to each other costs less together.
+            let gather = if progress == Progress::Full { Duration::ZERO } else { self.gather };
+            self.pause(rest.max(gather), inbox);
         }
+    }
+
+    /// Lets time pass, unless there is an order.
+    fn pause(&mut self, time: Duration, inbox: &Receiver<Order>) {
+        if let Ok(order) = inbox.recv_timeout(time) {
+            self.carry_out(order);
+        }
+    }
+
+    fn carry_out(&mut self, order: Order) {
+        let Order::Do(what) = order else { return };
+        let tell = what(&mut self.set);
+        self.stopped.set(&self.set);
+        self.tell.send_replace(());
+        tell();
     }
 }
 
@@ -142,12 +168,4 @@ impl Drop for Drive {
             (self.failed)("a thread of tables panicked: see above".to_owned());
         }
     }
-}
-
-/// The calling thread runs only where the cores have nothing else to do.
-fn stay_behind() {
-    let nothing_to_say = libc::sched_param { sched_priority: 0 };
-    // SAFETY: 0 is the calling thread, and the pointer is to a value that outlives the call. Where
-    // the system does not allow it, nothing changes.
-    unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const nothing_to_say) };
 }
