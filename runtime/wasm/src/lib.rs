@@ -10,7 +10,7 @@
 //! - [`component`]: from bytes to a [`Handler`]; [`cache`] keeps compiled code on disk.
 //! - [`manifest`]: reads what the handler says of itself.
 //! - [`instance`]: one guest of one shard: budgets, faults, recycling.
-//! - [`limits`], [`counters`], [`cpu_time`]: the bounds, and what was used of them.
+//! - [`limits`], [`counters`]: the bounds, and what was used of them.
 //!
 //! Left to others: what columns must hold (the core's `guest::check`), what a fault leads to (the
 //! core's `guest::isolation`), signatures and deployments. Class *pure* only: a component that
@@ -20,7 +20,6 @@ pub mod admission;
 pub mod cache;
 pub mod component;
 pub mod counters;
-pub mod cpu_time;
 pub mod engine;
 pub mod instance;
 pub mod limits;

@@ -124,9 +124,9 @@ pub struct Standing {
 pub enum Progress {
     /// There was nothing to do.
     Nothing,
-    /// All that was there, or what is there takes more than one look.
+    /// All that was there.
     Some,
-    /// As many events as a page takes: there are more where they come from.
+    /// What a page takes: there was more.
     Full,
 }
 
@@ -189,13 +189,17 @@ impl Projections {
         Ok(false)
     }
 
-    /// Does up to a page of work in every partition. Gives the most that was done in any.
+    /// Does up to a page of work in every partition, unless it is told between two of them not to go
+    /// on. Gives the most that was done in any.
     ///
     /// # Errors
     /// When an engine wants to be asked again later.
-    pub fn round(&mut self) -> Result<Progress, EngineError> {
+    pub fn round(&mut self, goes_on: impl Fn() -> bool) -> Result<Progress, EngineError> {
         let mut most = Progress::Nothing;
         for _ in 0..self.lanes_open() {
+            if !goes_on() {
+                return Ok(Progress::Full);
+            }
             most = most.max(self.next_lane()?);
         }
         Ok(most)
@@ -325,6 +329,7 @@ impl Projections {
         };
         let lanes = if served { &mut projection.served } else { &mut projection.building };
         let lane = &mut lanes[lane];
+        let end = tools.events.end(lane.partition).unwrap_or(0);
         let stepped = match lane.step(&mut tools, self.page) {
             Err(EngineError::Retry(why)) => return Err(EngineError::Retry(why)),
             // Nothing that another try would mend: said where the rows are asked for.
@@ -350,8 +355,7 @@ impl Projections {
                     events,
                     write: &write,
                 });
-                let is_full = events as usize >= self.page.records;
-                Ok(if is_full { Progress::Full } else { Progress::Some })
+                Ok(if lane.next() < end { Progress::Full } else { Progress::Some })
             }
             Stepped::Stopped => {
                 if let Some(stale) = lane.stale() {
@@ -398,10 +402,14 @@ impl Projections {
         Ok(())
     }
 
-    /// Takes the rows of served reference tables into memory.
+    /// Takes the rows of served reference tables into memory. Those that were made in another way are
+    /// not for the handlers of this deployment to look up: their rows may mean something else, and
+    /// nobody brings them up to date.
     fn load_served(&mut self, at: usize) -> Result<(), EngineError> {
         let name = Arc::clone(&self.all[at].name);
-        let Some(served) = self.generations.served(&name) else { return Ok(()) };
+        let shape = shape_of(&self.topology.handlers[self.all[at].handler], &self.topology);
+        let served = self.generations.served(&name).filter(|served| alike(served, &shape));
+        let Some(served) = served else { return Ok(()) };
         match self.keeper.load(&name, &served, self.generations.store())? {
             Ok(loaded) => self.keeper.serve(loaded),
             Err(full) => {

@@ -114,7 +114,7 @@ fn a_table_that_stops_later_stops_nobody_and_what_was_served_is_served() {
 }
 
 #[test]
-fn a_pause_is_not_forgotten_over_the_wait_nor_the_wait_over_the_pause() {
+fn whoever_waits_for_a_table_is_not_paused_and_cannot_be_resumed() {
     let mut world = bereft(Behaviour::default());
     world.run();
     let partition = zamu_core::model::PartitionId { aggregate_type: ORDER, number: 0 };

@@ -31,6 +31,9 @@ use super::shards::{CallError, Doorbell};
 use crate::config::{self, Pace};
 use crate::telemetry::Metrics;
 
+/// For no longer than this reference tables gather events, whatever others do.
+const MOMENT: Duration = Duration::from_millis(10);
+
 /// The tables of a running node.
 pub struct Tables {
     /// The rows.
@@ -92,16 +95,18 @@ impl Tables {
         };
         let (urgent, others): (Vec<_>, Vec<_>) = makers.into_iter().partition(is_reference);
         let mut threads = Vec::new();
-        for (thread, makers, pace) in
-            [("zamu-reference", urgent, Pace::Beside), ("zamu-tables", others, start.settings.pace)]
-        {
+        let gather = Duration::from_millis(start.settings.gather_ms);
+        for (thread, makers, pace, gather) in [
+            ("zamu-reference", urgent, Pace::Beside, gather.min(MOMENT)),
+            ("zamu-tables", others, start.settings.pace, gather),
+        ] {
             if makers.is_empty() {
                 continue;
             }
             let doorbell = Doorbell::default();
             let ring = doorbell.clone();
             let subscription = start.log.subscribe(Arc::new(move || ring.ring()));
-            let drive = tables.drive(&start, makers, &generations, &tell, pace)?;
+            let drive = tables.drive(&start, makers, &generations, &tell, (pace, gather))?;
             let (maker, handle) = Maker::start(thread, drive, doorbell, subscription)
                 .with_context(|| format!("cannot start the thread {thread}"))?;
             tables.makers.push(maker);
@@ -116,7 +121,7 @@ impl Tables {
         makers: Vec<(HandlerIndex, Box<dyn Guest>)>,
         generations: &Generations,
         tell: &watch::Sender<()>,
-        pace: Pace,
+        (pace, gather): (Pace, Duration),
     ) -> anyhow::Result<Drive> {
         let Start { topology, log, metrics, references, bells, settings, failed, .. } = start;
         let watcher = Teller {
@@ -138,9 +143,10 @@ impl Tables {
         Ok(Drive {
             set,
             stopping: Arc::clone(&self.stopping),
+            hurried: Arc::default(),
             stopped: self.stopped.clone(),
             tell: tell.clone(),
-            gather: Duration::from_millis(settings.gather_ms),
+            gather,
             pace,
             failed: Arc::clone(failed),
         })
@@ -198,13 +204,12 @@ impl Stopped {
 
     /// As this set has it now; what is known of others stays.
     fn set(&self, set: &Projections) {
+        let stale = set.standings().into_iter().filter_map(|standing| {
+            Some(((standing.projection, standing.served, standing.partition), standing.stale?))
+        });
+        let stale: Vec<_> = stale.collect();
         let mut stops = self.lock();
         stops.retain(|(projection, ..), _| !set.names().any(|name| name == projection));
-        for standing in set.standings() {
-            if let Some(stale) = standing.stale {
-                let lane = (standing.projection, standing.served, standing.partition);
-                stops.insert(lane, stale);
-            }
-        }
+        stops.extend(stale);
     }
 }

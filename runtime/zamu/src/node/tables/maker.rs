@@ -15,7 +15,7 @@ use zamu_core::projection::{Progress, Projections};
 use zamu_rocks::Subscription;
 
 use super::Stopped;
-use super::courtesy::{Watch, stay_behind};
+use super::courtesy::{Turns, stay_behind};
 use crate::config::Pace;
 use crate::node::shards::{CallError, Doorbell, STACK_BYTES};
 
@@ -40,6 +40,8 @@ pub(super) struct Maker {
     /// The projections whose tables it makes.
     names: Vec<Arc<str>>,
     orders: Sender<Order>,
+    /// Whether it was told to hurry and has not heard it yet.
+    hurried: Arc<AtomicBool>,
     doorbell: Doorbell,
     _subscription: Subscription,
 }
@@ -48,6 +50,7 @@ pub(super) struct Maker {
 pub(super) struct Drive {
     pub(super) set: Projections,
     pub(super) stopping: Arc<AtomicBool>,
+    pub(super) hurried: Arc<AtomicBool>,
     pub(super) stopped: Stopped,
     pub(super) tell: watch::Sender<()>,
     pub(super) gather: Duration,
@@ -67,6 +70,7 @@ impl Maker {
         subscription: Subscription,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (orders, inbox) = bounded(ORDERS_MAX);
+        let hurried = Arc::clone(&drive.hurried);
         let names = drive.set.names().map(Arc::clone).collect();
         let bell = doorbell.clone();
         let handle = thread::Builder::new().name(thread.to_owned()).stack_size(STACK_BYTES).spawn(
@@ -75,7 +79,7 @@ impl Maker {
                 drive.run(&inbox);
             },
         )?;
-        Ok((Self { names, orders, doorbell, _subscription: subscription }, handle))
+        Ok((Self { names, orders, hurried, doorbell, _subscription: subscription }, handle))
     }
 
     /// Whether it makes the tables of this projection.
@@ -85,8 +89,10 @@ impl Maker {
 
     /// Has the thread go on with what there is, whatever it waits for.
     pub(super) fn hurry(&self) {
-        // If it has no room for orders it hurries already.
-        drop(self.orders.try_send(Order::Hurry));
+        // Whoever is told once need not be told again.
+        if !self.hurried.swap(true, Ordering::AcqRel) {
+            drop(self.orders.try_send(Order::Hurry));
+        }
         self.doorbell.ring();
     }
 
@@ -123,8 +129,10 @@ impl Drive {
             for order in inbox.try_iter().take(ORDERS_MAX) {
                 self.carry_out(order);
             }
-            let watch = Watch::start();
-            let progress = match self.set.round() {
+            let before = Turns::of_this_thread();
+            let stopping = Arc::clone(&self.stopping);
+            let goes_on = || inbox.is_empty() && !stopping.load(Ordering::Acquire);
+            let progress = match self.set.round(goes_on) {
                 Ok(progress) => progress,
                 Err(error @ EngineError::Retry(_)) => {
                     tracing::warn!(%error, "making tables goes on later");
@@ -135,7 +143,8 @@ impl Drive {
                     return;
                 }
             };
-            let rest = if is_behind { watch.rest() } else { Duration::ZERO };
+            let rest =
+                if is_behind { Turns::of_this_thread().rest(before) } else { Duration::ZERO };
             self.stopped.set(&self.set);
             if progress == Progress::Nothing {
                 thread::park_timeout(LOOK_AROUND);
@@ -154,7 +163,13 @@ impl Drive {
     }
 
     fn carry_out(&mut self, order: Order) {
-        let Order::Do(what) = order else { return };
+        let what = match order {
+            Order::Do(what) => what,
+            Order::Hurry => {
+                self.hurried.store(false, Ordering::Release);
+                return;
+            }
+        };
         let tell = what(&mut self.set);
         self.stopped.set(&self.set);
         self.tell.send_replace(());
