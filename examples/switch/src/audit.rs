@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use serde::Deserialize;
 use tokio::time::timeout;
 
 use crate::client::{Client, Topic};
 use crate::kinds::Plan;
-use crate::ledger::{Balance, Ledger, Shown};
+use crate::ledger::{Balance, Findings, Ledger, Shown};
 use crate::outcomes::Outcomes;
 use crate::provision::accounts;
 use crate::stream::Stream;
@@ -18,6 +19,44 @@ use crate::transfer::{COVERED, account};
 const ALL: &str = "from=start";
 /// Without news for so long, what is still missing is missing.
 const SILENCE: Duration = Duration::from_secs(20);
+
+/// A table has stopped.
+const STALE: &str = "a table has stopped";
+
+/// Projections, and how far their tables have come.
+#[derive(Debug, Deserialize)]
+struct Tables {
+    projections: Vec<Projection>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Projection {
+    name: String,
+    serving: Option<Generation>,
+    /// Of one that is made anew.
+    building: Option<Generation>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Generation {
+    partitions: Vec<Source>,
+}
+
+/// A partition of events that tables are made of.
+#[derive(Debug, Deserialize)]
+struct Source {
+    #[serde(rename = "type")]
+    aggregate_type: String,
+    partition: u32,
+    stale: Option<Stale>,
+}
+
+/// At which event it stopped, and why.
+#[derive(Debug, Deserialize)]
+struct Stale {
+    event: serde_json::Value,
+    reason: String,
+}
 
 /// What the count came to, and how many events were read for it.
 #[derive(Debug)]
@@ -55,7 +94,24 @@ pub(crate) async fn audit(client: &Client, tally: &Tally, plan: &Plan) -> Result
                 .add("dead letters", || format!("{aggregate_type}/{partition}: {dead_letters}"));
         }
     }
+    client.look::<Tables>("/tables").await?.find_stale(&mut balance.findings);
     Ok(Audit { balance, outcomes, events })
+}
+
+impl Tables {
+    /// A table that does not follow the log any more tells whoever looks there what is no longer so.
+    fn find_stale(&self, findings: &mut Findings) {
+        for Projection { name, serving, building } in &self.projections {
+            for Generation { partitions } in [serving, building].into_iter().flatten() {
+                for Source { aggregate_type, partition, stale } in partitions {
+                    let Some(Stale { event, reason }) = stale else { continue };
+                    findings.add(STALE, || {
+                        format!("{name} of {aggregate_type}/{partition} at {event}: {reason}")
+                    });
+                }
+            }
+        }
+    }
 }
 
 async fn read(client: &Client, topics: &[Topic]) -> Result<Ledger> {
@@ -88,4 +144,48 @@ async fn shown(client: &Client) -> Result<Shown> {
     let state = client.state(&path(scheme::SETTLEMENT_ACCOUNT, &key)).await?;
     shown.settlements.insert(key, state);
     Ok(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn generation(stale: &Value) -> Value {
+        json!({
+            "generation": 1,
+            "fold": "f",
+            "events": { "done": 7, "total": 9 },
+            "partitions": [
+                { "type": "account", "partition": 0, "next": 4, "end": 4, "lag": 0, "stale": null },
+                { "type": "account", "partition": 1, "next": 3, "end": 5, "lag": 2, "stale": stale },
+            ],
+        })
+    }
+
+    fn find(serving: &Value, building: &Value) -> Vec<String> {
+        let told = json!({ "projections": [
+            { "name": "directory", "tables": [], "serving": serving, "building": building },
+        ] });
+        let mut findings = Findings::default();
+        serde_json::from_value::<Tables>(told).unwrap().find_stale(&mut findings);
+        findings.lines().collect()
+    }
+
+    #[test]
+    fn a_table_that_has_stopped_is_found_and_one_that_is_behind_is_not() {
+        let well = generation(&Value::Null);
+        let stale = generation(&json!({ "event": 3, "reason": "trapped" }));
+        for (serving, building) in [(&well, &well), (&well, &Value::Null), (&Value::Null, &well)] {
+            assert_eq!(find(serving, building), Vec::<String>::new());
+        }
+        for (serving, building) in [(&stale, &Value::Null), (&well, &stale)] {
+            let found = find(serving, building);
+            let example = "a table has stopped: directory of account/1 at 3: trapped";
+            assert_eq!(found, ["a table has stopped: 1", example]);
+        }
+    }
 }

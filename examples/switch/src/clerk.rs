@@ -18,6 +18,8 @@ use crate::ledger::Findings;
 
 /// Something was answered that must not be.
 pub(crate) const WRONG_ANSWER: &str = "wrong answer";
+/// Something was asked, or was to be, and what was answered was never compared.
+pub(crate) const NEVER_ANSWERED: &str = "never answered";
 
 /// Questions under way at once.
 const ASKERS: usize = 4;
@@ -25,6 +27,11 @@ const ASKERS: usize = 4;
 const BATCH: usize = 32;
 
 type Question = (Transfer, When);
+
+/// Questions that count as open and are not asked yet.
+#[derive(Debug)]
+#[must_use = "what is not asked stays open for ever"]
+pub(crate) struct Reserved(Vec<Question>);
 
 /// See the file's head.
 #[derive(Debug)]
@@ -34,7 +41,7 @@ pub(crate) struct Clerk {
     expiration: String,
     questions: mpsc::UnboundedSender<Question>,
     waiting: tokio::sync::Mutex<mpsc::UnboundedReceiver<Question>>,
-    /// Asked, and not compared yet.
+    /// Reserved or asked, and not compared yet.
     open: AtomicU64,
     findings: Mutex<Findings>,
 }
@@ -55,12 +62,25 @@ impl Clerk {
 
     /// Asks all that is said of an unhappy transfer then, and compares the answers.
     pub(crate) fn ask(&self, transfer: Transfer, when: When) {
-        if transfer.is_happy() || !transfer.has_words(when) {
-            return;
-        }
-        // The other end is ours: it takes it.
-        if self.questions.send((transfer, when)).is_ok() {
-            self.open.fetch_add(1, Ordering::Relaxed);
+        let reserved = self.reserve(&[transfer], when);
+        self.ask_reserved(reserved);
+    }
+
+    /// Opens what there is to ask of these transfers, for whoever has to say it in passing first:
+    /// by that a transfer may end, and nobody is to think that all is answered.
+    pub(crate) fn reserve(&self, transfers: &[Transfer], when: When) -> Reserved {
+        let to_ask = |transfer: &&Transfer| !transfer.is_happy() && transfer.has_words(when);
+        let questions = transfers.iter().filter(to_ask).map(|transfer| (*transfer, when));
+        let questions: Vec<_> = questions.collect();
+        self.open.fetch_add(questions.len() as u64, Ordering::Relaxed);
+        Reserved(questions)
+    }
+
+    /// Asks what was reserved, and compares the answers.
+    pub(crate) fn ask_reserved(&self, Reserved(questions): Reserved) {
+        for question in questions {
+            // The other end is ours: it takes it. If it did not, the question would stay open.
+            self.questions.send(question).ok();
         }
     }
 
@@ -69,9 +89,14 @@ impl Clerk {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Wrong answers so far.
+    /// Wrong answers so far, and that some are missing.
     pub(crate) fn findings(&self) -> Findings {
-        self.findings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let mut findings = self.findings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let open = self.open();
+        if open > 0 {
+            findings.add(NEVER_ANSWERED, || format!("{open} questions"));
+        }
+        findings
     }
 
     async fn next(&self, questions: &mut Vec<Question>) {
@@ -146,6 +171,12 @@ mod tests {
 
     use super::*;
 
+    impl Clerk {
+        fn questions_waiting(&self) -> usize {
+            self.waiting.try_lock().unwrap().len()
+        }
+    }
+
     #[test]
     fn an_answer_is_as_expected_or_it_is_not() {
         let answers = [
@@ -174,5 +205,27 @@ mod tests {
             let is_asked = kind > 0 && transfer.has_words(When::Prepared);
             assert_eq!(clerk.open() - before, u64::from(is_asked), "{}", transfer.kind().name);
         }
+    }
+
+    #[test]
+    fn what_was_never_compared_is_found() {
+        let clerk = Clerk::new(Client::new("127.0.0.1:1").unwrap(), String::new());
+        assert!(clerk.findings().is_empty());
+        let kind = crate::kinds::KINDS.iter().position(|kind| kind.name == "payee aborts").unwrap();
+        clerk.ask(Transfer { index: 1, kind: kind as u16 }, When::Prepared);
+        assert_eq!(clerk.findings().count(NEVER_ANSWERED), 1);
+    }
+
+    #[test]
+    fn a_question_is_open_from_when_it_is_reserved_and_counts_once() {
+        let clerk = Clerk::new(Client::new("127.0.0.1:1").unwrap(), String::new());
+        let all = (0..crate::kinds::KINDS.len() as u16).map(|kind| Transfer { index: 1, kind });
+        let told: Vec<Transfer> = all.filter(|told| told.has_words(When::Prepared)).collect();
+        let reserved = clerk.reserve(&told, When::Prepared);
+        // All but the happy one.
+        let unhappy = told.len() - 1;
+        assert_eq!((clerk.open(), clerk.questions_waiting()), (unhappy as u64, 0));
+        clerk.ask_reserved(reserved);
+        assert_eq!((clerk.open(), clerk.questions_waiting()), (unhappy as u64, unhappy));
     }
 }

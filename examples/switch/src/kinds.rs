@@ -121,7 +121,7 @@ const SHORT: fn(&mut Prepare<'_>, Timestamp) =
 
 /// All kinds. The first is the happy one. One that starts with a short offer may come too late with
 /// it: a host that is just being killed and started again lets it wait.
-pub(crate) const KINDS: [Kind; 22] = [
+pub(crate) const KINDS: [Kind; 23] = [
     Kind { name: "happy", offer: USUAL, says: &[FULFILLED], ends: &[COMMITTED] },
     Kind {
         name: "cap exceeded",
@@ -251,6 +251,12 @@ pub(crate) const KINDS: [Kind; 22] = [
         offer: |prepare, _| prepare.payee = participant(BARE),
         says: &[],
         ends: &[NO_PAYEE],
+    },
+    Kind {
+        name: "inactive payer",
+        offer: |prepare, _| prepare.payer = participant(RETIRED),
+        says: &[],
+        ends: &[end(Phase::Invalid, "3202")],
     },
 ];
 
@@ -484,7 +490,7 @@ mod tests {
         }
         for (kind, payers) in payers {
             let expected = match KINDS[usize::from(kind)].name {
-                "cover lacking" | "unknown payer" => 1,
+                "cover lacking" | "unknown payer" | "inactive payer" => 1,
                 _ => transfer::PARTICIPANTS as usize,
             };
             assert_eq!(payers.len(), expected, "{}", KINDS[usize::from(kind)].name);
@@ -510,6 +516,7 @@ mod tests {
             ("cover lacking", "amount", json!(ABOVE_COVER)),
             ("cover lacking", "payer", json!("simfsp09")),
             ("unknown payer", "payer", json!("simfsp10")),
+            ("inactive payer", "payer", json!("simfsp11")),
             ("unknown payee", "payee", json!("simfsp10")),
             ("inactive payee", "payee", json!("simfsp11")),
             ("payee without an account", "payee", json!("simfsp12")),

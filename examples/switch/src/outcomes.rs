@@ -8,6 +8,13 @@ use crate::ledger::{Findings, Ledger};
 /// A transfer ended as its kind does not allow.
 pub(crate) const UNEXPECTED: &str = "ended otherwise than its kind allows";
 
+/// Of all transfers of a kind, none ended in the way that the kind is about.
+pub(crate) const MISSED: &str = "no transfer ended as its kind is meant to";
+
+/// So many transfers of a kind are enough that one ends as the kind is meant to. Fewer may all have
+/// been under way when the host was killed, and have come too late.
+const ENOUGH: u64 = 5;
+
 /// What stands instead of a final state where there is none.
 const NOT_FINAL: &str = "not final";
 
@@ -29,7 +36,19 @@ impl Outcomes {
             let id = transfer.id();
             outcomes.enter(transfer, &id, ledger.end(&id), findings);
         }
+        outcomes.find_missed(findings);
         outcomes
+    }
+
+    /// A kind that may end in several ways and never did in its own shows nothing of what it is for.
+    fn find_missed(&self, findings: &mut Findings) {
+        for (number, ends) in &self.kinds {
+            let Some(kind) = KINDS.get(usize::from(*number)) else { continue };
+            let meant = kind.ends[0].to_string();
+            if ends.values().sum::<u64>() >= ENOUGH && !ends.contains_key(&meant) {
+                findings.add(MISSED, || format!("{}: {meant}: only {ends:?}", kind.name));
+            }
+        }
     }
 
     fn enter(
@@ -128,6 +147,36 @@ mod tests {
         let expected =
             [r#"happy: {"COMMITTED": 2, "not final": 1}"#, r#"on-us: {"INVALID 3100": 1}"#];
         assert_eq!(counts, expected);
+    }
+
+    #[test]
+    fn a_kind_of_which_there_are_some_must_end_in_its_own_way_at_least_once() {
+        let expired = ("EXPIRED_RESERVED", Some("3303"));
+        let invalid = ("INVALID", Some("3100"));
+        for (name, ends, is_missed) in [
+            ("timeout", vec![invalid; 4], false),
+            ("timeout", vec![invalid; 5], true),
+            ("late fulfilment", vec![invalid; 9], true),
+            ("timeout", [vec![invalid; 8], vec![expired]].concat(), false),
+            ("on-us", vec![invalid; 5], false),
+        ] {
+            let mut findings = Findings::default();
+            let mut outcomes = Outcomes::default();
+            for end in &ends {
+                outcomes.enter(kind(name), "T", Some(*end), &mut findings);
+            }
+            assert!(findings.is_empty());
+            outcomes.find_missed(&mut findings);
+            assert_eq!(findings.count(MISSED), u64::from(is_missed), "{name}: {ends:?}");
+        }
+    }
+
+    #[test]
+    fn kinds_are_looked_at_when_all_transfers_are_counted() {
+        let plan = Plan { transfers: 5, unhappy_percent: 0 };
+        let mut findings = Findings::default();
+        Outcomes::count(&plan, &Ledger::default(), &mut findings);
+        assert_eq!(findings.count(MISSED), 1);
     }
 
     #[test]

@@ -81,10 +81,11 @@ async fn answer(
         if prepared.lock().await.recv_many(&mut told, batch).await == 0 {
             return Ok(());
         }
+        // First: the last transfers may end by what is delivered here, and with them the demo,
+        // unless there is something open.
+        let questions = clerk.reserve(&told, When::Prepared);
         client.deliver(commands(&told)?.into()).await?;
-        for transfer in &told {
-            clerk.ask(*transfer, When::Prepared);
-        }
+        clerk.ask_reserved(questions);
     }
 }
 

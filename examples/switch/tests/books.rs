@@ -5,11 +5,20 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use switch::client::Client;
 use switch::node::Node;
 use tempfile::TempDir;
+
+/// What the payer sets, and what the payee knows.
+const CONDITION: &str = "HOr22-H3AfTDHrSkPjJtVPRdKouuMkDXTR4ejlQa8Ks";
+const FULFILMENT: &str = "XoSz1cL0tljJSCp_VtIYmPNw-zFUgGfbUqf69AagUzY";
+/// How long something may take that follows from an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A fresh switch.
 struct Hub {
@@ -51,6 +60,44 @@ impl Hub {
         assert!(told.status.success(), "{aggregate_type} {key}: {told:?}");
         serde_json::from_slice::<Value>(&told.stdout).unwrap()["state"].take()
     }
+
+    /// Sends a command on a transfer, which must be accepted.
+    fn send(&self, id: &str, kind: &str, data: &Value) {
+        let data = data.to_string();
+        let told = self.ask(&["send", "transfer", id, kind, &data, "--wait", "--json"]);
+        assert!(told.status.success(), "{kind} {id}: {told:?}");
+        let answer: Value = serde_json::from_slice(&told.stdout).unwrap();
+        assert_eq!(answer["outcome"], "accepted", "{kind} {id}: {answer}");
+    }
+
+    /// Asks for a transfer of 10 USD from the first participant.
+    fn prepare(&self, id: &str, payee: &str) {
+        let data = json!({
+            "payer": "simfsp01", "payee": payee, "amount": "10", "currency": "USD",
+            "expiration": "2100-01-01T00:00:00.000Z", "condition": CONDITION,
+        });
+        self.send(id, "PrepareTransfer", &data);
+    }
+
+    /// Waits until a member of a state is as it must become.
+    fn becomes(&self, (aggregate_type, key): (&str, &str), member: &str, expected: &str) {
+        let mut last = Value::Null;
+        let is_so = || {
+            last = self.state(aggregate_type, key);
+            last[member] == expected
+        };
+        assert!(in_time(is_so), "{key}: `{member}` never is {expected}: {last}");
+    }
+
+    /// Waits until a row of the directory has a member that is true.
+    fn is_listed(&self, table: &str, key: &str, member: &str) {
+        let is_so = || {
+            let told = self.ask(&["query", table, key, "--json"]);
+            let row: Option<Value> = serde_json::from_slice(&told.stdout).ok();
+            told.status.success() && row.is_some_and(|row| row["value"][member] == true)
+        };
+        assert!(in_time(is_so), "{key} is never listed in {table}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,6 +117,8 @@ async fn a_hub_starts_from_its_books() {
     let callback = &hub.state("endpoints", "simfsp02")["FSPIOP_CALLBACK_URL_TRANSFER_POST"];
     assert_eq!(callback, "https://fsp02.example/transfers");
 
+    // A choreographed command brings it to the account, behind the answer.
+    hub.becomes(("account", "simfsp01/USD"), "cover", "25000");
     let account = hub.state("account", "simfsp01/USD");
     assert_eq!((&account["cap"], &account["alarm"]), (&"10000".into(), &80.into()), "{account}");
     let positions = ["simfsp01/USD", "simfsp02/USD", "simfsp03/USD"]
@@ -82,6 +131,24 @@ async fn a_hub_starts_from_its_books() {
     let again = hub.import(&accounts, "accounts.toml", &[]);
     assert!(text(&again).contains("done: 0 accepted, 7 sent before"), "{again:?}");
     assert_eq!(hub.state("account", "simfsp01/USD"), account);
+    works_from_these_books(&hub);
+}
+
+/// Whom the books list as taking part can be paid, from what the books say, and nobody else.
+fn works_from_these_books(hub: &Hub) {
+    // The directory is made behind the answers.
+    hub.is_listed("participants", "simfsp02", "active");
+    hub.is_listed("accounts", "simfsp02/USD", "open");
+    hub.prepare("T1", "simfsp02");
+    hub.becomes(("transfer", "T1"), "state", "RESERVED");
+    hub.send("T1", "FulfilTransfer", &json!({ "fsp": "simfsp02", "fulfilment": FULFILMENT }));
+    hub.becomes(("transfer", "T1"), "state", "COMMITTED");
+    hub.becomes(("account", "simfsp01/USD"), "position", "1260.75");
+    hub.becomes(("account", "simfsp02/USD"), "position", "-1010.25");
+
+    hub.prepare("T2", "simfsp04");
+    hub.becomes(("transfer", "T2"), "state", "INVALID");
+    assert_eq!(hub.state("transfer", "T2")["failure"]["code"], "3203");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,6 +172,18 @@ async fn what_is_wrong_with_books_is_told_by_line_before_anything_is_sent() {
     let dry = hub.import(&rows, "accounts.toml", &["--dry-run"]);
     assert!(text(&dry).contains("1 OpenAccount of account"), "{dry:?}");
     assert!(!hub.ask(&["state", "account", "simfsp01/USD"]).status.success());
+}
+
+/// Whether something comes true before patience ends.
+fn in_time(mut is_so: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        if Instant::now() > end {
+            return false;
+        }
+        std::thread::sleep(LOOK);
+    }
+    true
 }
 
 fn text(told: &Output) -> String {

@@ -1,10 +1,11 @@
 //! The clients: lanes that go through one transfer after another, whatever becomes of the host, and
 //! a listener to the live stream of all events.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use switch::client::Client;
+use switch::ledger::Findings;
 use switch::stream::Stream;
 use tokio::task::JoinSet;
 
@@ -12,6 +13,10 @@ use crate::plan::{self, Request, Script, Step};
 use crate::told::Told;
 
 const ALL: &str = "types=participant,account,transfer";
+
+const INVALID: &str = "InvalidTransfer";
+/// A transfer was found invalid that was not: the directory was lost, or older than it may be.
+const WRONGLY_INVALID: &str = "a transfer is invalid, and its offer is not";
 
 /// Clients at work.
 pub(crate) struct Driver {
@@ -27,6 +32,7 @@ struct Shared {
     /// The next transfer.
     next: AtomicU64,
     enough: AtomicBool,
+    findings: Mutex<Findings>,
 }
 
 impl Driver {
@@ -36,7 +42,8 @@ impl Driver {
         let enough = AtomicBool::new(false);
         let mut listener = JoinSet::new();
         listener.spawn(listen(client.clone(), Arc::clone(&told)));
-        let shared = Arc::new(Shared { client, told, seed, next, enough });
+        let findings = Mutex::default();
+        let shared = Arc::new(Shared { client, told, seed, next, enough, findings });
         let mut running = JoinSet::new();
         for _ in 0..lanes {
             running.spawn(lane(Arc::clone(&shared)));
@@ -56,6 +63,11 @@ impl Driver {
         }
     }
 
+    /// What the lanes found so far.
+    pub(crate) fn findings(&self) -> Findings {
+        self.shared.findings.lock().unwrap().clone()
+    }
+
     /// The transfers that were begun.
     pub(crate) fn transfers(&self) -> impl Iterator<Item = String> {
         let seed = self.shared.seed;
@@ -67,14 +79,19 @@ async fn lane(shared: Arc<Shared>) {
     while !shared.enough.load(Ordering::Relaxed) {
         let index = shared.next.fetch_add(1, Ordering::Relaxed);
         let id = plan::id(shared.seed, index);
-        let Script { steps, afterthought } = plan::script(shared.seed, index);
+        let Script { steps, may_be_late, afterthought } = plan::script(shared.seed, index);
         for step in steps {
             match step {
                 Step::Ask(request) => ask(&shared, request).await,
                 Step::Await(kind) => {
-                    // A payer may be at its cap, and an offer may come too late.
-                    let ends = ["TransferRejected", "InvalidTransfer"];
-                    if shared.told.sees(&id, &[kind, ends[0], ends[1]]).await != kind {
+                    // A payer may be at its cap.
+                    let ends = [kind, "TransferRejected", INVALID];
+                    let seen = shared.told.sees(&id, &ends).await;
+                    if is_wrong(seen, may_be_late) {
+                        let mut findings = shared.findings.lock().unwrap();
+                        findings.add(WRONGLY_INVALID, || format!("{id}, before {kind}"));
+                    }
+                    if seen != kind {
                         break;
                     }
                 }
@@ -89,6 +106,18 @@ async fn lane(shared: Arc<Shared>) {
             shared.told.state(format!("transfer/{id}"), sequence);
         }
     }
+}
+
+/// Whether a transfer that waits for something may not end like this.
+fn is_wrong(seen: &str, may_be_late: bool) -> bool {
+    seen == INVALID && !may_be_late
+}
+
+#[test]
+fn only_what_may_be_late_may_be_invalid() {
+    assert!(is_wrong("InvalidTransfer", false));
+    assert!(!is_wrong("InvalidTransfer", true));
+    assert!(!is_wrong("TransferRejected", false) && !is_wrong("TransferPrepared", false));
 }
 
 async fn ask(shared: &Shared, request: Request) {

@@ -41,6 +41,9 @@ pub(crate) enum Step {
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
     pub(crate) steps: Vec<Step>,
+    /// Whether its offer stands so shortly that it may come too late: invalid then. No other that
+    /// waits for anything may be invalid: all in the directory are active and have open accounts.
+    pub(crate) may_be_late: bool,
     /// When it has ended, however it did.
     pub(crate) afterthought: Option<Request>,
 }
@@ -190,7 +193,8 @@ pub(crate) fn script(seed: u64, index: u64) -> Script {
         Fate::Unknown => steps.push(Step::Await("TransferRejected")),
         Fate::OnUs => {}
     }
-    Script { steps, afterthought: afterthought(&id, payee, &prepare, &mut dice) }
+    let afterthought = afterthought(&id, payee, &prepare, &mut dice);
+    Script { steps, may_be_late: fate == Fate::Silent, afterthought }
 }
 
 /// What is asked of a transfer that has ended: most of it is refused, none of it changes anything.
@@ -236,4 +240,15 @@ fn soon() -> scheme::Timestamp {
 
 fn account(participant: &str) -> String {
     format!("{participant}/{CURRENCY}")
+}
+
+#[test]
+fn only_an_offer_that_stands_shortly_may_be_late() {
+    for script in (0..200).map(|index| script(1, index)) {
+        let is_short = |step: &Step| {
+            matches!(step, Step::Ask(request)
+            if request.kind == "PrepareTransfer" && request.data["expiration"] != NEVER)
+        };
+        assert_eq!(script.steps.iter().any(is_short), script.may_be_late, "{script:?}");
+    }
 }

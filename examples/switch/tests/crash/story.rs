@@ -140,6 +140,7 @@ impl Story {
         host.node.stop().unwrap();
         let lines = host.events();
         findings.extend(told.compare(&lines));
+        findings.extend(driver.findings());
         let balance = read(&lines).close(driver.transfers(), &shown);
         findings.extend(balance.findings.clone());
         Outcome { balance, findings, folded, compared: told.answers().len() }
