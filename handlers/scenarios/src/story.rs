@@ -21,7 +21,8 @@ const PARTICIPANTS: usize = 4;
 const TRANSFERS: usize = 12;
 const CURRENCIES: [&str; 2] = ["USD", "JPY"];
 /// Offers end so many seconds after the story's beginning, or never.
-const ENDS_AFTER_S: [Option<u64>; 4] = [Some(1), Some(4), Some(16), None];
+const ENDS_AFTER_S: [Option<u64>; 4] = [Some(1), Some(4), Some(LONGEST_S), None];
+const LONGEST_S: u64 = 16;
 const NEVER: &str = "9000-01-01T00:00:00.000Z";
 /// Of so many answers all but one come from the same participant.
 const MOSTLY: usize = 8;
@@ -339,6 +340,10 @@ fn command(aggregate_type: &str, key: String, kind: &str, body: &Value) -> Comma
     }
 }
 
+/// What every story ends with: the switch comes to rest, all offers that ever end do so, and so does
+/// what was still reserved for them. A deadline has come when it has passed.
+const FINALE: [Next; 3] = [Next::Rest, Next::Advance(LONGEST_S * 1_000 + 1), Next::Rest];
+
 /// Plays a story to its end, and holds the switch to the laws at every rest.
 ///
 /// # Errors
@@ -346,7 +351,7 @@ fn command(aggregate_type: &str, key: String, kind: &str, body: &Value) -> Comma
 pub fn play(story: &Story, switch: &mut dyn Driven) -> anyhow::Result<()> {
     let mut teller =
         Teller { switch, everyone: everyone(), books: Books::default(), posted: Vec::new() };
-    for (number, next) in story.happens.iter().chain([&Next::Rest]).enumerate() {
+    for (number, next) in story.happens.iter().chain(&FINALE).enumerate() {
         teller.tell(next).with_context(|| format!("happening {number}, {next:?}"))?;
     }
     Ok(())

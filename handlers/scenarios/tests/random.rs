@@ -110,6 +110,9 @@ fn random_stories_reach_every_end_and_every_event() {
         "TransferTimedOut",
     ];
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), expected);
+    let inactive = ("3202".to_owned(), "payer: the participant is not active".to_owned());
+    assert!(invalid.contains(&inactive), "{invalid:?}");
+    assert!(invalid.iter().filter(|(code, _)| code == "3202").count() == 1, "{invalid:?}");
     let unpayable: Vec<&str> = invalid
         .iter()
         .filter(|(code, _)| code == "3203")

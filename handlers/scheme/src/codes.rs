@@ -8,7 +8,7 @@ pub const VALIDATION: &str = "3100";
 pub const MODIFIED_REQUEST: &str = "3106";
 /// No such participant, account or endpoint.
 pub const ID_NOT_FOUND: &str = "3200";
-/// The payer, its account or its net debit cap is unknown, or the account is closed.
+/// The payer is unknown or inactive, or has no open account in the currency, or no net debit cap.
 pub const PAYER_NOT_FOUND: &str = "3202";
 /// The payee is unknown or inactive, or has no open account in the currency.
 pub const PAYEE_NOT_FOUND: &str = "3203";

@@ -106,13 +106,15 @@ pub struct TransferTimedOut {
     pub reason: String,
 }
 
-/// What was asked for breaks a rule, or its payee cannot be paid. Final: `INVALID`.
+/// What was asked for breaks a rule, its payer is not active, or its payee cannot be paid. Final:
+/// `INVALID`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InvalidTransfer {
     /// Who asked to pay, where that is a participant's name at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payer: Option<FspId>,
-    /// Why, for programs: [`VALIDATION`](crate::codes::VALIDATION) or
+    /// Why, for programs: [`VALIDATION`](crate::codes::VALIDATION),
+    /// [`PAYER_NOT_FOUND`](crate::codes::PAYER_NOT_FOUND) or
     /// [`PAYEE_NOT_FOUND`](crate::codes::PAYEE_NOT_FOUND).
     pub code: String,
     /// Why, for people: the field and the rule.

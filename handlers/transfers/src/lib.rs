@@ -1,13 +1,13 @@
 //! Transfers: from the payer's prepare to the payee's fulfilment, both legs.
 //!
 //! A transfer keeps what must happen once (one reservation, one commit or one release) and its
-//! deadline; figures are left to accounts, and so is whether the payer may pay. Whether the payee can
-//! be paid is looked up in the directory when the transfer is asked for.
+//! deadline; figures are left to accounts, and so is whether the payer has what it pays. Whether the payer
+//! is active and the payee can be paid is looked up in the directory when the transfer is asked for.
 
 mod decide;
 mod evolve;
 pub mod messages;
-pub mod payee;
+pub mod parties;
 mod prepare;
 pub mod react;
 mod reply;
@@ -36,7 +36,7 @@ pub struct Transfer;
 impl Aggregate for Transfer {
     const TYPE: &'static str = scheme::TRANSFER;
     const REFERENCES: &'static [ReferenceDeclaration] =
-        &[payee::PARTICIPANTS.declared(), payee::ACCOUNTS.declared()];
+        &[parties::PARTICIPANTS.declared(), parties::ACCOUNTS.declared()];
     type State = State;
     type Command = messages::Command;
     type Event = messages::Event;

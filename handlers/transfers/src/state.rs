@@ -5,7 +5,7 @@
 //!    |                            |'--RejectTransfer--> ABORTED_REJECTED *
 //!    |                            '--Wake--> PREPARE_TIMEOUT --RejectTransfer--> EXPIRED_PREPARED *
 //!    |                                             '--AckPayerFundsReserved--> RESERVED_TIMEOUT
-//!    '--PrepareTransfer, against a rule or for a payee that cannot be paid--> INVALID *
+//!    '--PrepareTransfer, against a rule or for parties that cannot pay or be paid--> INVALID *
 //! RESERVED --FulfilTransfer--> RECEIVED_FULFIL --AckPayeeFundsCommitted--> COMMITTED *
 //!    |'--FulfilTransfer, not the preimage, or not the payee's--> RECEIVED_ERROR
 //!    |'--AbortTransfer--> RECEIVED_ERROR --AckPayerFundsReversed--> ABORTED_ERROR *

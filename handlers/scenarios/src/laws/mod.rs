@@ -1,4 +1,5 @@
-//! The laws of money, I1 to I8 of the golden scenarios, held against events and states.
+//! The laws of money, I1 to I8 of the golden scenarios, held against events and states; and that every
+//! transfer ends.
 //!
 //! A fold of its own over the events, by their names and fields alone: nothing of the handlers is
 //! used, so that their mistakes are not repeated here. Only a switch at rest can be checked.
@@ -83,7 +84,7 @@ impl Books {
             self.read_settlement(switch, key)
                 .with_context(|| format!("settlement account {key}"))?;
         }
-        self.balance()
+        self.balance(switch.now_ms()?)
     }
 
     fn read_transfer<S: Switch + ?Sized>(
@@ -215,13 +216,14 @@ impl Books {
         Ok(())
     }
 
-    /// What holds over all accounts together.
-    fn balance(&self) -> anyhow::Result<()> {
+    /// What holds over all accounts together, at this time.
+    fn balance(&self, now_ms: u64) -> anyhow::Result<()> {
         let mut under_way: BTreeMap<&str, Money> = BTreeMap::new();
         for (id, transfer) in &self.transfers {
             let none = Moves::default();
             let moves = self.moves.get(id).unwrap_or(&none);
-            moves.fit(transfer.state).with_context(|| format!("transfer {id}"))?;
+            let fits = moves.fit(transfer.state).and_then(|()| transfer.ends_in_time(now_ms));
+            fits.with_context(|| format!("transfer {id}"))?;
             if let (Some("RESERVED"), Some(terms)) = (transfer.state, &transfer.terms) {
                 let sum = under_way.entry(&terms.currency).or_default();
                 *sum = sum.plus(terms.amount)?;

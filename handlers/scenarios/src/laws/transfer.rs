@@ -1,7 +1,7 @@
 //! How far a transfer is by its events, and what its accounts have done for it by theirs.
 
-use anyhow::{bail, ensure};
-use scheme::Money;
+use anyhow::{Context as _, bail, ensure};
+use scheme::{Money, Timestamp};
 use serde_json::Value;
 
 use super::body::{money, text};
@@ -13,6 +13,8 @@ pub(super) struct Transfer {
     pub(super) events: usize,
     pub(super) state: Option<&'static str>,
     pub(super) terms: Option<TransferTerms>,
+    /// When the offer ends.
+    ends: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +43,35 @@ impl Transfer {
                 let terms = TransferTerms::of(&event.body)?;
                 let first = self.terms.get_or_insert_with(|| terms.clone());
                 ensure!(*first == terms, "I7: {} changes the terms", event.kind);
+                self.fold_end(event)?;
             }
         }
+        Ok(())
+    }
+
+    /// Whoever tells the end of the offer tells the one that was accepted.
+    fn fold_end(&mut self, event: &Event) -> anyhow::Result<()> {
+        if event.kind != "TransferPrepareAccepted" && event.body.get("expiration").is_none() {
+            return Ok(());
+        }
+        let expiration = text(&event.body, "expiration")?;
+        let ends: Timestamp = expiration.parse().context("expiration")?;
+        let first = *self.ends.get_or_insert(ends);
+        ensure!(first == ends, "I7: {} changes the end of the offer", event.kind);
+        Ok(())
+    }
+
+    /// An offer that has ended is not waited for: at rest its money is with whom it belongs to. At
+    /// the very moment it has not ended.
+    pub(super) fn ends_in_time(&self, now_ms: u64) -> anyhow::Result<()> {
+        let Some(ends) = self.ends.filter(|_| self.state == Some("RESERVED")) else {
+            return Ok(());
+        };
+        ensure!(
+            now_ms <= ends.ms(),
+            "every transfer ends: at rest it is RESERVED {} ms after its offer ended at {ends}",
+            now_ms - ends.ms()
+        );
         Ok(())
     }
 

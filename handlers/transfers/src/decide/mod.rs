@@ -19,7 +19,7 @@ use crate::messages::{
 };
 use crate::reply::TransferResult;
 use crate::state::{Failure, State, Terms, Transfer};
-use crate::{payee, prepare};
+use crate::{parties, prepare};
 
 pub(crate) fn decide(
     state: &State,
@@ -80,14 +80,14 @@ fn decide_prepare(
     }
 }
 
-/// The terms of a transfer that can be, or why it cannot: its form first, then its payee.
+/// The terms of a transfer that can be, or why it cannot: its form first, then its parties.
 fn check_new(
     prepare: &PrepareTransfer,
     context: &Context<'_, Configuration>,
 ) -> Result<Terms, Failure> {
     let allow_on_us = context.configuration.allow_on_us;
     let terms = prepare::check(prepare, context.time.0, allow_on_us)?;
-    payee::check(&terms, context)?;
+    parties::check(&terms, context)?;
     Ok(terms)
 }
 

@@ -12,7 +12,7 @@ use scheme::{
     Amount, Condition, ContentHash, ContentHasher, Currency, FspId, Fulfilment, Timestamp,
 };
 use transfers::messages::{AbortTransfer, FulfilTransfer, PrepareTransfer};
-use transfers::payee::{ACCOUNTS, PARTICIPANTS};
+use transfers::parties::{ACCOUNTS, PARTICIPANTS};
 use transfers::{Phase, Transfer};
 use zamu_guest::testing::Scenario;
 

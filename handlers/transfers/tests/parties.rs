@@ -1,4 +1,5 @@
-//! Who can be paid: the rules of the payee, which the directory knows, when a transfer is asked for.
+//! Who can pay and be paid: the rules of payer and payee that the directory knows, when a transfer is
+//! asked for.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -13,12 +14,14 @@ use scheme::directory::{ListedAccount, ListedParticipant};
 use scheme::transfer_events::InvalidTransfer;
 use serde_json::json;
 use transfers::messages::{AckPayerFundsReserved, PrepareTransfer};
-use transfers::payee::{ACCOUNTS, PARTICIPANTS};
+use transfers::parties::{ACCOUNTS, PARTICIPANTS};
 use transfers::{Phase, Transfer};
 use zamu_guest::testing::Scenario;
 
+const PAYER: &str = "simfsp01";
 const PAYEE: &str = "simfsp02";
 const ACCOUNT: &str = "simfsp02/USD";
+const INACTIVE_PAYER: &str = "payer: the participant is not active";
 
 /// No transfer yet, and nobody in the directory.
 fn nobody() -> Scenario<Transfer> {
@@ -91,16 +94,47 @@ fn the_account_is_looked_for_in_the_currency_of_the_transfer() {
     let _ = then_phase(paid, Phase::ReceivedPrepare);
 }
 
+/// Golden scenario 19: a payer that nobody knows is left to its account, and so are its accounts.
 #[test]
-fn the_payer_is_not_looked_up() {
+fn a_payer_that_is_not_listed_is_left_to_its_account() {
     let _ = listed(nobody(), PAYEE).when(prepare()).then_events([accepted()]);
+    let closed = account("USD", false);
+    let _ = listed(listed(nobody(), PAYEE), PAYER)
+        .given_reference(&ACCOUNTS, "simfsp01/USD", &closed)
+        .when(prepare())
+        .then_events([accepted()]);
 }
 
 #[test]
-fn the_form_is_checked_before_the_payee_is_looked_up() {
+fn a_payer_that_is_not_active_makes_an_invalid_transfer_until_it_is_again() {
+    let inactive = participant(false);
+    let with =
+        |scenario: Scenario<Transfer>| scenario.given_reference(&PARTICIPANTS, PAYER, &inactive);
+    let unable = InvalidTransfer { code: "3202".to_owned(), ..unpayable(INACTIVE_PAYER) };
+    let answered = with(listed(nobody(), PAYEE)).when(prepare()).then_events([unable]);
+    let _ = then_phase(answered.then_reply(&failed("3202", INACTIVE_PAYER)), Phase::Invalid);
+    let again = with(listed(nobody(), PAYEE))
+        .given_reference(&PARTICIPANTS, PAYER, &participant(true))
+        .when(prepare());
+    let _ = again.then_events([accepted()]);
+}
+
+#[test]
+fn the_payer_is_looked_up_before_the_payee() {
+    let _ = nobody()
+        .given_reference(&PARTICIPANTS, PAYER, &participant(false))
+        .when(prepare())
+        .then_reply(&failed("3202", INACTIVE_PAYER));
+}
+
+#[test]
+fn the_form_is_checked_before_the_parties_are_looked_up() {
     let asked = PrepareTransfer { amount: "0".to_owned(), ..prepare() };
     let reply = failed("3100", "amount: more than nothing");
-    let _ = nobody().when(asked).then_reply(&reply);
+    let inactive = nobody().given_reference(&PARTICIPANTS, PAYER, &participant(false));
+    for directory in [nobody(), inactive] {
+        let _ = directory.when(asked.clone()).then_reply(&reply);
+    }
 }
 
 /// As golden scenarios 26 to 28: what the directory says in the meantime changes no answer.
@@ -135,6 +169,12 @@ fn a_transfer_that_was_accepted_is_not_judged_again() {
         .then_events([fulfil_accepted()]);
     let deactivated = begun().given_reference(&PARTICIPANTS, PAYEE, &participant(false));
     let _ = deactivated.when(prepare()).then_nothing();
+    let deactivated = begun().given_reference(&PARTICIPANTS, PAYER, &participant(false));
+    let _ = deactivated
+        .when(prepare())
+        .then_nothing()
+        .when(AckPayerFundsReserved {})
+        .then_events([prepared()]);
 }
 
 #[test]

@@ -1,7 +1,9 @@
-//! May the payee of a new transfer be paid at all? Looked up in the directory, which may be a moment
-//! old; once a transfer is accepted, nobody asks again.
+//! May the payer of a new transfer pay, and may its payee be paid? Looked up in the directory, which may
+//! be a moment old; once a transfer is accepted, nobody asks again.
 //!
-//! The payer is not looked up: its account answers for itself when it is asked to reserve.
+//! Of the payer only what its account cannot know is looked up: that the participant was taken up and
+//! is not active. All else its account answers when it is asked to reserve, also for a payer that
+//! nobody knows.
 
 use scheme::directory::{self, ListedAccount, ListedParticipant};
 use scheme::{AccountKey, codes};
@@ -15,13 +17,26 @@ pub const PARTICIPANTS: Reference<ListedParticipant> = Reference::new(directory:
 /// Which position accounts there are.
 pub const ACCOUNTS: Reference<ListedAccount> = Reference::new(directory::ACCOUNTS);
 
-/// Whether the payee takes part and has an open account in the currency; or why it cannot be paid.
+/// Whether the payer may pay, as far as the directory can say, and the payee takes part and has an
+/// open account in the currency; or why not, the payer first.
 pub(crate) fn check(terms: &Terms, context: &Context<'_, Configuration>) -> Result<(), Failure> {
-    listed(terms, context)
-        .map_err(|reason| Failure { code: codes::PAYEE_NOT_FOUND.to_owned(), reason })
+    check_payer(terms, context).map_err(|reason| failure(codes::PAYER_NOT_FOUND, reason))?;
+    check_payee(terms, context).map_err(|reason| failure(codes::PAYEE_NOT_FOUND, reason))
 }
 
-fn listed(
+fn check_payer(
+    Terms { payer, .. }: &Terms,
+    context: &Context<'_, Configuration>,
+) -> Result<(), String> {
+    match context.lookup(&PARTICIPANTS, payer.as_str()) {
+        Some(ListedParticipant { active: false }) => {
+            Err("payer: the participant is not active".to_owned())
+        }
+        Some(ListedParticipant { active: true }) | None => Ok(()),
+    }
+}
+
+fn check_payee(
     Terms { payee, currency, .. }: &Terms,
     context: &Context<'_, Configuration>,
 ) -> Result<(), String> {
@@ -39,4 +54,8 @@ fn listed(
         }
         Some(ListedAccount { open: true, .. }) => Ok(()),
     }
+}
+
+fn failure(code: &str, reason: String) -> Failure {
+    Failure { code: code.to_owned(), reason }
 }
