@@ -100,25 +100,34 @@ fn a_history_that_leads_elsewhere_is_damage() {
 #[test]
 fn listeners_hear_of_what_is_durable_and_not_of_what_is_written() {
     let mut machine = Machine::new();
-    let heard = Arc::new(AtomicU64::new(0));
-    let count = Arc::clone(&heard);
+    let (heard, seen) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let reader = machine.log().reader();
-    let subscription = reader.subscribe(Arc::new(move || {
-        count.fetch_add(1, Ordering::SeqCst);
-    }));
+    let listener = {
+        let (heard, seen, reader) = (Arc::clone(&heard), Arc::clone(&seen), reader.clone());
+        move || {
+            heard.fetch_add(1, Ordering::SeqCst);
+            seen.store(reader.ends(LEFT_0).unwrap().events, Ordering::SeqCst);
+        }
+    };
+    let subscription = reader.subscribe(Arc::new(listener));
     let mut owner = Owner::of(machine.log(), LEFT_0);
+    owner.submit(1);
+    // What was synced when the log was opened may be told as late as this.
+    while seen.load(Ordering::SeqCst) < 1 {
+        std::thread::yield_now();
+    }
     let idle = heard.load(Ordering::SeqCst);
     machine.hold_durable(true);
     owner.submit(1);
     machine.log().wait_written().unwrap();
-    assert_eq!((heard.load(Ordering::SeqCst), reader.ends(LEFT_0).unwrap().events), (idle, 0));
+    assert_eq!((heard.load(Ordering::SeqCst), reader.ends(LEFT_0).unwrap().events), (idle, 1));
     machine.hold_durable(false);
     machine.log().wait_durable().unwrap();
     owner.submit(1);
     machine.log().wait_durable().unwrap();
     let before = heard.load(Ordering::SeqCst);
     assert!(before > idle);
-    assert_eq!(reader.ends(LEFT_0).unwrap().events, 2);
+    assert_eq!(reader.ends(LEFT_0).unwrap().events, 3);
     drop(subscription);
     owner.submit(1);
     machine.log().wait_durable().unwrap();
