@@ -2,6 +2,9 @@
 //! processes, and its files read after it has stopped.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../common/configuration.rs"]
+mod configuration;
+
 mod dead_letters;
 mod done;
 mod exits;

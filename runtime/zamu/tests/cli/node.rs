@@ -10,7 +10,11 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::configuration;
 use crate::done::{Done, ZAMU, zamu};
+
+/// The value that a counter may reach.
+const LIMIT: u64 = 100;
 
 /// How long anything may take before a test gives up. Far beyond what it takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,7 +35,11 @@ impl Node {
     /// The same, with more configuration.
     pub(crate) fn with(more: &str) -> Self {
         let folder = TempDir::new().unwrap();
-        std::fs::write(folder.path().join("zamu.toml"), configuration(&folder, more)).unwrap();
+        std::fs::write(
+            folder.path().join("zamu.toml"),
+            configuration::text(&folder.path().join("data"), more, LIMIT),
+        )
+        .unwrap();
         let mut process = Command::new(ZAMU)
             .args(["run", "--listen", "127.0.0.1:0", "--config"])
             .arg(folder.path().join("zamu.toml"))
@@ -174,47 +182,4 @@ fn follow(stderr: ChildStderr) -> Receiver<String> {
         }
     });
     log
-}
-
-/// Counters up to 100, and the zoo of misbehaving handlers.
-fn configuration(folder: &TempDir, more: &str) -> String {
-    let data = folder.path().join("data");
-    std::fs::create_dir(&data).unwrap();
-    // Compiled once for all tests and later runs.
-    let compiled = PathBuf::from(concat!(env!("CARGO_TARGET_TMPDIR"), "/zamu-compiled"));
-    zamu_wasm::cache::Cache::open(&compiled).unwrap();
-    std::os::unix::fs::symlink(&compiled, data.join("compiled")).unwrap();
-    let guests = guests();
-    format!(
-        r#"
-data = {data:?}
-[types.counter]
-partitions = 3
-[types.animal]
-partitions = 1
-[types.keeper]
-partitions = 1
-[handlers.counter]
-component = "{guests}/counter.wasm"
-configuration = {{ limit = 100 }}
-[handlers.zoo]
-component = "{guests}/zoo.wasm"
-{more}"#,
-        guests = guests.display(),
-    )
-}
-
-fn guests() -> PathBuf {
-    let target = || match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(target) => PathBuf::from(target),
-        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target"),
-    };
-    let guests =
-        std::env::var_os("ZAMU_GUESTS_DIR").map_or_else(|| target().join("guests"), PathBuf::from);
-    assert!(
-        guests.join("counter.wasm").exists(),
-        "{}: run `cargo xtask guests` first (or set ZAMU_GUESTS_DIR)",
-        guests.display()
-    );
-    guests.canonicalize().unwrap()
 }

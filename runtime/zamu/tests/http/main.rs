@@ -2,6 +2,9 @@
 //! zoo of misbehaving handlers, and asked as a client asks.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../common/configuration.rs"]
+mod configuration;
+
 mod answers;
 mod bad_input;
 mod bounds;

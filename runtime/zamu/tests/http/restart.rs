@@ -4,8 +4,9 @@ use serde_json::json;
 use tokio::task::block_in_place;
 use zamu::node::Node;
 
+use crate::configuration;
 use crate::stream::Stream;
-use crate::support::{Host, config_of, increment, text};
+use crate::support::{Host, config_of, increment};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_keeps_states_answers_streams_and_the_deployment() {
@@ -69,7 +70,7 @@ async fn a_node_that_does_not_fit_its_data_refuses_to_start_and_says_why() {
         ("counter.wasm", "nowhere.wasm", &["handler `counter`", "nowhere.wasm"]),
         ("[types.animal]", "[types.plant]", &["`zoo` mentions aggregate type `animal`"]),
     ] {
-        let config = config_of(&text(&folder, "", 10).replace(from, to));
+        let config = config_of(&configuration::text(folder.path(), "", 10).replace(from, to));
         let error = block_in_place(|| Node::start(&config)).err().map(|e| format!("{e:#}"));
         let error = error.expect(to);
         for part in parts {

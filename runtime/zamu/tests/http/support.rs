@@ -1,6 +1,5 @@
 //! A node to talk to.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
@@ -11,6 +10,8 @@ use tokio::task::{JoinHandle, block_in_place};
 use zamu::config::Config;
 use zamu::http::Server;
 use zamu::node::Node;
+
+use crate::configuration;
 
 /// How long anything may take before a test gives up. Far beyond what it takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,7 +52,7 @@ impl Host {
 
     /// The same, with another limit for counters.
     pub(crate) async fn configured(folder: TempDir, more: &str, limit: u64) -> Self {
-        let config = config_of(&text(&folder, more, limit));
+        let config = config_of(&configuration::text(folder.path(), more, limit));
         let node = block_in_place(|| Node::start(&config)).unwrap();
         let server = Server::bind(node.services(), &config.http).await.unwrap();
         let url = format!("http://{}", server.address().unwrap());
@@ -150,54 +151,9 @@ pub(crate) fn increment(key: &str, id: &str, by: u64) -> Value {
 /// The value that a counter may reach.
 const LIMIT: u64 = 100_000;
 
-/// The configuration file of a node over a folder.
-pub(crate) fn text(folder: &TempDir, more: &str, limit: u64) -> String {
-    // Compiled once for all tests and later runs.
-    let compiled = PathBuf::from(concat!(env!("CARGO_TARGET_TMPDIR"), "/zamu-compiled"));
-    zamu_wasm::cache::Cache::open(&compiled).unwrap();
-    let link = folder.path().join("compiled");
-    if !link.exists() {
-        std::os::unix::fs::symlink(&compiled, link).unwrap();
-    }
-    let guests = guests();
-    format!(
-        r#"
-data = {data:?}
-[types.counter]
-partitions = 3
-[types.animal]
-partitions = 1
-[types.keeper]
-partitions = 1
-[handlers.counter]
-component = "{guests}/counter.wasm"
-configuration = {{ limit = {limit} }}
-[handlers.zoo]
-component = "{guests}/zoo.wasm"
-{more}"#,
-        data = folder.path(),
-        guests = guests.display(),
-    )
-}
-
 /// Reads a configuration file.
 pub(crate) fn config_of(text: &str) -> Config {
     let variables = [("ZAMU_HTTP_LISTEN", "127.0.0.1:0"), ("ZAMU_SHARDS_COUNT", "2")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
     Config::parse(text, "test", variables).unwrap()
-}
-
-fn guests() -> PathBuf {
-    let target = || match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(target) => PathBuf::from(target),
-        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target"),
-    };
-    let guests =
-        std::env::var_os("ZAMU_GUESTS_DIR").map_or_else(|| target().join("guests"), PathBuf::from);
-    assert!(
-        guests.join("counter.wasm").exists(),
-        "{}: run `cargo xtask guests` first (or set ZAMU_GUESTS_DIR)",
-        guests.display()
-    );
-    guests
 }
