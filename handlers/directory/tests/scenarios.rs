@@ -7,54 +7,12 @@ use std::collections::BTreeSet;
 use directory::accounts::{self, ACCOUNTS, Accounts};
 use directory::participants::{self, PARTICIPANTS, Participants};
 use scenarios::native::Native;
-use scenarios::switch::{Command, Event, Outcome};
-use scenarios::{Names, Switch};
+use scenarios::switch::Event;
+use scenarios::{Names, Noted, Switch as _};
 use scheme::AccountKey;
 use scheme::directory::{ListedAccount, ListedParticipant};
-use serde_json::Value;
 use zamu_guest::testing::{Projected, stored};
 use zamu_guest::{Aggregate, Messages, Projection};
-
-/// A switch that remembers which participants and accounts were sent commands.
-struct Noted {
-    switch: Native,
-    participants: BTreeSet<String>,
-    accounts: BTreeSet<String>,
-}
-
-impl Switch for Noted {
-    fn now_ms(&mut self) -> anyhow::Result<u64> {
-        self.switch.now_ms()
-    }
-
-    fn send(&mut self, commands: Vec<Command>) -> anyhow::Result<Vec<Outcome>> {
-        for command in &commands {
-            let noted = match &*command.aggregate_type {
-                scheme::PARTICIPANT => &mut self.participants,
-                scheme::ACCOUNT => &mut self.accounts,
-                _ => continue,
-            };
-            noted.insert(command.key.clone());
-        }
-        self.switch.send(commands)
-    }
-
-    fn advance(&mut self, ms: u64) -> anyhow::Result<()> {
-        self.switch.advance(ms)
-    }
-
-    fn settle(&mut self) -> anyhow::Result<()> {
-        self.switch.settle()
-    }
-
-    fn state(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Option<Value>> {
-        self.switch.state(aggregate_type, key)
-    }
-
-    fn events(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Vec<Event>> {
-        self.switch.events(aggregate_type, key)
-    }
-}
 
 /// Holds the rows to the state after each event, of which the projection takes some; gives the kinds
 /// that it took.
@@ -79,6 +37,24 @@ fn check<A: Aggregate, P: Projection>(
     taken
 }
 
+fn check_participant(key: &str, events: &[Event]) -> BTreeSet<String> {
+    let then = |tables: Projected<Participants>, state: &::participants::State| {
+        tables.then_row(&PARTICIPANTS, &ListedParticipant { active: state.active })
+    };
+    check::<::participants::Participant, _>(key, events, then)
+}
+
+fn check_account(key: &str, events: &[Event]) -> BTreeSet<String> {
+    let then = |tables: Projected<Accounts>, state: &::accounts::State| {
+        if !state.opened {
+            return tables.then_no_row(&ACCOUNTS);
+        }
+        let AccountKey { currency, .. } = key.parse().unwrap();
+        tables.then_row(&ACCOUNTS, &ListedAccount { currency, open: !state.closed })
+    };
+    check::<::accounts::Account, _>(key, events, then)
+}
+
 fn kinds<M: Messages>() -> BTreeSet<String> {
     M::KINDS.iter().map(|kind| kind.name.to_owned()).collect()
 }
@@ -88,25 +64,15 @@ fn in_every_scenario_the_rows_equal_the_states_after_each_event() {
     let (mut of_participants, mut of_accounts) = (BTreeSet::new(), BTreeSet::new());
     for scenario in scenarios::all().unwrap() {
         let switch = Native::new(&scenario.configuration, 1).unwrap();
-        let mut noted = Noted { switch, participants: BTreeSet::new(), accounts: BTreeSet::new() };
+        let mut noted = Noted::new(switch);
         scenarios::run(&scenario, &mut noted, &Names::default()).unwrap();
-        for key in &noted.participants {
-            let events = noted.switch.events(scheme::PARTICIPANT, key).unwrap();
-            let then = |tables: Projected<Participants>, state: &::participants::State| {
-                tables.then_row(&PARTICIPANTS, &ListedParticipant { active: state.active })
-            };
-            of_participants.extend(check::<::participants::Participant, _>(key, &events, then));
-        }
-        for key in &noted.accounts {
-            let events = noted.switch.events(scheme::ACCOUNT, key).unwrap();
-            let then = |tables: Projected<Accounts>, state: &::accounts::State| {
-                if !state.opened {
-                    return tables.then_no_row(&ACCOUNTS);
-                }
-                let AccountKey { currency, .. } = key.parse().unwrap();
-                tables.then_row(&ACCOUNTS, &ListedAccount { currency, open: !state.closed })
-            };
-            of_accounts.extend(check::<::accounts::Account, _>(key, &events, then));
+        for (aggregate_type, key) in &noted.aggregates {
+            let events = noted.switch.events(aggregate_type, key).unwrap();
+            match aggregate_type.as_str() {
+                scheme::PARTICIPANT => of_participants.extend(check_participant(key, &events)),
+                scheme::ACCOUNT => of_accounts.extend(check_account(key, &events)),
+                _ => {}
+            }
         }
     }
     // Otherwise there is an event that nothing here was held to.

@@ -10,9 +10,11 @@
 
 mod alarms;
 mod components;
+mod inside;
 mod layout;
 mod mail;
 mod medium;
+mod relay;
 mod runtime;
 mod switch;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use scenarios::switch::End;
 use zamu_core::log::events::Events;
 use zamu_core::log::{Intake, ShardLog};
-use zamu_core::model::{Event, EventNumber, PartitionId, Time, TurnNumber};
+use zamu_core::model::{Command, Event, EventNumber, PartitionId, Stored, Time, TurnNumber};
 use zamu_core::proto::BatchRecord;
 use zamu_core::store::Store;
 use zamu_core::store::tables::TableStore;
@@ -67,6 +67,12 @@ pub(crate) trait Medium {
         last: EventNumber,
         count: usize,
     ) -> anyhow::Result<Vec<Event>>;
+
+    /// All records of a partition's commands, oldest first.
+    ///
+    /// # Errors
+    /// As the log has them.
+    fn commands(&self, partition: PartitionId) -> anyhow::Result<Vec<Stored<Command>>>;
 
     /// All batch records after a turn.
     ///

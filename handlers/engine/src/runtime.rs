@@ -31,9 +31,10 @@ use crate::mail::Mail;
 use crate::medium::embedded::Embedded;
 use crate::medium::simulated::SimulatedMedium;
 use crate::medium::{Medium, Place};
+use crate::relay::Relay;
 
 /// The deployment that is in force; nobody writes or reads the control topic here.
-const DEPLOYMENT: u64 = 1;
+pub(crate) const DEPLOYMENT: u64 = 1;
 /// Who sends commands.
 const SOURCE: &str = "scenario";
 /// After so many rounds a switch must have come to rest. One with every fault there is takes some
@@ -53,12 +54,13 @@ pub struct Runtime {
     tables: Option<Projections>,
     pub(crate) medium: Box<dyn Medium>,
     pub(crate) mail: Mail,
+    pub(crate) relay: Relay,
+    pub(crate) alarms: Alarms,
     pub(crate) now: Time,
+    pub(crate) topology: Arc<Topology>,
     references: References,
-    topology: Arc<Topology>,
     handlers: Vec<Arc<Handler>>,
     layout: Layout,
-    alarms: Alarms,
 }
 
 impl Runtime {
@@ -94,11 +96,12 @@ impl Runtime {
             references: References::new(&topology),
             medium: medium(&topology, now)?,
             mail: Mail::default(),
+            relay: Relay::default(),
+            alarms: Alarms::default(),
             now,
             topology,
             handlers,
             layout,
-            alarms: Alarms::default(),
         };
         runtime.start()?;
         Ok(runtime)
@@ -152,7 +155,7 @@ impl Runtime {
         let Place { log, store } = self.medium.place(partitions)?;
         let guest = |handler: &Arc<Handler>| Box::new(handler.instance()) as Box<dyn Guest>;
         self.shards.push(Shard::new(Parts {
-            log,
+            log: self.relay.before(log),
             store,
             guests: self.handlers.iter().map(guest).collect(),
             topology: Arc::clone(&self.topology),
@@ -326,16 +329,18 @@ impl Runtime {
         Ok(())
     }
 
-    /// Whether every partition has an owner and has taken all its input, durably.
+    /// Whether every partition has an owner and has taken all its input, durably, but for what is held
+    /// back.
     fn is_quiet(&mut self) -> anyhow::Result<bool> {
         let views = self.views();
         for view in &views {
             ensure!(view.dead_letters == 0, "dead letters in {view:?}");
         }
         Ok(self.mail.has_arrived()
+            && self.relay.is_empty()
             && self.medium.is_durable()
             && views.len() == self.topology.partitions().count()
-            && views.iter().all(has_taken_all))
+            && views.iter().all(|view| self.has_taken_all(view)))
     }
 
     fn views(&mut self) -> Vec<PartitionView> {
@@ -345,13 +350,15 @@ impl Runtime {
     /// What is still to be done, for an error.
     fn open(&mut self) -> String {
         let arrived = if self.mail.has_arrived() { "arrived" } else { "are under way" };
-        let views: Vec<_> = self.views().into_iter().filter(|view| !has_taken_all(view)).collect();
+        let mut views = self.views();
+        views.retain(|view| !self.has_taken_all(view));
         format!("commands {arrived}; partitions with work: {views:?}")
     }
-}
 
-fn has_taken_all(view: &PartitionView) -> bool {
-    view.status == Status::Running
-        && view.position.requests >= view.ends.requests
-        && view.position.commands >= view.ends.commands
+    fn has_taken_all(&self, view: &PartitionView) -> bool {
+        view.status == Status::Running
+            && view.position.requests >= view.ends.requests
+            && (view.position.commands >= view.ends.commands
+                || self.relay.holds_back(view.partition.aggregate_type))
+    }
 }

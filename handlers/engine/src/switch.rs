@@ -35,6 +35,20 @@ impl Switch for Runtime {
         self.rest()
     }
 
+    fn hold_back(&mut self, aggregate_type: &str, held: bool) -> anyhow::Result<()> {
+        let (partition, _) = self.locate(aggregate_type, "")?;
+        self.relay.hold_back(partition.aggregate_type, held);
+        Ok(())
+    }
+
+    fn deliver_again(&mut self, aggregate_type: &str, key: &str, kind: &str) -> anyhow::Result<()> {
+        self.send_again(aggregate_type, key, kind)
+    }
+
+    fn send_inside(&mut self, command: Command) -> anyhow::Result<Outcome> {
+        self.send_as_switch(command)
+    }
+
     fn state(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Option<Value>> {
         let (partition, key) = self.locate(aggregate_type, key)?;
         let shown = self.with_owner(partition, |shard| {

@@ -27,7 +27,7 @@ fn every_scenario_holds_on_the_embedded_log_with_a_restart_between_any_two_steps
 #[test]
 fn every_scenario_holds_on_the_simulated_log_whatever_the_layout() {
     for seed in 0..SEEDS {
-        for scenario in &playable() {
+        for scenario in &scenarios::all().unwrap() {
             let mut switch = simulated(seed, &scenario.configuration);
             play(&[(scenario, Names::default())], &mut switch, |_| Ok(()));
         }
@@ -48,19 +48,12 @@ fn every_scenario_holds_on_the_simulated_log_with_a_crash_between_any_two_steps(
     }
 }
 
-/// All but those that only the native switch can be held to.
-fn playable() -> Vec<Scenario> {
-    let mut all = scenarios::all().unwrap();
-    all.retain(|scenario| scenario.natively.is_none());
-    all
-}
-
 /// One switch for all scenarios that configure nothing, and one for each of the others.
 fn on_shared_switches(
     make: impl Fn(&[(String, String)]) -> Runtime,
     mut between: impl FnMut(&mut Runtime) -> anyhow::Result<()>,
 ) {
-    let all = playable();
+    let all = scenarios::all().unwrap();
     assert!(all.len() >= 45, "only {} scenarios", all.len());
     let (shared, own): (Vec<&Scenario>, Vec<&Scenario>) =
         all.iter().partition(|scenario| !scenario.is_alone());

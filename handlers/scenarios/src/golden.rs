@@ -25,11 +25,6 @@ const EDGE: Held = Held::LeftOut("HTTP edge only");
 const PROMISES: &[(u32, &str)] = &[
     (8, "bodies are forwarded byte for byte, to the endpoints of both"),
     (9, "the payee gets a confirmation, if that is switched on"),
-    (32, "a credit and a reservation in one batch, in the order of the log"),
-    (33, "a reservation that is asked for twice"),
-    (34, "a credit that is asked for twice"),
-    (36, "an account's answer to a transfer that nobody knows"),
-    (38, "an account's answer in the wrong state"),
     (44, "the payee is told the final state by PATCH"),
     (52, "a cold start reads only what came after the last snapshot"),
     (53, "snapshots by count and by age"),
@@ -44,38 +39,10 @@ const PROMISES: &[(u32, &str)] = &[
     (67, "even load over pinned partitions"),
 ];
 
-const CHANNELS: Held = Held::By(&[
-    ("runtime/core/tests/negative_controls.rs", "a_dropped_channel_number_is_found"),
-    ("handlers/engine/tests/stories.rs", "the_laws_hold_at_every_rest_whatever_the_log_does"),
-]);
-
 /// What no file tells.
 const HELD: &[(u32, Held)] = &[
     (8, EDGE),
     (9, EDGE),
-    (
-        32,
-        Held::By(&[(
-            "handlers/accounts/tests/rules.rs",
-            "a_credit_makes_room_for_the_reservation_behind_it_and_not_before_it",
-        )]),
-    ),
-    (33, CHANNELS),
-    (34, CHANNELS),
-    (
-        36,
-        Held::By(&[(
-            "handlers/transfers/tests/rules.rs",
-            "each_state_takes_what_it_waits_for_from_accounts_and_nothing_else",
-        )]),
-    ),
-    (
-        38,
-        Held::By(&[(
-            "handlers/transfers/tests/rules.rs",
-            "each_state_takes_what_it_waits_for_from_accounts_and_nothing_else",
-        )]),
-    ),
     (44, EDGE),
     (52, Held::LeftOut("on the embedded log the store is the snapshot; snapshots come with Kafka")),
     (53, Held::LeftOut("on the embedded log the store is the snapshot; snapshots come with Kafka")),
@@ -141,12 +108,8 @@ pub fn table(
     let mut rows: BTreeMap<u32, Vec<String>> = BTreeMap::new();
     for scenario in scenarios {
         let Some(number) = scenario.number() else { continue };
-        let engine = match &scenario.natively {
-            None => "yes".to_owned(),
-            Some(reason) => format!("no: {reason}"),
-        };
         let (promise, file) = (scenario.promise(), &scenario.file);
-        let row = format!("| {number} | {promise} | {file} | yes | {engine} |\n");
+        let row = format!("| {number} | {promise} | {file} | yes | yes |\n");
         rows.entry(number).or_default().push(row);
     }
     for (number, held) in HELD {

@@ -37,7 +37,6 @@
 //! | step | columns (those in brackets may be left out) |
 //! |---|---|
 //! | `given configuration` | `handler`, `configuration` (JSON) |
-//! | `given natively` | `because`: the reason why the real runtime cannot be held to this |
 //! | `given accounts` | `account`, `cap`, (`alarm`), (`position`), (`funds`): creates and activates the participant, opens the account, and a settlement account if there are funds |
 //! | `when create participant` | `participant`, `name`, `outcome` |
 //! | `when activate participant`, `when deactivate participant` | `participant`, `outcome` |
@@ -53,6 +52,9 @@
 //! | `when abort` | `transfer`, `code`, `outcome`, (`by`: the payee), (`reason`), (`reply`) |
 //! | `when send` | `type`, `key`, `command`, `body` (as it is, JSON or not), `outcome` |
 //! | `when time passes` | `by` (`5 min`, `5 s` or `5 ms`) |
+//! | `when accounts are held back`, `when accounts go on` | no table: what transfers ask of accounts waits, and then arrives in its order |
+//! | `when delivered again` | `to` (as in `account simfsp01/USD`), `command`: the last such command that the switch itself sent there arrives a second time |
+//! | `when the switch sends` | as `when send`, and as only the switch itself can: what an account would tell a transfer, say |
 //! | `then transfers` | `transfer`, `state`, (`code`) |
 //! | `then accounts` | `account`, `reserved`, `position`, (`cap`), (`alarm`), (`cover`), (`opened`), (`closed`) |
 //! | `then settlement accounts` | `account`, `funds`, `leaving` |
@@ -63,7 +65,8 @@
 //! A cell of `-` where a command has a field means that it is left out. `and time passes` stands last
 //! in a step: time passes before anything that was sent has led to anything else.
 //!
-//! An outcome is `accepted`, `nothing`, or `refused` with its code; a reply is the state that it
+//! An outcome is `accepted`, `nothing`, or `refused` with its code and, after a colon, its details if
+//! the text is to say them; a reply is the state that it
 //! names, with a code where it has one, or `-` for none. A state of `-` says that there is none.
 //! `then events` lists all events of each aggregate that it mentions, in their order.
 
@@ -71,6 +74,7 @@ pub mod fixture;
 pub mod golden;
 pub mod laws;
 pub mod native;
+pub mod noted;
 pub mod prng;
 pub mod run;
 pub mod scenario;
@@ -78,6 +82,7 @@ pub mod story;
 pub mod switch;
 pub mod text;
 
+pub use noted::Noted;
 pub use run::{Names, run, run_together};
 pub use scenario::Scenario;
 pub use switch::{Driven, Switch};
@@ -87,6 +92,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("abort.scenario", include_str!("../abort.scenario")),
     ("accounts.scenario", include_str!("../accounts.scenario")),
     ("cap.scenario", include_str!("../cap.scenario")),
+    ("choreography.scenario", include_str!("../choreography.scenario")),
     ("deadline.scenario", include_str!("../deadline.scenario")),
     ("duplicates.scenario", include_str!("../duplicates.scenario")),
     ("endpoints.scenario", include_str!("../endpoints.scenario")),

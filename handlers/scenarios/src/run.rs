@@ -1,13 +1,14 @@
 //! Plays a scenario on a switch and holds the switch to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, bail, ensure};
 use scheme::Timestamp;
 use serde_json::{Value, json};
 
 use crate::scenario::{
-    Action, Expectation, ExpectedEvent, ExpectedOutcome, Expiration, Field, Scenario, Sending, Step,
+    Action, Delivery, Expectation, ExpectedEvent, ExpectedOutcome, Expiration, Field, Scenario,
+    Sending, Step,
 };
 use crate::switch::{Command, Event, Outcome, Switch};
 use crate::{fixture, laws};
@@ -52,6 +53,7 @@ pub fn run_together<S: Switch + ?Sized>(
         start_ms,
         touched: laws::Touched::default(),
         payees: BTreeMap::new(),
+        held: BTreeSet::new(),
     };
     let mut runs: Vec<Run> = scenarios.iter().map(begin).collect();
     let steps = scenarios.iter().map(|(scenario, _)| scenario.steps.len()).max().unwrap_or(0);
@@ -73,12 +75,25 @@ struct Run {
     touched: laws::Touched,
     /// The payee of each transfer when it was first asked for.
     payees: BTreeMap<String, String>,
+    /// The types that are held back.
+    held: BTreeSet<&'static str>,
 }
 
 impl Run {
     fn step<S: Switch + ?Sized>(&mut self, step: &Step, switch: &mut S) -> anyhow::Result<()> {
         match step {
             Step::Send { sendings, later_by_ms } => self.send(sendings, *later_by_ms, switch),
+            Step::SendInside(sendings) => self.send_inside(sendings, switch),
+            Step::DeliverAgain(deliveries) => self.deliver_again(deliveries, switch),
+            Step::HoldBack { aggregate_type } => {
+                self.held.insert(aggregate_type);
+                switch.hold_back(aggregate_type, true)
+            }
+            Step::LetGo { aggregate_type } => {
+                self.held.remove(aggregate_type);
+                switch.hold_back(aggregate_type, false)?;
+                self.rest(switch)
+            }
             Step::Expect(expectations) => self.expect(expectations, switch),
         }
     }
@@ -106,9 +121,40 @@ impl Run {
         if let Some(ms) = later_by_ms {
             switch.advance(ms)?;
         }
-        switch.settle()?;
-        laws::check(switch, &self.touched)
+        self.rest(switch)
             .with_context(|| format!("after line {}", sendings.last().map_or(0, |last| last.line)))
+    }
+
+    fn send_inside<S: Switch + ?Sized>(
+        &mut self,
+        sendings: &[Sending],
+        switch: &mut S,
+    ) -> anyhow::Result<()> {
+        for sending in sendings {
+            let outcome = switch.send_inside(self.command(&sending.action)?)?;
+            check_outcome(sending, &outcome).with_context(|| format!("line {}", sending.line))?;
+        }
+        self.rest(switch)
+    }
+
+    fn deliver_again<S: Switch + ?Sized>(
+        &mut self,
+        deliveries: &[Delivery],
+        switch: &mut S,
+    ) -> anyhow::Result<()> {
+        for Delivery { line, aggregate_type, key, kind } in deliveries {
+            let key = self.names.of(key);
+            switch
+                .deliver_again(aggregate_type, &key, kind)
+                .with_context(|| format!("line {line}: {kind} to {aggregate_type} {key}"))?;
+        }
+        self.rest(switch)
+    }
+
+    /// The switch comes to rest. The laws hold there, unless something is still on its way.
+    fn rest<S: Switch + ?Sized>(&self, switch: &mut S) -> anyhow::Result<()> {
+        switch.settle()?;
+        if self.held.is_empty() { laws::check(switch, &self.touched) } else { Ok(()) }
     }
 
     /// The command, and a note of whom it may touch.
@@ -239,9 +285,10 @@ fn check_outcome(sending: &Sending, outcome: &Outcome) -> anyhow::Result<()> {
     let reply = match (&sending.outcome, outcome) {
         (ExpectedOutcome::Accepted, Outcome::Accepted { reply })
         | (ExpectedOutcome::Nothing, Outcome::Nothing { reply }) => reply.as_ref(),
-        (ExpectedOutcome::Refused(expected), Outcome::Refused { code, .. }) if expected == code => {
-            None
-        }
+        (
+            ExpectedOutcome::Refused { code, details },
+            Outcome::Refused { code: seen, details: why },
+        ) if code == seen && details.as_ref().is_none_or(|details| details == why) => None,
         (expected, seen) => bail!("expected {expected:?}, saw {seen:?}"),
     };
     let Some(expected) = &sending.reply else { return Ok(()) };

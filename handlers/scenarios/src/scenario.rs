@@ -1,6 +1,8 @@
 //! A scenario as data. How it is written is left to [`text`](crate::text), what it means to
 //! [`run`](fn@crate::run).
 
+use std::collections::BTreeSet;
+
 /// One story, from nothing to its last expectation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
@@ -10,8 +12,6 @@ pub struct Scenario {
     pub title: String,
     /// Configuration of handlers by name, JSON.
     pub configuration: Vec<(String, String)>,
-    /// Why it can be told of the native switch only, if that is so.
-    pub natively: Option<String>,
     /// What is done and seen, in order.
     pub steps: Vec<Step>,
 }
@@ -32,26 +32,36 @@ impl Scenario {
         }
     }
 
-    /// Whether it needs a switch of its own: for its configuration, or because time passes.
+    /// Whether it needs a switch of its own: for its configuration, or because of a step that no other
+    /// scenario could be told beside.
     #[must_use]
     pub fn is_alone(&self) -> bool {
-        !self.configuration.is_empty() || self.lets_time_pass()
+        !self.configuration.is_empty() || self.steps.iter().any(Step::is_felt_by_all)
     }
 
-    /// Whether time passes in it.
+    /// Whether something is still held back when it ends.
     #[must_use]
-    pub fn lets_time_pass(&self) -> bool {
-        self.steps.iter().any(Step::lets_time_pass)
+    pub fn ends_held_back(&self) -> bool {
+        let mut held = BTreeSet::new();
+        for step in &self.steps {
+            match step {
+                Step::HoldBack { aggregate_type } => held.insert(*aggregate_type),
+                Step::LetGo { aggregate_type } => held.remove(aggregate_type),
+                _ => continue,
+            };
+        }
+        !held.is_empty()
     }
 }
 
 impl Step {
-    fn lets_time_pass(&self) -> bool {
-        matches!(self, Self::Send { later_by_ms: Some(_), .. })
+    /// Time passes, or something is held back.
+    fn is_felt_by_all(&self) -> bool {
+        matches!(self, Self::Send { later_by_ms: Some(_), .. } | Self::HoldBack { .. })
     }
 }
 
-/// The switch comes to rest before and after each.
+/// The switch comes to rest before and after each, but for what is held back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Something is done.
@@ -61,8 +71,35 @@ pub enum Step {
         /// Then so much time passes, in milliseconds.
         later_by_ms: Option<u64>,
     },
+    /// The switch itself sends these commands, one after another.
+    SendInside(Vec<Sending>),
+    /// Commands that the switch sent arrive once more.
+    DeliverAgain(Vec<Delivery>),
+    /// What the switch sends to aggregates of a type does not arrive any more.
+    HoldBack {
+        /// The type.
+        aggregate_type: &'static str,
+    },
+    /// What was held back arrives, in its order.
+    LetGo {
+        /// The type.
+        aggregate_type: &'static str,
+    },
     /// These are seen.
     Expect(Vec<Expectation>),
+}
+
+/// A command that the switch sent to one of its aggregates: the last of its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Where it stands.
+    pub line: usize,
+    /// Type of the aggregate.
+    pub aggregate_type: String,
+    /// Key of the aggregate.
+    pub key: String,
+    /// Kind of the command.
+    pub kind: String,
 }
 
 /// A command and what is to become of it.
@@ -167,8 +204,13 @@ pub enum ExpectedOutcome {
     Accepted,
     /// There is nothing to do.
     Nothing,
-    /// It is refused with this code.
-    Refused(String),
+    /// It is refused.
+    Refused {
+        /// For programs.
+        code: String,
+        /// For people, where the text says so.
+        details: Option<String>,
+    },
 }
 
 /// What is to be seen.

@@ -9,7 +9,7 @@ use serde_json::Value;
 /// - Commands of one `send` are taken up one right after another, in their order, as far as they are
 ///   for one aggregate; what they cause comes after them.
 /// - After `settle` nothing is under way any more: every event has been reacted to, and `state` and
-///   `events` show all that happened.
+///   `events` show all that happened. Only what is held back is still on its way.
 /// - The clock stands still but for `advance`. What was sent before is decided before what becomes
 ///   due by it; a deadline has come when it has passed.
 /// - A failure of the switch itself, as against a refusal, is an error.
@@ -23,8 +23,20 @@ pub trait Switch {
     /// Time passes. What becomes due by that happens while the switch gets on.
     fn advance(&mut self, ms: u64) -> anyhow::Result<()>;
 
-    /// Waits until nothing is under way any more.
+    /// Waits until nothing is under way any more, but for what is held back.
     fn settle(&mut self) -> anyhow::Result<()>;
+
+    /// Holds back what other aggregates send to those of this type, or lets it go, in its order. What
+    /// clients send them is taken as ever.
+    fn hold_back(&mut self, aggregate_type: &str, held: bool) -> anyhow::Result<()>;
+
+    /// Delivers once more the last command of this kind that another aggregate sent to this one: the
+    /// very same, as a sender does that cannot know whether it arrived.
+    fn deliver_again(&mut self, aggregate_type: &str, key: &str, kind: &str) -> anyhow::Result<()>;
+
+    /// Sends a command as the switch itself sends it and no client can; waits for its outcome. Whoever
+    /// minds the switch is alarmed if it is refused: only a defect sends what is refused.
+    fn send_inside(&mut self, command: Command) -> anyhow::Result<Outcome>;
 
     /// An aggregate's state; nothing if it has no events.
     fn state(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Option<Value>>;

@@ -101,6 +101,18 @@ impl<F: FnMut(&str, Vec<Event>) -> Vec<Event>> Switch for Glass<F> {
         self.switch.settle()
     }
 
+    fn hold_back(&mut self, aggregate_type: &str, held: bool) -> anyhow::Result<()> {
+        self.switch.hold_back(aggregate_type, held)
+    }
+
+    fn deliver_again(&mut self, aggregate_type: &str, key: &str, kind: &str) -> anyhow::Result<()> {
+        self.switch.deliver_again(aggregate_type, key, kind)
+    }
+
+    fn send_inside(&mut self, command: Command) -> anyhow::Result<Outcome> {
+        self.switch.send_inside(command)
+    }
+
     fn state(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Option<Value>> {
         self.switch.state(aggregate_type, key)
     }
@@ -243,7 +255,7 @@ fn what_the_switch_does_not_say_fails_the_scenario_with_its_line() {
         ),
         (
             "when fulfil\n|transfer|outcome|\n|T1|refused 3208|\nthen transfers\n|transfer|state|\n|T1|-|",
-            "line 11: expected Refused(\"3208\"), saw Accepted",
+            "line 11: expected Refused { code: \"3208\", details: None }, saw Accepted",
         ),
         (
             "when prepare\n|transfer|payer|payee|amount|outcome|reply|\n|T1|a|b|1|nothing|COMMITTED|\n\

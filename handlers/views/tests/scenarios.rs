@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 
 use scenarios::native::Native;
-use scenarios::switch::{Command, Event, Outcome};
-use scenarios::{Names, Switch};
-use serde_json::{Value, json};
+use scenarios::switch::Event;
+use scenarios::{Names, Noted, Switch as _};
+use serde_json::json;
 use views::positions::{self, POSITIONS, Positions};
 use views::transfers::{self, TRANSFERS, Transfers};
 use zamu_guest::projection::sequence_suffix;
@@ -16,40 +16,6 @@ use zamu_guest::{Aggregate, Messages, Projection, Time};
 
 /// When everything happens.
 const NOW: u64 = 5;
-
-/// A switch that remembers whom it was asked about.
-struct Noted {
-    switch: Native,
-    /// Type and key.
-    aggregates: BTreeSet<(String, String)>,
-}
-
-impl Switch for Noted {
-    fn now_ms(&mut self) -> anyhow::Result<u64> {
-        self.switch.now_ms()
-    }
-
-    fn send(&mut self, commands: Vec<Command>) -> anyhow::Result<Vec<Outcome>> {
-        self.switch.send(commands)
-    }
-
-    fn advance(&mut self, ms: u64) -> anyhow::Result<()> {
-        self.switch.advance(ms)
-    }
-
-    fn settle(&mut self) -> anyhow::Result<()> {
-        self.switch.settle()
-    }
-
-    fn state(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Option<Value>> {
-        self.switch.state(aggregate_type, key)
-    }
-
-    fn events(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Vec<Event>> {
-        self.aggregates.insert((aggregate_type.to_owned(), key.to_owned()));
-        self.switch.events(aggregate_type, key)
-    }
-}
 
 /// What a projection of an aggregate's events is to show.
 trait Shown<A: Aggregate>: Projection {
@@ -132,7 +98,7 @@ fn in_every_scenario_the_rows_equal_the_states_after_each_event() {
     let (mut of_transfers, mut of_accounts) = (BTreeSet::new(), BTreeSet::new());
     for scenario in scenarios::all().unwrap() {
         let switch = Native::new(&scenario.configuration, 1).unwrap();
-        let mut noted = Noted { switch, aggregates: BTreeSet::new() };
+        let mut noted = Noted::new(switch);
         scenarios::run(&scenario, &mut noted, &Names::default()).unwrap();
         for (aggregate_type, key) in &noted.aggregates {
             let events = noted.switch.events(aggregate_type, key).unwrap();

@@ -13,7 +13,7 @@ use scenarios::switch::End;
 use tempfile::TempDir;
 use zamu_core::log::events::Events;
 use zamu_core::log::{Intake, Limit};
-use zamu_core::model::{Event, EventNumber, PartitionId, Time, TurnNumber};
+use zamu_core::model::{Command, Event, EventNumber, PartitionId, Stored, Time, TurnNumber};
 use zamu_core::outcomes::decode_record;
 use zamu_core::proto::BatchRecord;
 use zamu_core::store::tables::TableStore;
@@ -24,6 +24,7 @@ use super::{Medium, Place};
 
 /// How much is read at once.
 const PAGE: Limit = Limit { records: 1_000, bytes: 4 << 20 };
+const ALL: Limit = Limit { records: usize::MAX, bytes: usize::MAX };
 /// A small switch needs little memory, and a restart has to take and give back all of it.
 const BUFFER_BYTES: usize = 4 << 20;
 
@@ -127,6 +128,10 @@ impl Medium for Embedded {
         ensure!(events.len() == count, "{} of {count} events found", events.len());
         events.reverse();
         Ok(events)
+    }
+
+    fn commands(&self, partition: PartitionId) -> anyhow::Result<Vec<Stored<Command>>> {
+        Ok(self.opened()?.reader.commands(partition, 0, ALL)?)
     }
 
     fn records(

@@ -8,7 +8,7 @@ use scenarios::switch::End;
 use zamu_core::log::Intake;
 use zamu_core::log::events::Events;
 use zamu_core::log::simulated::Simulated;
-use zamu_core::model::{Event, EventNumber, PartitionId, Time, TurnNumber};
+use zamu_core::model::{Command, Event, EventNumber, PartitionId, Stored, Time, TurnNumber};
 use zamu_core::outcomes::decode_record;
 use zamu_core::prng::Prng;
 use zamu_core::proto::BatchRecord;
@@ -92,6 +92,10 @@ impl Medium for SimulatedMedium {
         }
         events.reverse();
         Ok(events)
+    }
+
+    fn commands(&self, partition: PartitionId) -> anyhow::Result<Vec<Stored<Command>>> {
+        Ok(self.log.contents(partition).commands)
     }
 
     fn records(

@@ -10,7 +10,7 @@ mod store;
 mod switch;
 mod tables;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{bail, ensure};
@@ -42,6 +42,12 @@ pub struct Native {
     rows: ReferenceRows,
     /// Commands that have not been decided.
     sent: VecDeque<Asked>,
+    /// What aggregates were asked by others, and have decided.
+    taken: Vec<Asked>,
+    /// How many commands aggregates have sent to others.
+    numbered: u64,
+    /// The types that hear nothing of others at the moment.
+    held: BTreeSet<TypeId>,
     batch_max: usize,
     commands: u64,
     now_ms: u64,
@@ -62,12 +68,15 @@ struct Happened {
 }
 
 /// A command, or a Wake.
+#[derive(Clone)]
 struct Asked {
     aggregate: usize,
     /// The owner's index, or [`WAKE`].
     kind: u32,
     time_ms: u64,
     source: &'static str,
+    /// Ascends in what aggregates send to others; nothing on what anyone else sends.
+    number: Option<u64>,
     body: Vec<u8>,
 }
 
@@ -124,6 +133,9 @@ impl Native {
             unprojected: VecDeque::new(),
             rows: ReferenceRows::default(),
             sent: VecDeque::new(),
+            taken: Vec::new(),
+            numbered: 0,
+            held: BTreeSet::new(),
             batch_max,
             commands: 0,
             now_ms: fixture::START_MS,
@@ -152,6 +164,7 @@ impl Native {
             kind,
             time_ms: self.now_ms,
             source: CLIENT,
+            number: None,
             body: command.body.into_bytes(),
         })
     }
@@ -163,6 +176,7 @@ impl Native {
             kind: WAKE,
             time_ms: self.now_ms,
             source: columns::HOST_SOURCE,
+            number: None,
             body: Vec::new(),
         }
     }
@@ -279,8 +293,9 @@ impl Native {
         let time_ms = *time_ms;
         for (aggregate_type, key, kind, body) in asked {
             let aggregate = self.store.find_or_add(aggregate_type, &key);
-            let source = scheme::SWITCH_SOURCE;
-            self.sent.push_back(Asked { aggregate, kind, time_ms, source, body });
+            self.numbered += 1;
+            let (source, number) = (scheme::SWITCH_SOURCE, Some(self.numbered));
+            self.sent.push_back(Asked { aggregate, kind, time_ms, source, number, body });
         }
         Ok(())
     }
@@ -292,9 +307,11 @@ impl Native {
         Ok(())
     }
 
-    /// Decides what event handlers asked for, or Wakes: anything but acceptance is a defect.
-    fn decide_sent(&mut self, batch: &[Asked]) -> anyhow::Result<()> {
-        for (command, outcome) in batch.iter().zip(self.decide(batch)?) {
+    /// Decides what event handlers asked for, or Wakes: anything but acceptance is a defect. What has
+    /// arrived before is dropped.
+    fn decide_sent(&mut self, mut batch: Vec<Asked>) -> anyhow::Result<()> {
+        batch.retain(|command| self.store.arrives(command.aggregate, command.number));
+        for (command, outcome) in batch.iter().zip(self.decide(&batch)?) {
             ensure!(
                 matches!(outcome, Outcome::Accepted { .. }),
                 "{} for {} {} was to be accepted: {outcome:?}",
@@ -303,22 +320,26 @@ impl Native {
                 self.store.aggregates[command.aggregate].key
             );
         }
+        self.taken.extend(batch);
         Ok(())
     }
 
-    /// The next commands that can be decided in one call: the first and those behind it for the same
-    /// type.
+    fn is_held(&self, command: &Asked) -> bool {
+        self.held.contains(&self.type_of(command))
+    }
+
+    /// The next commands that can be decided in one call: the first that is not held back, and those
+    /// behind it for the same type.
     fn next_batch(&mut self) -> Vec<Asked> {
         let mut batch: Vec<Asked> = Vec::new();
-        while batch.len() < self.batch_max {
-            match (self.sent.pop_front(), batch.first()) {
-                (Some(next), Some(first)) if self.type_of(&next) != self.type_of(first) => {
-                    self.sent.push_front(next);
-                    break;
-                }
-                (Some(next), _) => batch.push(next),
-                (None, _) => break,
-            }
+        let Some(at) = self.sent.iter().position(|command| !self.is_held(command)) else {
+            return batch;
+        };
+        let of_type = self.type_of(&self.sent[at]);
+        let is_alike =
+            |next: &Asked| self.store.aggregates[next.aggregate].aggregate_type == of_type;
+        while batch.len() < self.batch_max && self.sent.get(at).is_some_and(is_alike) {
+            batch.extend(self.sent.remove(at));
         }
         batch
     }

@@ -25,6 +25,8 @@ pub(super) struct Stored {
     pub(super) schema: u32,
     pub(super) wake_at: u64,
     pub(super) events: Vec<Kept>,
+    /// The number of the last command that another aggregate sent.
+    seen: u64,
 }
 
 /// An event as its owner keeps it.
@@ -52,6 +54,7 @@ impl Store {
             schema: 0,
             wake_at: NEVER,
             events: Vec::new(),
+            seen: 0,
         });
         self.by_key.entry(key.to_owned()).or_default().push((aggregate_type, index));
         index
@@ -69,6 +72,15 @@ impl Store {
             aggregates.states.push(&stored.state);
         }
         aggregates
+    }
+
+    /// A command arrives, if another aggregate sent it under this number. Tells whether it is new.
+    pub(super) fn arrives(&mut self, aggregate: usize, number: Option<u64>) -> bool {
+        let Some(number) = number else { return true };
+        let seen = &mut self.aggregates[aggregate].seen;
+        let is_new = number > *seen;
+        *seen = number.max(*seen);
+        is_new
     }
 
     /// The state that `decide` leaves in a slot is the aggregate's from now on.

@@ -1,6 +1,6 @@
 //! The native switch as scenarios and stories know it.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use super::{Asked, Native};
@@ -30,21 +30,49 @@ impl Switch for Native {
         Ok(outcomes)
     }
 
-    /// What is due happens before what accounts have to say to it, so that a deadline can come while
-    /// a reservation is under way.
+    /// What is due happens before what aggregates have sent each other.
     fn settle(&mut self) -> anyhow::Result<()> {
         loop {
             while let Some(aggregate) = self.store.next_due(self.now_ms) {
                 let wake = self.wake(aggregate);
-                self.decide_sent(&[wake])?;
+                self.decide_sent(vec![wake])?;
             }
             self.react_to_all()?;
             let batch = self.next_batch();
             if batch.is_empty() && self.store.next_due(self.now_ms).is_none() {
                 return self.project_all();
             }
-            self.decide_sent(&batch)?;
+            self.decide_sent(batch)?;
         }
+    }
+
+    fn hold_back(&mut self, aggregate_type: &str, held: bool) -> anyhow::Result<()> {
+        let aggregate_type = self.directory.known(aggregate_type)?;
+        if held {
+            self.held.insert(aggregate_type);
+        } else {
+            self.held.remove(&aggregate_type);
+        }
+        Ok(())
+    }
+
+    fn deliver_again(&mut self, aggregate_type: &str, key: &str, kind: &str) -> anyhow::Result<()> {
+        let aggregate_type = self.directory.known(aggregate_type)?;
+        let (_, kind) = self.directory.command(aggregate_type, kind)?;
+        let aggregate = self.store.find(aggregate_type, key);
+        let is_it = |sent: &&Asked| {
+            Some(sent.aggregate) == aggregate && sent.kind == kind && sent.number.is_some()
+        };
+        let sent = self.taken.iter().chain(&self.sent).filter(is_it).max_by_key(|sent| sent.number);
+        let again = sent.context("the switch has sent nothing like it")?.clone();
+        self.sent.push_back(again);
+        Ok(())
+    }
+
+    fn send_inside(&mut self, command: Command) -> anyhow::Result<Outcome> {
+        let asked = Asked { source: scheme::SWITCH_SOURCE, ..self.asked(command)? };
+        let outcome = self.decide(&[asked])?.pop();
+        outcome.context("a command has an outcome")
     }
 
     fn state(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Option<Value>> {
@@ -100,7 +128,7 @@ impl Driven for Native {
         let mut first_of_each: Vec<usize> = Vec::new();
         for (at, command) in self.sent.iter().enumerate() {
             let is_same = |first: &usize| self.sent[*first].aggregate == command.aggregate;
-            if !first_of_each.iter().any(is_same) {
+            if !self.is_held(command) && !first_of_each.iter().any(is_same) {
                 first_of_each.push(at);
             }
         }
@@ -114,11 +142,11 @@ impl Driven for Native {
         match (first_of_each.get(chosen), due) {
             (Some(first), _) => {
                 let chosen = self.sent.remove(*first);
-                self.decide_sent(chosen.as_slice())
+                self.decide_sent(chosen.into_iter().collect())
             }
             (None, Some(aggregate)) if chosen == first_of_each.len() => {
                 let wake = self.wake(aggregate);
-                self.decide_sent(&[wake])
+                self.decide_sent(vec![wake])
             }
             (None, _) => self.project_next().map(drop),
         }

@@ -11,7 +11,7 @@ mod sending;
 use self::block::{Block, Table, blocks};
 use self::cell::duration_ms;
 use self::expectation::expectations;
-use self::sending::{given_accounts, sendings};
+use self::sending::{deliveries, given_accounts, sendings};
 use crate::scenario::{Scenario, Step};
 
 /// What is wrong with a text, and where.
@@ -59,7 +59,6 @@ fn parse_all(file: &str, text: &str) -> Result<Vec<Scenario>, Wrong> {
                 file: file.to_owned(),
                 title: title.to_owned(),
                 configuration: Vec::new(),
-                natively: None,
                 steps: Vec::new(),
             });
             continue;
@@ -69,10 +68,16 @@ fn parse_all(file: &str, text: &str) -> Result<Vec<Scenario>, Wrong> {
             None => return Err(Wrong::at(block.line, "a file begins with: scenario ...")),
         }
     }
-    match scenarios.iter().find(|scenario| !scenario.expects_anything()) {
-        Some(scenario) => Err(Wrong::at(0, format!("scenario {} never says then", scenario.title))),
-        None => Ok(scenarios),
+    for scenario in &scenarios {
+        if !scenario.expects_anything() {
+            return Err(Wrong::at(0, format!("scenario {} never says then", scenario.title)));
+        }
+        if scenario.ends_held_back() {
+            let reason = format!("scenario {} never lets go of what it holds back", scenario.title);
+            return Err(Wrong::at(0, reason));
+        }
     }
+    Ok(scenarios)
 }
 
 /// What follows the word that begins a scenario: its number, if it has one, and its name.
@@ -88,15 +93,16 @@ impl Scenario {
 }
 
 fn understand(scenario: &mut Scenario, block: &Block<'_>) -> Result<(), Wrong> {
+    if let Some(step) = held_back_or_let_go(block.heading) {
+        if !block.columns.is_empty() {
+            return Err(Wrong::at(block.line, "this step has no table"));
+        }
+        scenario.steps.push(step);
+        return Ok(());
+    }
     match block.heading.split_once(' ') {
         _ if block.rows.is_empty() => Err(Wrong::at(block.line, "a step has a table with rows")),
         Some(("given", "configuration")) => configure(scenario, block),
-        Some(("given", "natively")) => {
-            let table = Table::new(block, &["because"], &[])?;
-            let because = block.rows.iter().map(|row| table.cell(row, "because"));
-            scenario.natively = Some(because.collect::<Vec<_>>().join(" "));
-            Ok(())
-        }
         Some(("given", "accounts")) => {
             let sendings = given_accounts(scenario, block)?;
             scenario.steps.push(Step::Send { sendings, later_by_ms: None });
@@ -105,6 +111,14 @@ fn understand(scenario: &mut Scenario, block: &Block<'_>) -> Result<(), Wrong> {
         Some(("when", "time passes")) => {
             let later_by_ms = Some(time(block)?);
             scenario.steps.push(Step::Send { sendings: Vec::new(), later_by_ms });
+            Ok(())
+        }
+        Some(("when", "the switch sends")) => {
+            scenario.steps.push(Step::SendInside(sendings(block, "send")?));
+            Ok(())
+        }
+        Some(("when", "delivered again")) => {
+            scenario.steps.push(Step::DeliverAgain(deliveries(block)?));
             Ok(())
         }
         Some(("when", what)) => {
@@ -133,6 +147,16 @@ fn understand(scenario: &mut Scenario, block: &Block<'_>) -> Result<(), Wrong> {
     }
 }
 
+/// The steps without a table.
+fn held_back_or_let_go(heading: &str) -> Option<Step> {
+    let aggregate_type = scheme::ACCOUNT;
+    match heading {
+        "when accounts are held back" => Some(Step::HoldBack { aggregate_type }),
+        "when accounts go on" => Some(Step::LetGo { aggregate_type }),
+        _ => None,
+    }
+}
+
 fn configure(scenario: &mut Scenario, block: &Block<'_>) -> Result<(), Wrong> {
     let table = Table::new(block, &["handler", "configuration"], &[])?;
     for row in &block.rows {
@@ -152,7 +176,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::scenario::Expectation;
+    use crate::scenario::{Expectation, ExpectedOutcome};
 
     const SMALLEST: &str = "scenario x\nthen transfers\n|transfer|state|\n|T1|-|\n";
 
@@ -188,6 +212,15 @@ mod tests {
                 "f:2: no such column here: colour",
             ),
             ("scenario x\nwhen dance\n|a|\n|b|\n", "f:2: not something to do: dance"),
+            ("scenario x\nwhen accounts are held back\n|a|\n|b|\n", "f:2: this step has no table"),
+            (
+                "scenario x\nwhen accounts are held back\nthen transfers\n|transfer|state|\n|T1|-|\n",
+                "f:0: scenario x never lets go of what it holds back",
+            ),
+            (
+                "scenario x\nwhen delivered again\n|to|command|\n|T1|FulfilTransfer|\n",
+                "f:4: to whom: as in account simfsp01/USD",
+            ),
             ("scenario x\nthen silence\n|a|\n|b|\n", "f:2: not something to see: silence"),
             ("scenario x\nperhaps\n|a|\n|b|\n", "f:2: not a step: perhaps"),
             (
@@ -232,7 +265,7 @@ mod tests {
             .iter()
             .filter_map(|step| match step {
                 Step::Send { sendings, .. } => Some(sendings.len()),
-                Step::Expect(_) => None,
+                _ => None,
             })
             .collect();
         assert_eq!(sent, [2, 1]);
@@ -252,23 +285,43 @@ mod tests {
             .iter()
             .filter_map(|step| match step {
                 Step::Send { sendings, later_by_ms } => Some((sendings.len(), *later_by_ms)),
-                Step::Expect(_) => None,
+                _ => None,
             })
             .collect();
         assert_eq!(sent, [(1, Some(123_000)), (0, Some(4))]);
     }
 
     #[test]
-    fn a_scenario_may_have_a_number_and_a_reason_not_to_be_played_in_the_engine() {
-        let text = format!(
-            "{}given natively\n|because|\n|of the order|\n{SMALLEST}",
-            SMALLEST.replace("scenario x", "scenario 45: x: y")
-        );
+    fn a_scenario_may_have_a_number() {
+        let text = format!("{}{SMALLEST}", SMALLEST.replace("scenario x", "scenario 45: x: y"));
         let scenarios = parse("f", &text).unwrap();
         assert_eq!((scenarios[0].number(), scenarios[0].promise()), (Some(45), "x: y"));
-        assert_eq!(scenarios[0].natively.as_deref(), Some("of the order"));
         assert_eq!((scenarios[1].number(), scenarios[1].promise()), (None, "x"));
-        assert_eq!(scenarios[1].natively, None);
         assert!(!scenarios[1].is_alone());
+    }
+
+    #[test]
+    fn what_the_switch_does_inside_has_words_of_its_own() {
+        let text = format!(
+            "{SMALLEST}when accounts are held back\n\
+             when the switch sends\n|type|key|command|body|outcome|\n\
+             |transfer|T1|AckPayerFundsReserved|{{}}|refused 3208: no such transfer|\n\
+             when delivered again\n|to|command|\n|account a/USD|ReservePayerFunds|\n\
+             when accounts go on\n"
+        );
+        let scenario = parse("f", &text).unwrap().remove(0);
+        assert!(scenario.is_alone() && !scenario.ends_held_back());
+        let [_, Step::HoldBack { .. }, Step::SendInside(sent), Step::DeliverAgain(again), last] =
+            &*scenario.steps
+        else {
+            panic!("{:?}", scenario.steps)
+        };
+        let refused = ExpectedOutcome::Refused {
+            code: "3208".to_owned(),
+            details: Some("no such transfer".to_owned()),
+        };
+        assert_eq!(sent[0].outcome, refused);
+        assert_eq!((&*again[0].aggregate_type, &*again[0].key), ("account", "a/USD"));
+        assert_eq!(*last, Step::LetGo { aggregate_type: scheme::ACCOUNT });
     }
 }

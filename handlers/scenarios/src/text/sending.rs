@@ -4,7 +4,9 @@ use super::Wrong;
 use super::block::{Block, Row, Table};
 use super::cell::{duration_ms, number};
 use crate::fixture;
-use crate::scenario::{Action, ExpectedOutcome, Expiration, Field, Scenario, Sending, Step};
+use crate::scenario::{
+    Action, Delivery, ExpectedOutcome, Expiration, Field, Scenario, Sending, Step,
+};
 
 /// A command in which nobody is named but the aggregate that is asked.
 struct Asking {
@@ -82,7 +84,7 @@ fn fields_of(
 fn created(scenario: &Scenario) -> Vec<String> {
     let sent = scenario.steps.iter().filter_map(|step| match step {
         Step::Send { sendings, .. } => Some(sendings),
-        Step::Expect(_) => None,
+        _ => None,
     });
     sent.flatten()
         .filter_map(|sending| match &sending.action {
@@ -157,6 +159,22 @@ pub(super) fn sendings(block: &Block<'_>, what: &str) -> Result<Vec<Sending>, Wr
     each_row(block, &table, |row| action(&table, row, what))
 }
 
+/// What arrives again.
+pub(super) fn deliveries(block: &Block<'_>) -> Result<Vec<Delivery>, Wrong> {
+    let table = Table::new(block, &["to", "command"], &[])?;
+    let delivery = |row: &Row<'_>| {
+        let to = table.cell(row, "to").split_once(' ');
+        let to = to.ok_or_else(|| Wrong::at(row.line, "to whom: as in account simfsp01/USD"))?;
+        Ok(Delivery {
+            line: row.line,
+            aggregate_type: to.0.to_owned(),
+            key: to.1.to_owned(),
+            kind: table.cell(row, "command").to_owned(),
+        })
+    };
+    block.rows.iter().map(delivery).collect()
+}
+
 fn each_row(
     block: &Block<'_>,
     table: &Table<'_>,
@@ -225,7 +243,13 @@ fn outcome(line: usize, text: &str) -> Result<ExpectedOutcome, Wrong> {
     match text.split_once(' ') {
         None if text == "accepted" => Ok(ExpectedOutcome::Accepted),
         None if text == "nothing" => Ok(ExpectedOutcome::Nothing),
-        Some(("refused", code)) => Ok(ExpectedOutcome::Refused(code.to_owned())),
+        Some(("refused", why)) => {
+            let (code, details) = match why.split_once(": ") {
+                Some((code, details)) => (code, Some(details.to_owned())),
+                None => (why, None),
+            };
+            Ok(ExpectedOutcome::Refused { code: code.to_owned(), details })
+        }
         _ => Err(Wrong::at(line, format!("accepted, nothing, or refused and a code, not: {text}"))),
     }
 }
