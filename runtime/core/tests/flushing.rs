@@ -6,14 +6,17 @@
 mod common;
 
 use common::{CELL, Layout, MIRROR, World};
+use zamu_core::aggregate::decode;
 use zamu_core::error::EngineError;
 use zamu_core::log::ShardLog as _;
 use zamu_core::model::{PartitionId, Request, Time};
 use zamu_core::partition::Status;
 use zamu_core::prng::Prng;
+use zamu_core::proto::StorePosition;
 use zamu_core::settings::Settings;
 use zamu_core::shard::Step;
 use zamu_core::simulation::describe;
+use zamu_core::store::Store as _;
 
 const CELLS: PartitionId = PartitionId { aggregate_type: CELL, number: 0 };
 const MIRRORS: PartitionId = PartitionId { aggregate_type: MIRROR, number: 0 };
@@ -41,6 +44,32 @@ fn an_idle_partition_lets_go_of_its_last_turns() {
     world.log.trim();
     let oldest = world.log.shard(&[]).oldest_turn(CELLS).unwrap();
     assert_eq!(oldest, 5, "all but the newest are in the store");
+}
+
+/// However often an aggregate changes, and not at all when nothing does.
+#[test]
+fn states_are_flushed_once_in_each_period_in_which_something_changed() {
+    const PERIOD_MS: u64 = 1_000;
+    let mut world = world(Layout::calm(10), |settings| settings.flush_every_ms = PERIOD_MS);
+    let mut flushed = Vec::new();
+    let mut position = None;
+    for ms in 0..20 * PERIOD_MS {
+        if ms < 10 * PERIOD_MS && ms % 10 == 0 {
+            world.send("c", &ms.to_string(), "1");
+        }
+        world.step();
+        let now = world.store.clone().position(CELLS).unwrap();
+        let now = now.map(|position| decode::<StorePosition>(&position).unwrap().turn);
+        if now != position {
+            (position, flushed) = (now, [flushed, vec![world.now]].concat());
+        }
+    }
+    assert_eq!(world.sum(CELL, "c"), 1_000);
+    assert!((10..=11).contains(&flushed.len()), "{flushed:?}");
+    let pauses: Vec<u64> = flushed.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(pauses[1..].iter().all(|ms| ms.abs_diff(PERIOD_MS) < 20), "{flushed:?}");
+    let turns = world.contents(CELL, 0).outcomes.len() as u64;
+    assert_eq!(position, Some(turns), "the last flush has everything");
 }
 
 #[test]

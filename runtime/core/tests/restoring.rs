@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use common::{CELL, Layout, World, limit};
+use zamu_core::aggregate::decode;
 use zamu_core::error::EngineError;
 use zamu_core::guest::manifest::{HandlerSpec, Manifest};
 use zamu_core::log::ShardLog as _;
 use zamu_core::model::{PartitionId, Request, Time, partition_of};
 use zamu_core::partition::Status;
 use zamu_core::prng::Prng;
+use zamu_core::proto::StorePosition;
 use zamu_core::settings::Settings;
 use zamu_core::shard::{ReadError, Step};
 use zamu_core::simulation::{Program, no_tables};
@@ -79,6 +81,51 @@ fn a_store_that_is_lost_after_retention_is_rebuilt_from_all_events_and_the_newes
     world.settle_steps();
     assert!(world.answer(answered).starts_with("duplicate of 58: accepted"));
     assert!(world.answer(answered + 1).starts_with("duplicate of 59: refused no"));
+}
+
+/// What is below the position could not even be folded any more.
+#[test]
+fn a_cold_start_folds_only_what_lies_above_the_position_of_the_store_and_equals_a_full_replay() {
+    let mut world = world(Layout::calm(3), |settings| {
+        settings.flush_every_ms = 1;
+        settings.sample_every = 0;
+    });
+    for n in 0..20 {
+        world.send(&format!("c{}", n % 7), &n.to_string(), "77");
+    }
+    world.settle();
+    let behind = |world: &World| {
+        let position = world.store.clone().position(CELLS).unwrap().unwrap();
+        let position: StorePosition = decode(&position).unwrap();
+        world.contents(CELL, 0).events.len() as u64 - position.events_next
+    };
+    assert_eq!(behind(&world), 0);
+    world.store.clone().sync(CELLS).unwrap();
+    world.layout.settings.flush_every_ms = u64::MAX;
+    world.layout.behaviour.unfoldable_body = Some("77");
+    world.crash(&mut Prng::new(1));
+    for n in 20..35 {
+        world.send(&format!("c{}", n % 7), &n.to_string(), "1");
+    }
+    world.settle_steps();
+    assert_eq!(behind(&world), 15);
+    let sums = |world: &mut World| -> Vec<u64> {
+        (0..7).map(|n| world.sum(CELL, &format!("c{n}"))).collect()
+    };
+    let before = sums(&mut world);
+    assert_eq!(before.iter().sum::<u64>(), 20 * 77 + 15);
+    world.crash(&mut Prng::new(1));
+    world.settle_steps();
+    assert_eq!((world.status(CELLS), sums(&mut world)), (Some(Status::Running), before.clone()));
+    // Without the store there is nothing but to fold everything.
+    world.store = MemoryStore::new();
+    world.crash(&mut Prng::new(1));
+    world.settle_steps();
+    assert!(matches!(world.status(CELLS), Some(Status::Halted(_))), "{:?}", world.status(CELLS));
+    world.layout.behaviour.unfoldable_body = None;
+    world.crash(&mut Prng::new(1));
+    world.settle_steps();
+    assert_eq!(sums(&mut world), before);
 }
 
 #[test]

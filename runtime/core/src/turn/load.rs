@@ -76,15 +76,18 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::aggregate::Aggregate;
+    use crate::error::EngineError;
     use crate::guest::manifest::{HandlerSpec, Manifest, OwnedType};
     use crate::memory::Memory;
     use crate::model::TypeId;
+    use crate::store::Write;
     use crate::store::memory::MemoryStore;
     use crate::topology::{Topology, TypeSettings};
 
-    #[test]
-    fn a_key_does_not_keep_the_memory_of_the_record_that_named_it() {
-        let record = Bytes::from(vec![b'k'; 1_000]);
+    const CELLS: PartitionId = PartitionId { aggregate_type: TypeId(0), number: 0 };
+
+    fn topology() -> Topology {
         let manifest = Manifest {
             types: vec!["t".into()],
             aggregates: vec![OwnedType::default()],
@@ -97,14 +100,54 @@ mod tests {
             configuration: Bytes::new(),
         };
         let t = TypeSettings { name: "t".into(), partitions: 1, window_ids: 1, window_ms: 1 };
-        let topology = Topology::new(1, vec![t], vec![Arc::new(spec)]).unwrap();
-        let id = PartitionId { aggregate_type: TypeId(0), number: 0 };
+        Topology::new(1, vec![t], vec![Arc::new(spec)]).unwrap()
+    }
+
+    #[test]
+    fn a_key_does_not_keep_the_memory_of_the_record_that_named_it() {
+        let record = Bytes::from(vec![b'k'; 1_000]);
+        let topology = topology();
         let (mut memory, mut store) = (Memory::new(1_000_000), MemoryStore::new());
         let key = record.slice(..3);
         let owner = &topology.handlers[0];
-        let working = load_keys(std::iter::once(&key), id, owner, &mut memory, &mut store).unwrap();
+        let working =
+            load_keys(std::iter::once(&key), CELLS, owner, &mut memory, &mut store).unwrap();
         drop((working, key));
         assert!(memory.cached(&Bytes::from_static(b"kkk")).is_some());
         assert!(record.is_unique(), "the cache keeps it");
+    }
+
+    /// Sequences of aggregates, as a turn that names them finds them; 0 where there is none.
+    fn found(keys: &[&'static str], memory: &mut Memory, store: &mut MemoryStore) -> Vec<u64> {
+        let topology = topology();
+        let keys: Vec<Bytes> = keys.iter().map(|key| Bytes::from_static(key.as_bytes())).collect();
+        let owner = &topology.handlers[0];
+        let working = load_keys(keys.iter(), CELLS, owner, memory, store).unwrap();
+        keys.iter().map(|key| working[key].aggregate.sequence).collect()
+    }
+
+    /// Of turns that are not durable, changed and waiting for a flush, being flushed, kept for reading,
+    /// in the store, nowhere: what is older must not be seen.
+    #[test]
+    fn a_state_is_looked_for_in_memory_from_the_newest_then_in_the_store_and_then_there_is_none() {
+        let of = |sequence| Aggregate { sequence, ..Aggregate::default() };
+        let (mut memory, mut store) = (Memory::new(1_000_000), MemoryStore::new());
+        let keys = ["stored", "computed", "changed", "frozen"];
+        let puts = keys.map(|key| (Bytes::from_static(key.as_bytes()), of(1).to_record()));
+        store.write(CELLS, &Write { puts: puts.to_vec(), ..Write::default() }).unwrap();
+        let change = |memory: &mut Memory, key: &'static str, sequence| {
+            memory.change(Bytes::from_static(key.as_bytes()), Arc::new(of(sequence)));
+        };
+        ["computed", "changed", "frozen"].iter().for_each(|key| change(&mut memory, key, 2));
+        memory.freeze();
+        ["computed", "changed"].iter().for_each(|key| change(&mut memory, key, 3));
+        memory.compute(1, Bytes::from_static(b"computed"), Arc::new(of(4)));
+        let asked = ["computed", "changed", "frozen", "stored", "nobody"];
+        assert_eq!(found(&asked, &mut memory, &mut store), [4, 3, 2, 1, 0]);
+        // All of them are in memory by now, what is nowhere included.
+        store.fail(Some(EngineError::Fatal("out of reach".into())));
+        assert_eq!(found(&asked, &mut memory, &mut store), [4, 3, 2, 1, 0]);
+        memory.thaw();
+        assert_eq!(found(&asked, &mut memory, &mut store), [4, 3, 2, 1, 0]);
     }
 }

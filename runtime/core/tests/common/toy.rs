@@ -11,6 +11,7 @@
 //! | `done` | nothing to do, reply `was done` |
 //! | `trap` | breaks, until the handler is mended: then as 1000 |
 //! | `lie` | this call and all later ones of the instance return contradicting columns, until mended: then as 2000 |
+//! | `remark` | event `Remarked`, to which nobody subscribes, and at which the event handler breaks |
 //! | 13 | added, but the event handler breaks at the event until it is mended |
 //! | `@t` | event `Added` `@t`: the cell wants to be woken at `t` (`@` alone: no longer) |
 //!
@@ -41,6 +42,7 @@ const ADDED: u32 = 1;
 const COPY: u32 = 2;
 const COPIED: u32 = 3;
 const LATE: u32 = 4;
+const REMARKED: u32 = 5;
 
 /// How many mirrors the cells share.
 pub const MIRRORS: u64 = 3;
@@ -158,6 +160,7 @@ impl Rules for Cells {
                 self.lie = true;
                 add(2000, 1)
             }
+            "remark" => Ok(Answer::Accept(vec![(REMARKED, b"remark".to_vec())], Vec::new())),
             "clear" => Ok(Answer::Accept(vec![(ADDED, b"clear".to_vec())], Vec::new())),
             _ if text.starts_with("below ") => match number(&text.as_bytes()[6..]) {
                 cap if number(state) >= cap => Ok(Answer::Refuse("full")),
@@ -236,7 +239,7 @@ impl Rules for Mirrors {
 
     fn react(&mut self, event: &Item<'_>) -> Result<Vec<Sent>, FaultReason> {
         Machine::run(&self.behaviour.machine.react)?;
-        if event.body == b"13" && !self.behaviour.mended() {
+        if event.body == b"remark" || event.body == b"13" && !self.behaviour.mended() {
             return Err(FaultReason::Trap);
         }
         Ok(vec![Sent {
@@ -249,7 +252,7 @@ impl Rules for Mirrors {
 }
 
 fn manifest(name: &str, own: &str, other: &str) -> Manifest {
-    let names = ["Add", "Added", "Copy", "Copied", "Late"];
+    let names = ["Add", "Added", "Copy", "Copied", "Late", "Remarked"];
     Manifest {
         name: name.into(),
         version: "0.1.0".into(),
@@ -275,7 +278,7 @@ pub fn topology(partitions: u32, deployment: u64, behaviour: &Behaviour) -> Arc<
     let commands = if behaviour.takes_late { vec![ADD, LATE] } else { vec![ADD] };
     let added = TypeKinds { aggregate_type: 1, kinds: vec![ADDED] };
     let cells = Manifest {
-        aggregates: vec![OwnedType { aggregate_type: 0, commands, events: vec![ADDED] }],
+        aggregates: vec![OwnedType { aggregate_type: 0, commands, events: vec![ADDED, REMARKED] }],
         ..manifest("cells", "cell", "mirror")
     };
     let mirrors = Manifest {
