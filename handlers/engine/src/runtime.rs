@@ -44,8 +44,9 @@ const ROUNDS_MAX: usize = 20_000;
 const PAGE: Limit = Limit { records: 8, bytes: 1 << 20 };
 /// What reference tables may take in memory.
 const REFERENCE_BYTES_MAX: usize = 64 << 20;
-/// So many rounds in which nothing happened are rest: what a log refused is offered again in the next.
-const QUIET_ROUNDS: usize = 3;
+/// So many rounds in which nothing happened are rest: what a log refused is offered again in the next,
+/// and one that refuses now and then may do so a few times in a row.
+const QUIET_ROUNDS: usize = 10;
 
 /// The transfer switch in the real runtime.
 pub struct Runtime {

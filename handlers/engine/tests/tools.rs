@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use engine::{Layout, Runtime};
+use scenarios::scenario::Step;
 use scenarios::story::{self, Story};
 use scenarios::switch::{Command, End, Outcome};
-use scenarios::{Driven, Switch};
+use scenarios::{Driven, Names, Switch, run_together};
 use zamu_core::log::simulated::{Counts, Faults, Simulated};
-use zamu_core::model::{Context, KindName, PartitionId, Request, TypeId};
+use zamu_core::model::{Context, KindName, PartitionId, Request, TypeId, partition_of};
 
 fn calm() -> (Runtime, Simulated) {
     let log = Simulated::new(1, Faults::none());
@@ -134,6 +135,77 @@ fn what_nobody_takes_is_refused_by_name() {
     let unknown = Command { aggregate_type: "dancer".to_owned(), ..create("a") };
     assert!(switch.post(unknown).unwrap_err().to_string().contains("no type dancer"));
     assert!(switch.repeat(0).is_err());
+}
+
+/// Nothing is pinned: which payers meet in a partition follows from their names, as Java clients of
+/// Kafka would have it.
+#[test]
+fn payers_are_spread_over_partitions_by_their_keys_and_each_partition_keeps_their_order() {
+    const PARTITIONS: u32 = 8;
+    let log = Simulated::new(1, Faults::slow());
+    let layout = Layout { partitions: PARTITIONS, ..Layout::new(&[]) };
+    let mut switch = Runtime::simulated(layout, &log, 1).unwrap();
+    let mut sent = Vec::new();
+    for cap in 0..80 {
+        let account = format!("simfsp{:02}/USD", 1 + cap % 8);
+        let kind = if cap < 8 { "OpenAccount" } else { "ChangeLimits" };
+        let command = Command {
+            aggregate_type: "account".to_owned(),
+            key: account.clone(),
+            kind: kind.to_owned(),
+            body: format!(r#"{{"cap":"{cap}"}}"#),
+        };
+        switch.post(command).unwrap();
+        switch.step(cap).unwrap();
+        sent.push((account, format!(r#"{{"cap":"{cap}"}}"#)));
+    }
+    switch.settle().unwrap();
+    let mut used = 0;
+    for number in 0..PARTITIONS {
+        let is_here = |key: &[u8]| partition_of(key, PARTITIONS) == number;
+        let of_payers = |key: &[u8]| key.starts_with(b"simfsp");
+        let types = (0..8).map(|t| PartitionId { aggregate_type: TypeId(t), number });
+        let happened: Vec<(String, String)> = types
+            .flat_map(|partition| log.contents(partition).events)
+            .filter(|event| of_payers(&event.key))
+            .map(|event| [event.key, event.body].map(|b| String::from_utf8(b.to_vec()).unwrap()))
+            .map(|[key, body]| (key, body))
+            .collect();
+        let mut expected = sent.clone();
+        expected.retain(|(key, _)| is_here(key.as_bytes()));
+        assert_eq!(happened, expected, "partition {number}");
+        used += usize::from(!expected.is_empty());
+    }
+    assert!(used >= 4, "{used} partitions for eight payers");
+}
+
+/// A scenario that holds accounts back and lets them go has all of it in one batch.
+#[test]
+fn what_was_held_back_is_taken_in_one_turn_in_its_order() {
+    let log = Simulated::new(1, Faults::none());
+    let layout = Layout { partitions: 1, ..Layout::new(&[]) };
+    let mut switch = Runtime::simulated(layout, &log, 1).unwrap();
+    let all = scenarios::all().unwrap();
+    for scenario in all.iter().filter(|scenario| scenario.number() == Some(32)) {
+        let held = |step: &Step| matches!(step, Step::LetGo { .. });
+        let at = scenario.steps.iter().position(held).unwrap();
+        let names = Names { prefix: format!("s{at}{}-", scenario.title.len()) };
+        let turns = |log: &Simulated| -> usize {
+            let types = (0..8).map(|t| PartitionId { aggregate_type: TypeId(t), number: 0 });
+            let of_accounts = |partition: &PartitionId| {
+                let commands = log.contents(*partition).commands;
+                commands.iter().any(|stored| stored.record.kind.name == "ReservePayerFunds")
+            };
+            types.filter(of_accounts).map(|partition| log.contents(partition).outcomes.len()).sum()
+        };
+        let mut before = Vec::new();
+        run_together(&[(scenario, names)], &mut switch, |_| {
+            before.push(turns(&log));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(before[at], before[at - 1] + 1, "{before:?}");
+    }
 }
 
 #[test]
