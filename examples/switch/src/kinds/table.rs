@@ -1,0 +1,184 @@
+//! The table of kinds. A new one is one entry, at its end.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use scheme::{Phase, Timestamp};
+
+use crate::kinds::{Answer, End, Kind, Say, When, Word};
+use crate::transfer::{
+    ABORT_CODE, ABOVE_CAP, ABOVE_COVER, BARE, COVERED, NOBODY, Prepare, RETIRED, participant,
+};
+
+/// How long the offers of those stand that time out. Long enough to be prepared in, and short enough
+/// for an end of the demo that nobody waits for.
+const SHORT_OFFER: Duration = Duration::from_secs(2);
+/// How long ago those ended that arrive too late.
+const PAST_OFFER: Duration = Duration::from_secs(3_600);
+
+const fn end(phase: Phase, code: &'static str) -> End {
+    End { phase, code: Some(code) }
+}
+
+const fn say(when: When, word: Word, answer: Answer) -> Say {
+    Say { when, word, answer }
+}
+
+const COMMITTED: End = End { phase: Phase::Committed, code: None };
+const INVALID: End = end(Phase::Invalid, "3100");
+const NO_PAYEE: End = end(Phase::Invalid, "3203");
+const EXPIRED: End = end(Phase::ExpiredReserved, "3303");
+const FULFILLED: Say = say(When::Prepared, Word::Fulfil, Answer::Accepted);
+
+/// The usual offer.
+const USUAL: fn(&mut Prepare<'_>, Timestamp) = |_, _| {};
+/// One that ends soon.
+const SHORT: fn(&mut Prepare<'_>, Timestamp) =
+    |prepare, now| prepare.expiration = at(now.ms() + SHORT_OFFER.as_millis() as u64);
+
+/// All kinds. The first is the happy one. One that starts with a short offer may come too late with
+/// it: a host that is just being killed and started again lets it wait.
+pub(crate) const KINDS: [Kind; 23] = [
+    Kind { name: "happy", offer: USUAL, says: &[FULFILLED], ends: &[COMMITTED] },
+    Kind {
+        name: "cap exceeded",
+        offer: |prepare, _| prepare.amount = ABOVE_CAP.into(),
+        says: &[],
+        ends: &[end(Phase::AbortedRejected, "4200")],
+    },
+    Kind {
+        name: "cover lacking",
+        offer: |prepare, _| {
+            (prepare.payer, prepare.amount) = (participant(COVERED), ABOVE_COVER.into());
+        },
+        says: &[],
+        ends: &[end(Phase::AbortedRejected, "4001")],
+    },
+    Kind {
+        name: "unknown payer",
+        offer: |prepare, _| prepare.payer = participant(NOBODY),
+        says: &[],
+        ends: &[end(Phase::AbortedRejected, "3202")],
+    },
+    Kind {
+        name: "expired on arrival",
+        offer: |prepare, now| {
+            prepare.expiration = at(now.ms().saturating_sub(PAST_OFFER.as_millis() as u64));
+        },
+        says: &[],
+        ends: &[INVALID],
+    },
+    Kind {
+        name: "on-us",
+        offer: |prepare, _| prepare.payee.clone_from(&prepare.payer),
+        says: &[],
+        ends: &[INVALID],
+    },
+    Kind {
+        name: "finer than minor units",
+        offer: |prepare, _| prepare.amount = "1.001".into(),
+        says: &[],
+        ends: &[INVALID],
+    },
+    Kind {
+        name: "same prepare, in progress",
+        offer: USUAL,
+        says: &[say(When::AtOnce, Word::Same, Answer::Nothing), FULFILLED],
+        ends: &[COMMITTED],
+    },
+    Kind {
+        name: "changed prepare, in progress",
+        offer: USUAL,
+        says: &[say(When::AtOnce, Word::Changed, Answer::Refused("3106")), FULFILLED],
+        ends: &[COMMITTED],
+    },
+    Kind {
+        name: "same prepare, final",
+        offer: USUAL,
+        says: &[FULFILLED, say(When::Ended, Word::Same, Answer::Nothing)],
+        ends: &[COMMITTED],
+    },
+    Kind {
+        name: "changed prepare, final",
+        offer: USUAL,
+        says: &[FULFILLED, say(When::Ended, Word::Changed, Answer::Refused("3106"))],
+        ends: &[COMMITTED],
+    },
+    Kind {
+        name: "payee aborts",
+        offer: USUAL,
+        says: &[say(When::Prepared, Word::Abort, Answer::Accepted)],
+        ends: &[end(Phase::AbortedError, ABORT_CODE)],
+    },
+    Kind {
+        name: "wrong fulfilment",
+        offer: USUAL,
+        says: &[say(When::Prepared, Word::FulfilWrong, Answer::Accepted)],
+        ends: &[end(Phase::AbortedError, "3100")],
+    },
+    Kind {
+        name: "malformed fulfilment",
+        offer: USUAL,
+        says: &[say(When::Prepared, Word::FulfilMalformed, Answer::Accepted)],
+        ends: &[end(Phase::AbortedError, "3100")],
+    },
+    Kind {
+        name: "wrong payee",
+        offer: USUAL,
+        says: &[
+            say(When::Prepared, Word::FulfilByPayer, Answer::Accepted),
+            // The right one comes too late.
+            say(When::Ended, Word::Fulfil, Answer::Refused("3100")),
+        ],
+        ends: &[end(Phase::AbortedError, "3100")],
+    },
+    Kind {
+        name: "fulfilled twice",
+        offer: USUAL,
+        says: &[FULFILLED, say(When::Prepared, Word::FulfilAgain, Answer::Nothing)],
+        ends: &[COMMITTED],
+    },
+    Kind {
+        name: "fulfilled again, final",
+        offer: USUAL,
+        says: &[FULFILLED, say(When::Ended, Word::FulfilAgain, Answer::Nothing)],
+        ends: &[COMMITTED],
+    },
+    Kind { name: "timeout", offer: SHORT, says: &[], ends: &[EXPIRED, INVALID] },
+    Kind {
+        name: "late fulfilment",
+        offer: SHORT,
+        says: &[say(When::Ended, Word::Fulfil, Answer::Refused("3303"))],
+        ends: &[EXPIRED, INVALID],
+    },
+    Kind {
+        name: "unknown payee",
+        offer: |prepare, _| prepare.payee = participant(NOBODY),
+        says: &[],
+        ends: &[NO_PAYEE],
+    },
+    Kind {
+        name: "inactive payee",
+        offer: |prepare, _| prepare.payee = participant(RETIRED),
+        says: &[],
+        ends: &[NO_PAYEE],
+    },
+    Kind {
+        name: "payee without an account",
+        offer: |prepare, _| prepare.payee = participant(BARE),
+        says: &[],
+        ends: &[NO_PAYEE],
+    },
+    Kind {
+        name: "inactive payer",
+        offer: |prepare, _| prepare.payer = participant(RETIRED),
+        says: &[],
+        ends: &[end(Phase::Invalid, "3202")],
+    },
+];
+
+/// A point in time in words.
+fn at(ms: u64) -> Cow<'static, str> {
+    // None only after the year 9999.
+    Timestamp::from_ms(ms).map_or(Cow::Borrowed("never"), |time| time.to_string().into())
+}
