@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use serde::Deserialize;
 use tokio::time::timeout;
 
+use crate::clerk::Clerk;
 use crate::client::{Client, Topic};
 use crate::kinds::Plan;
 use crate::ledger::{Balance, Findings, Ledger, Shown};
@@ -73,14 +74,21 @@ pub(crate) struct Audit {
 ///
 /// # Errors
 /// When the host does not answer, or shows fewer events than it says it has.
-pub(crate) async fn audit(client: &Client, tally: &Tally, plan: &Plan) -> Result<Audit> {
+pub(crate) async fn audit(
+    client: &Client,
+    tally: &Tally,
+    plan: &Plan,
+    clerk: &Clerk,
+) -> Result<Audit> {
     let topics = client.topics().await?;
     let events = topics.iter().map(|topic| topic.events).sum();
     let ledger = read(client, &topics).await?;
     let taken = (0..plan.transfers).filter(|index| tally.was_taken(*index));
     let taken = taken.map(|index| plan.transfer(index).id());
     let mut balance = ledger.close(taken, &shown(client).await?);
-    let outcomes = Outcomes::count(plan, &ledger, &mut balance.findings);
+    let ways = |transfer| clerk.ways(transfer);
+    let outcomes = Outcomes::count(plan, &ledger, ways, &mut balance.findings);
+    balance.findings.extend(clerk.findings());
     for topic in &topics {
         let Topic { aggregate_type, partition, status, dead_letters, .. } = topic;
         if status != "running" {

@@ -89,8 +89,7 @@ pub async fn run(args: &Args) -> Result<bool> {
     let split = split.since(first_look, load.tally.counts().ended - ended_before);
 
     show::note("all channels are drained; reading all events again");
-    let mut audit = audit(&client, &load.tally, &load.plan).await?;
-    audit.balance.findings.extend(load.clerk.findings());
+    let audit = audit(&client, &load.tally, &load.plan, &load.clerk).await?;
     node.check()?;
 
     let rss = RssMib { half: seen.rss_half_mib.unwrap_or(rss_end_mib), end: rss_end_mib };

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::clerk::Clerk;
 use crate::client::Client;
-use crate::kinds::{Plan, Transfer, When};
+use crate::kinds::{Offered, Plan, Transfer, When};
 use crate::pace::{self, Due, Pace};
 use crate::stream::Stream;
 use crate::tally::Tally;
@@ -105,7 +105,9 @@ async fn send_in_turn(load: Arc<Load>) -> Result<()> {
         note_start(&load, &due);
         let transfers: Vec<Transfer> =
             due.indices.clone().map(|index| load.plan.transfer(index)).collect();
-        let batch = batch(&transfers, load.clerk.expiration(), now()?)?;
+        let offered = Offered { made: now()?, expiration: load.clerk.expiration() };
+        let batch = batch(&transfers, offered)?;
+        load.clerk.note_offers(&transfers, offered.made);
         load.client.deliver(batch.into()).await?;
         load.tally.taken(due.indices);
         for transfer in transfers {
@@ -128,13 +130,13 @@ fn note_start(load: &Load, due: &Due) {
 }
 
 /// The offers, and behind each what is said at once.
-fn batch(transfers: &[Transfer], expiration: &str, now: Timestamp) -> Result<Vec<u8>> {
+fn batch(transfers: &[Transfer], offered: Offered<'_>) -> Result<Vec<u8>> {
     let ids: Vec<String> = transfers.iter().map(|transfer| transfer.id()).collect();
     let mut commands = Vec::with_capacity(transfers.len());
     for (transfer, id) in transfers.iter().zip(&ids) {
-        commands.push(transfer.offer(id, expiration, now)?);
+        commands.push(transfer.offer(id, offered)?);
         if transfer.has_words(When::AtOnce) {
-            let words = transfer.words(When::AtOnce, id, expiration)?;
+            let words = transfer.words(When::AtOnce, id, offered)?;
             commands.extend(words.into_iter().map(|(command, _)| command));
         }
     }
@@ -163,8 +165,9 @@ mod tests {
 
     fn batch_of(plan: Plan, indices: std::ops::Range<u64>) -> Vec<serde_json::Value> {
         let transfers: Vec<Transfer> = indices.map(|index| plan.transfer(index)).collect();
-        let now = Timestamp::from_ms(1_795_425_157_000).unwrap();
-        let json = batch(&transfers, "2030-01-01T00:00:00.000Z", now).unwrap();
+        let made = Timestamp::from_ms(1_795_425_157_000).unwrap();
+        let offered = Offered { made, expiration: "2030-01-01T00:00:00.000Z" };
+        let json = batch(&transfers, offered).unwrap();
         serde_json::from_slice(&json).unwrap()
     }
 
@@ -184,12 +187,13 @@ mod tests {
     #[test]
     fn what_is_said_at_once_stands_right_behind_its_offer() {
         let plan = Plan { transfers: 100, unhappy_percent: 100 };
-        let commands = batch_of(plan, 0..18);
-        let again = |command: &serde_json::Value| {
-            command["id"].as_str().is_some_and(|id| id.ends_with("/again"))
+        let commands = batch_of(plan, 0..42);
+        let more = |command: &serde_json::Value| {
+            let id = command["id"].as_str().unwrap();
+            id.ends_with("/again") || id.ends_with("/early")
         };
-        let places: Vec<usize> = (0..commands.len()).filter(|at| again(&commands[*at])).collect();
-        assert_eq!((commands.len(), places.len()), (20, 2));
+        let places: Vec<usize> = (0..commands.len()).filter(|at| more(&commands[*at])).collect();
+        assert_eq!((commands.len(), places.len()), (46, 4));
         for place in places {
             assert_eq!(commands[place]["subject"], commands[place - 1]["subject"]);
         }

@@ -1,8 +1,8 @@
 //! How all transfers ended, by kind, and whether each ended as its kind allows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::kinds::{KINDS, Plan, Transfer, outcome};
+use crate::kinds::{KINDS, Plan, Transfer, Ways, outcome};
 use crate::ledger::{Findings, Ledger};
 
 /// A transfer ended as its kind does not allow.
@@ -25,16 +25,24 @@ pub(crate) struct Outcomes {
     pub(crate) kinds: BTreeMap<u16, BTreeMap<String, u64>>,
     /// Transfers without a final state.
     pub(crate) not_final: u64,
+    /// Kinds of which a transfer ended as the kind is meant to.
+    met: BTreeSet<u16>,
 }
 
 impl Outcomes {
-    /// Counts all transfers of the plan, and notes what is not as it must be.
-    pub(crate) fn count(plan: &Plan, ledger: &Ledger, findings: &mut Findings) -> Self {
+    /// Counts all transfers of the plan, and notes what is not as it must be. `ways` tells in which
+    /// ways the race about a transfer may have gone, by what was answered.
+    pub(crate) fn count(
+        plan: &Plan,
+        ledger: &Ledger,
+        ways: impl Fn(Transfer) -> Ways,
+        findings: &mut Findings,
+    ) -> Self {
         let mut outcomes = Self::default();
         for index in 0..plan.transfers {
             let transfer = plan.transfer(index);
             let id = transfer.id();
-            outcomes.enter(transfer, &id, ledger.end(&id), findings);
+            outcomes.enter(transfer, &id, ways(transfer), ledger.end(&id), findings);
         }
         outcomes.find_missed(findings);
         outcomes
@@ -44,9 +52,8 @@ impl Outcomes {
     fn find_missed(&self, findings: &mut Findings) {
         for (number, ends) in &self.kinds {
             let Some(kind) = KINDS.get(usize::from(*number)) else { continue };
-            let meant = kind.ends[0].to_string();
-            if ends.values().sum::<u64>() >= ENOUGH && !ends.contains_key(&meant) {
-                findings.add(MISSED, || format!("{}: {meant}: only {ends:?}", kind.name));
+            if ends.values().sum::<u64>() >= ENOUGH && !self.met.contains(number) {
+                findings.add(MISSED, || format!("{}: {}: {ends:?}", kind.name, kind.ends[0]));
             }
         }
     }
@@ -55,6 +62,7 @@ impl Outcomes {
         &mut self,
         transfer: Transfer,
         id: &str,
+        ways: Ways,
         end: Option<(&'static str, Option<&str>)>,
         findings: &mut Findings,
     ) {
@@ -67,8 +75,11 @@ impl Outcomes {
                 NOT_FINAL.to_owned()
             }
         };
-        if end.is_some_and(|(state, code)| !kind.ends.iter().any(|end| end.is(state, code))) {
+        if end.is_some_and(|(state, code)| !kind.may_end(ways, state, code)) {
             findings.add(UNEXPECTED, || format!("{id}: {}: {words}", kind.name));
+        }
+        if end.is_some_and(|(state, code)| kind.is_meant(ways, state, code)) {
+            self.met.insert(transfer.kind);
         }
         *self.kinds.entry(transfer.kind).or_default().entry(words).or_default() += 1;
     }
@@ -85,6 +96,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::kinds::Answer;
 
     fn kind(name: &str) -> Transfer {
         let kind = KINDS.iter().position(|kind| kind.name == name).unwrap() as u16;
@@ -113,10 +125,11 @@ mod tests {
             ("wrong payee", &[("ABORTED_ERROR", Some("3100"))]),
             ("on-us", &[("INVALID", Some("3100"))]),
             ("timeout", &[("EXPIRED_RESERVED", Some("3303")), ("INVALID", Some("3100"))]),
+            ("early abort", &[("COMMITTED", None), ("ABORTED_ERROR", Some("5104"))]),
         ] {
             for end in all {
                 let mut findings = Findings::default();
-                Outcomes::default().enter(kind(name), "T", Some(end), &mut findings);
+                Outcomes::default().enter(kind(name), "T", Ways::ALL, Some(end), &mut findings);
                 assert_eq!(findings.is_empty(), allowed.contains(&end), "{name}: {end:?}");
             }
         }
@@ -126,7 +139,7 @@ mod tests {
     fn what_ended_otherwise_is_named_with_its_kind_and_its_end() {
         let mut findings = Findings::default();
         let end = Some(("COMMITTED", None));
-        Outcomes::default().enter(kind("on-us"), "T7", end, &mut findings);
+        Outcomes::default().enter(kind("on-us"), "T7", Ways::ALL, end, &mut findings);
         let lines: Vec<String> = findings.lines().collect();
         assert!(lines[1].ends_with("T7: on-us: COMMITTED"), "{lines:?}");
     }
@@ -136,10 +149,16 @@ mod tests {
         let mut findings = Findings::default();
         let mut outcomes = Outcomes::default();
         let committed = Some(("COMMITTED", None));
-        outcomes.enter(kind("happy"), "T1", committed, &mut findings);
-        outcomes.enter(kind("happy"), "T2", committed, &mut findings);
-        outcomes.enter(kind("happy"), "T3", None, &mut findings);
-        outcomes.enter(kind("on-us"), "T4", Some(("INVALID", Some("3100"))), &mut findings);
+        outcomes.enter(kind("happy"), "T1", Ways::ALL, committed, &mut findings);
+        outcomes.enter(kind("happy"), "T2", Ways::ALL, committed, &mut findings);
+        outcomes.enter(kind("happy"), "T3", Ways::ALL, None, &mut findings);
+        outcomes.enter(
+            kind("on-us"),
+            "T4",
+            Ways::ALL,
+            Some(("INVALID", Some("3100"))),
+            &mut findings,
+        );
         assert!(findings.is_empty());
         assert_eq!(outcomes.not_final, 1);
         let counts: Vec<String> =
@@ -163,7 +182,7 @@ mod tests {
             let mut findings = Findings::default();
             let mut outcomes = Outcomes::default();
             for end in &ends {
-                outcomes.enter(kind(name), "T", Some(*end), &mut findings);
+                outcomes.enter(kind(name), "T", Ways::ALL, Some(*end), &mut findings);
             }
             assert!(findings.is_empty());
             outcomes.find_missed(&mut findings);
@@ -172,10 +191,36 @@ mod tests {
     }
 
     #[test]
+    fn where_there_was_a_race_the_end_is_that_of_the_answers() {
+        let first = Answer::Raced(&[Answer::Accepted, Answer::Nothing]);
+        let [refused, accepted] = [Answer::Accepted, Answer::Nothing]
+            .map(|answer| first.ways(|expected| expected == answer));
+        let [committed, aborted] = [("COMMITTED", None), ("ABORTED_ERROR", Some("5104"))];
+        for (name, ways, end, is_allowed, is_meant) in [
+            ("early abort", refused, committed, true, true),
+            ("early abort", accepted, aborted, true, false),
+            ("early abort", refused, aborted, false, false),
+            ("early abort", accepted, committed, false, false),
+            ("early fulfilment", refused, committed, true, true),
+            ("early fulfilment", accepted, committed, true, false),
+            ("early fulfilment", accepted, aborted, false, false),
+        ] {
+            let mut findings = Findings::default();
+            let mut outcomes = Outcomes::default();
+            for _ in 0..ENOUGH {
+                outcomes.enter(kind(name), "T", ways, Some(end), &mut findings);
+            }
+            outcomes.find_missed(&mut findings);
+            assert_eq!(findings.count(UNEXPECTED) == 0, is_allowed, "{name}: {ways:?} {end:?}");
+            assert_eq!(findings.count(MISSED) == 0, is_meant, "{name}: {ways:?} {end:?}");
+        }
+    }
+
+    #[test]
     fn kinds_are_looked_at_when_all_transfers_are_counted() {
         let plan = Plan { transfers: 5, unhappy_percent: 0 };
         let mut findings = Findings::default();
-        Outcomes::count(&plan, &Ledger::default(), &mut findings);
+        Outcomes::count(&plan, &Ledger::default(), |_| Ways::ALL, &mut findings);
         assert_eq!(findings.count(MISSED), 1);
     }
 
@@ -183,7 +228,7 @@ mod tests {
     fn a_transfer_that_left_no_trace_is_not_final() {
         let plan = Plan { transfers: 3, unhappy_percent: 0 };
         let mut findings = Findings::default();
-        let outcomes = Outcomes::count(&plan, &Ledger::default(), &mut findings);
+        let outcomes = Outcomes::count(&plan, &Ledger::default(), |_| Ways::ALL, &mut findings);
         assert_eq!(outcomes.not_final, 3);
     }
 }

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use scheme::Timestamp;
 use serde::Deserialize;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 use crate::clerk::Clerk;
 use crate::client::Client;
-use crate::kinds::{Transfer, When};
+use crate::kinds::{Offered, Transfer, When};
 use crate::stream::Stream;
 use crate::transfer;
 
@@ -91,10 +92,11 @@ async fn answer(
 
 fn commands(told: &[Transfer]) -> Result<Vec<u8>> {
     let ids: Vec<String> = told.iter().map(|transfer| transfer.id()).collect();
+    // What the payee says has nothing to do with when the offer was made, or ends.
+    let offered = Offered { made: Timestamp::from_ms(0)?, expiration: "" };
     let mut commands = Vec::with_capacity(told.len());
     for (transfer, id) in told.iter().zip(&ids) {
-        // What the payee says has nothing to do with when the offer ends.
-        let words = transfer.words(When::Prepared, id, "")?;
+        let words = transfer.words(When::Prepared, id, offered)?;
         commands.extend(words.into_iter().map(|(command, _)| command));
     }
     Ok(serde_json::to_vec(&commands)?)
@@ -115,8 +117,8 @@ mod tests {
         let commands: Vec<serde_json::Value> =
             serde_json::from_slice(&commands(&told).unwrap()).unwrap();
         let count = |kind: &str| commands.iter().filter(|command| command["type"] == kind).count();
-        assert_eq!((count("FulfilTransfer"), count("AbortTransfer")), (11, 1));
-        assert_eq!(commands.len(), 12);
+        assert_eq!((count("FulfilTransfer"), count("AbortTransfer")), (17, 8));
+        assert_eq!(commands.len(), 25);
         let of = |transfer: &Transfer| {
             let id = transfer.id();
             commands.iter().filter(|command| command["subject"] == *id).count()

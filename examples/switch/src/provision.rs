@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep};
 use crate::client::Client;
 use crate::ledger::Figures;
 use crate::transfer::{
-    BARE, CAP, COVER, COVERED, Command, PARTICIPANTS, RETIRED, account, participant,
+    BARE, CAP, CLOSED, COVER, COVERED, Command, PARTICIPANTS, RETIRED, UNCAPPED, account,
+    participant,
 };
 
 const SOURCE: &str = "operator";
@@ -25,21 +26,26 @@ const LOOK: Duration = Duration::from_millis(10);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Creates and activates the participants and opens their accounts: those that trade, the one that
-/// has paid in too little for what it asks, and those whom nothing can be paid to. All is answered and
-/// in force.
+/// has paid in too little for what it asks, and those who cannot be paid, or cannot pay. All is answered
+/// and in force.
 ///
 /// # Errors
 /// When the host refuses anything.
 pub async fn provision(client: &Client) -> Result<()> {
-    let participants: Vec<String> =
-        (0..PARTICIPANTS).chain([COVERED, RETIRED, BARE]).map(participant).collect();
-    let accounts: Vec<String> = accounts().collect();
+    let participants: Vec<String> = (0..PARTICIPANTS)
+        .chain([COVERED, RETIRED, BARE, CLOSED, UNCAPPED])
+        .map(participant)
+        .collect();
     let retired = [participant(RETIRED)];
+    let capped: Vec<String> = capped().map(account).collect();
+    let [closed, uncapped] = [[account(CLOSED)], [account(UNCAPPED)]];
     for (kind, aggregate_type, keys, data) in [
         ("CreateParticipant", scheme::PARTICIPANT, &participants[..], None),
         ("ActivateParticipant", scheme::PARTICIPANT, &participants, Some(json!({}))),
         ("DeactivateParticipant", scheme::PARTICIPANT, &retired, Some(json!({}))),
-        ("OpenAccount", scheme::ACCOUNT, &accounts, Some(json!({ "cap": CAP }))),
+        ("OpenAccount", scheme::ACCOUNT, &capped, Some(json!({ "cap": CAP }))),
+        ("OpenAccount", scheme::ACCOUNT, &uncapped, Some(json!({}))),
+        ("CloseAccount", scheme::ACCOUNT, &closed, Some(json!({}))),
     ] {
         let commands: Vec<Command<'_, Value>> = keys
             .iter()
@@ -57,7 +63,12 @@ pub async fn provision(client: &Client) -> Result<()> {
 
 /// Keys of all accounts that are provisioned.
 pub(crate) fn accounts() -> impl Iterator<Item = String> {
-    (0..PARTICIPANTS).chain([COVERED, RETIRED]).map(account)
+    capped().chain([UNCAPPED]).map(account)
+}
+
+/// Numbers of the participants whose accounts have a cap.
+fn capped() -> impl Iterator<Item = u64> {
+    (0..PARTICIPANTS).chain([COVERED, RETIRED, CLOSED])
 }
 
 /// Pays in for one participant, and waits until its account knows.
@@ -82,7 +93,9 @@ async fn list(client: &Client, participants: &[String]) -> Result<()> {
     let retired = participant(RETIRED);
     let active = |key: &String| (key.clone(), *key != retired);
     let participants: BTreeMap<String, bool> = participants.iter().map(active).collect();
-    let accounts: BTreeMap<String, bool> = accounts().map(|key| (key, true)).collect();
+    let closed = account(CLOSED);
+    let open = |key: String| (key.clone(), key != closed);
+    let accounts: BTreeMap<String, bool> = accounts().map(open).collect();
     let until = Instant::now() + PATIENCE;
     loop {
         let listed = rows::<ListedParticipant>(client, directory::PARTICIPANTS).await?;

@@ -215,7 +215,9 @@ mod tests {
     fn outcomes() -> Outcomes {
         let ends = |end: &str, count| [(end.to_owned(), count)].into();
         let kinds = [(0, ends("COMMITTED", 9)), (5, ends("INVALID 3100", 1))].into();
-        Outcomes { kinds, not_final: 0 }
+        let mut outcomes = Outcomes::default();
+        outcomes.kinds = kinds;
+        outcomes
     }
 
     #[test]

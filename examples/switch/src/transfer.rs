@@ -31,6 +31,10 @@ pub(crate) const NOBODY: u64 = PARTICIPANTS + 1;
 pub(crate) const RETIRED: u64 = PARTICIPANTS + 2;
 /// The number of a participant that takes part and has no account.
 pub(crate) const BARE: u64 = PARTICIPANTS + 3;
+/// The number of a participant whose account is closed.
+pub(crate) const CLOSED: u64 = PARTICIPANTS + 4;
+/// The number of a participant whose account has no cap, so that nobody knows how much it may owe.
+pub(crate) const UNCAPPED: u64 = PARTICIPANTS + 5;
 /// What the payee names as the reason of an abort: FSPIOP's generic error of a payee.
 pub(crate) const ABORT_CODE: &str = "5104";
 

@@ -8,6 +8,7 @@
 //!
 //! The number of a transfer's kind is part of its id, so all of this is known from the id alone.
 
+mod answer;
 mod said;
 mod table;
 #[cfg(test)]
@@ -19,6 +20,8 @@ use scheme::{Phase, Timestamp};
 
 use crate::transfer::{self, Prepare};
 
+pub(crate) use answer::{Answer, Ways};
+pub(crate) use said::Offered;
 pub(crate) use table::KINDS;
 
 /// A kind of transfer.
@@ -30,7 +33,7 @@ pub(crate) struct Kind {
     /// All that is said of it beside the offer.
     says: &'static [Say],
     /// How it may end. The first is what the kind is about; what is to be said at the end is said
-    /// only then.
+    /// only then. Where answers are raced, these are the ends of each way, in their order.
     pub(crate) ends: &'static [End],
 }
 
@@ -44,7 +47,7 @@ struct Say {
 /// At which point of a transfer's life something is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
-    /// Right behind the offer, in the same request: before the accounts can have answered.
+    /// Right behind the offer, in the same request: before the accounts can have answered, as a rule.
     AtOnce,
     /// By the payee, which has been told that it was prepared.
     Prepared,
@@ -61,6 +64,8 @@ enum Word {
     Changed,
     /// The payee fulfils.
     Fulfil,
+    /// The payee fulfils before it knows of any reservation.
+    FulfilEarly,
     /// The payee fulfils once more.
     FulfilAgain,
     /// The payee sends a fulfilment of another condition.
@@ -71,17 +76,14 @@ enum Word {
     FulfilByPayer,
     /// The payee does not want it.
     Abort,
-}
-
-/// What the host must answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// It is an event.
-    Accepted,
-    /// It changes nothing.
-    Nothing,
-    /// It is refused with this code.
-    Refused(&'static str),
+    /// The payee does not want it, and says so before it knows of any reservation.
+    AbortEarly,
+    /// The payee says once more that it does not want it.
+    AbortAgain,
+    /// The payee does not want it for another reason.
+    AbortOtherwise,
+    /// The payer aborts by itself.
+    AbortByPayer,
 }
 
 /// How a transfer ends: the final state, and the code if it was not fulfilled.
@@ -152,6 +154,24 @@ impl Transfer {
     }
 }
 
+impl Kind {
+    /// Whether something is answered by what came first.
+    pub(crate) fn is_raced(&self) -> bool {
+        self.says.iter().any(|say| matches!(say.answer, Answer::Raced(_)))
+    }
+
+    /// Whether a transfer may end so, if its race went in one of these ways.
+    pub(crate) fn may_end(&self, ways: Ways, state: &str, code: Option<&str>) -> bool {
+        let may = |way| !self.is_raced() || ways.has(way);
+        self.ends.iter().enumerate().any(|(way, end)| end.is(state, code) && may(way))
+    }
+
+    /// Whether such an end is what the kind is about.
+    pub(crate) fn is_meant(&self, ways: Ways, state: &str, code: Option<&str>) -> bool {
+        self.ends[0].is(state, code) && ways.has(0)
+    }
+}
+
 impl End {
     /// Whether this is it.
     pub(crate) fn is(&self, state: &str, code: Option<&str>) -> bool {
@@ -162,16 +182,6 @@ impl End {
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&outcome(self.phase.as_str(), self.code))
-    }
-}
-
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Accepted => f.write_str("accepted"),
-            Self::Nothing => f.write_str("nothing"),
-            Self::Refused(code) => write!(f, "refused {code}"),
-        }
     }
 }
 

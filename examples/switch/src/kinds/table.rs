@@ -7,7 +7,8 @@ use scheme::{Phase, Timestamp};
 
 use crate::kinds::{Answer, End, Kind, Say, When, Word};
 use crate::transfer::{
-    ABORT_CODE, ABOVE_CAP, ABOVE_COVER, BARE, COVERED, NOBODY, Prepare, RETIRED, participant,
+    ABORT_CODE, ABOVE_CAP, ABOVE_COVER, BARE, CLOSED, COVERED, NOBODY, Prepare, RETIRED, UNCAPPED,
+    participant,
 };
 
 /// How long the offers of those stand that time out. Long enough to be prepared in, and short enough
@@ -28,6 +29,11 @@ const COMMITTED: End = End { phase: Phase::Committed, code: None };
 const INVALID: End = end(Phase::Invalid, "3100");
 const NO_PAYEE: End = end(Phase::Invalid, "3203");
 const EXPIRED: End = end(Phase::ExpiredReserved, "3303");
+const OVER_CAP: End = end(Phase::AbortedRejected, "4200");
+const REJECTED: End = end(Phase::AbortedRejected, "3202");
+const ABORTED: End = end(Phase::AbortedError, ABORT_CODE);
+const FAILED: End = end(Phase::AbortedError, "3100");
+const ABORTS: Say = say(When::Prepared, Word::Abort, Answer::Accepted);
 const FULFILLED: Say = say(When::Prepared, Word::Fulfil, Answer::Accepted);
 
 /// The usual offer.
@@ -36,16 +42,17 @@ const USUAL: fn(&mut Prepare<'_>, Timestamp) = |_, _| {};
 const SHORT: fn(&mut Prepare<'_>, Timestamp) =
     |prepare, now| prepare.expiration = at(now.ms() + SHORT_OFFER.as_millis() as u64);
 
+/// One above the payer's cap.
+const ABOVE: fn(&mut Prepare<'_>, Timestamp) = |prepare, _| prepare.amount = ABOVE_CAP.into();
+/// One of the payer to itself.
+const ON_US: fn(&mut Prepare<'_>, Timestamp) =
+    |prepare, _| prepare.payee.clone_from(&prepare.payer);
+
 /// All kinds. The first is the happy one. One that starts with a short offer may come too late with
 /// it: a host that is just being killed and started again lets it wait.
-pub(crate) const KINDS: [Kind; 23] = [
+pub(crate) const KINDS: [Kind; 43] = [
     Kind { name: "happy", offer: USUAL, says: &[FULFILLED], ends: &[COMMITTED] },
-    Kind {
-        name: "cap exceeded",
-        offer: |prepare, _| prepare.amount = ABOVE_CAP.into(),
-        says: &[],
-        ends: &[end(Phase::AbortedRejected, "4200")],
-    },
+    Kind { name: "cap exceeded", offer: ABOVE, says: &[], ends: &[OVER_CAP] },
     Kind {
         name: "cover lacking",
         offer: |prepare, _| {
@@ -58,7 +65,7 @@ pub(crate) const KINDS: [Kind; 23] = [
         name: "unknown payer",
         offer: |prepare, _| prepare.payer = participant(NOBODY),
         says: &[],
-        ends: &[end(Phase::AbortedRejected, "3202")],
+        ends: &[REJECTED],
     },
     Kind {
         name: "expired on arrival",
@@ -68,12 +75,7 @@ pub(crate) const KINDS: [Kind; 23] = [
         says: &[],
         ends: &[INVALID],
     },
-    Kind {
-        name: "on-us",
-        offer: |prepare, _| prepare.payee.clone_from(&prepare.payer),
-        says: &[],
-        ends: &[INVALID],
-    },
+    Kind { name: "on-us", offer: ON_US, says: &[], ends: &[INVALID] },
     Kind {
         name: "finer than minor units",
         offer: |prepare, _| prepare.amount = "1.001".into(),
@@ -95,7 +97,7 @@ pub(crate) const KINDS: [Kind; 23] = [
     Kind {
         name: "same prepare, final",
         offer: USUAL,
-        says: &[FULFILLED, say(When::Ended, Word::Same, Answer::Nothing)],
+        says: &[FULFILLED, say(When::Ended, Word::Same, Answer::Ended(COMMITTED))],
         ends: &[COMMITTED],
     },
     Kind {
@@ -104,23 +106,18 @@ pub(crate) const KINDS: [Kind; 23] = [
         says: &[FULFILLED, say(When::Ended, Word::Changed, Answer::Refused("3106"))],
         ends: &[COMMITTED],
     },
-    Kind {
-        name: "payee aborts",
-        offer: USUAL,
-        says: &[say(When::Prepared, Word::Abort, Answer::Accepted)],
-        ends: &[end(Phase::AbortedError, ABORT_CODE)],
-    },
+    Kind { name: "payee aborts", offer: USUAL, says: &[ABORTS], ends: &[ABORTED] },
     Kind {
         name: "wrong fulfilment",
         offer: USUAL,
         says: &[say(When::Prepared, Word::FulfilWrong, Answer::Accepted)],
-        ends: &[end(Phase::AbortedError, "3100")],
+        ends: &[FAILED],
     },
     Kind {
         name: "malformed fulfilment",
         offer: USUAL,
         says: &[say(When::Prepared, Word::FulfilMalformed, Answer::Accepted)],
-        ends: &[end(Phase::AbortedError, "3100")],
+        ends: &[FAILED],
     },
     Kind {
         name: "wrong payee",
@@ -130,7 +127,7 @@ pub(crate) const KINDS: [Kind; 23] = [
             // The right one comes too late.
             say(When::Ended, Word::Fulfil, Answer::Refused("3100")),
         ],
-        ends: &[end(Phase::AbortedError, "3100")],
+        ends: &[FAILED],
     },
     Kind {
         name: "fulfilled twice",
@@ -141,7 +138,7 @@ pub(crate) const KINDS: [Kind; 23] = [
     Kind {
         name: "fulfilled again, final",
         offer: USUAL,
-        says: &[FULFILLED, say(When::Ended, Word::FulfilAgain, Answer::Nothing)],
+        says: &[FULFILLED, say(When::Ended, Word::FulfilAgain, Answer::Ended(COMMITTED))],
         ends: &[COMMITTED],
     },
     Kind { name: "timeout", offer: SHORT, says: &[], ends: &[EXPIRED, INVALID] },
@@ -174,6 +171,148 @@ pub(crate) const KINDS: [Kind; 23] = [
         offer: |prepare, _| prepare.payer = participant(RETIRED),
         says: &[],
         ends: &[end(Phase::Invalid, "3202")],
+    },
+    Kind {
+        name: "payee's account closed",
+        offer: |prepare, _| prepare.payee = participant(CLOSED),
+        says: &[],
+        ends: &[NO_PAYEE],
+    },
+    Kind {
+        name: "payer's account closed",
+        offer: |prepare, _| prepare.payer = participant(CLOSED),
+        says: &[],
+        ends: &[REJECTED],
+    },
+    Kind {
+        name: "payer without a cap",
+        offer: |prepare, _| prepare.payer = participant(UNCAPPED),
+        says: &[],
+        ends: &[REJECTED],
+    },
+    Kind {
+        name: "early fulfilment",
+        offer: USUAL,
+        says: &[
+            say(
+                When::AtOnce,
+                Word::FulfilEarly,
+                Answer::Raced(&[Answer::Refused("3100"), Answer::Accepted]),
+            ),
+            say(When::Prepared, Word::Fulfil, Answer::Raced(&[Answer::Accepted, Answer::Nothing])),
+        ],
+        ends: &[COMMITTED, COMMITTED],
+    },
+    Kind {
+        name: "early abort",
+        offer: USUAL,
+        says: &[
+            say(
+                When::AtOnce,
+                Word::AbortEarly,
+                Answer::Raced(&[Answer::Refused("3100"), Answer::Accepted]),
+            ),
+            say(
+                When::Prepared,
+                Word::Fulfil,
+                Answer::Raced(&[Answer::Accepted, Answer::Refused("3106")]),
+            ),
+        ],
+        ends: &[COMMITTED, ABORTED],
+    },
+    Kind {
+        name: "other fulfilment, in progress",
+        offer: USUAL,
+        says: &[FULFILLED, say(When::Prepared, Word::FulfilWrong, Answer::Refused("3106"))],
+        ends: &[COMMITTED],
+    },
+    Kind {
+        name: "other fulfilment, final",
+        offer: USUAL,
+        says: &[FULFILLED, say(When::Ended, Word::FulfilWrong, Answer::Refused("3106"))],
+        ends: &[COMMITTED],
+    },
+    Kind {
+        name: "late abort",
+        offer: USUAL,
+        says: &[FULFILLED, say(When::Ended, Word::Abort, Answer::Refused("3106"))],
+        ends: &[COMMITTED],
+    },
+    Kind {
+        name: "aborted twice",
+        offer: USUAL,
+        says: &[ABORTS, say(When::Prepared, Word::AbortAgain, Answer::Nothing)],
+        ends: &[ABORTED],
+    },
+    Kind {
+        name: "aborted again, final",
+        offer: USUAL,
+        says: &[ABORTS, say(When::Ended, Word::AbortAgain, Answer::Ended(ABORTED))],
+        ends: &[ABORTED],
+    },
+    Kind {
+        name: "aborted otherwise, final",
+        offer: USUAL,
+        says: &[ABORTS, say(When::Ended, Word::AbortOtherwise, Answer::Refused("3106"))],
+        ends: &[ABORTED],
+    },
+    Kind {
+        name: "wrong payee aborts",
+        offer: USUAL,
+        says: &[
+            say(When::Prepared, Word::AbortByPayer, Answer::Accepted),
+            // The right one comes too late.
+            say(When::Ended, Word::Abort, Answer::Refused("3100")),
+        ],
+        ends: &[FAILED],
+    },
+    Kind {
+        name: "same prepare, rejected",
+        offer: ABOVE,
+        says: &[say(When::Ended, Word::Same, Answer::Ended(OVER_CAP))],
+        ends: &[OVER_CAP],
+    },
+    Kind {
+        name: "changed prepare, rejected",
+        offer: ABOVE,
+        says: &[say(When::Ended, Word::Changed, Answer::Refused("3106"))],
+        ends: &[OVER_CAP],
+    },
+    Kind {
+        name: "same prepare, invalid",
+        offer: ON_US,
+        says: &[say(When::Ended, Word::Same, Answer::Ended(INVALID))],
+        ends: &[INVALID],
+    },
+    Kind {
+        name: "changed prepare, invalid",
+        offer: ON_US,
+        says: &[say(When::Ended, Word::Changed, Answer::Refused("3106"))],
+        ends: &[INVALID],
+    },
+    Kind {
+        name: "same prepare, aborted",
+        offer: USUAL,
+        says: &[ABORTS, say(When::Ended, Word::Same, Answer::Ended(ABORTED))],
+        ends: &[ABORTED],
+    },
+    Kind {
+        name: "changed prepare, aborted",
+        offer: USUAL,
+        says: &[ABORTS, say(When::Ended, Word::Changed, Answer::Refused("3106"))],
+        ends: &[ABORTED],
+    },
+    Kind {
+        name: "same prepare, expired",
+        offer: SHORT,
+        says: &[say(When::Ended, Word::Same, Answer::Ended(EXPIRED))],
+        ends: &[EXPIRED, INVALID],
+    },
+    Kind {
+        name: "changed prepare, expired",
+        offer: SHORT,
+        says: &[say(When::Ended, Word::Changed, Answer::Refused("3106"))],
+        ends: &[EXPIRED, INVALID],
     },
 ];
 

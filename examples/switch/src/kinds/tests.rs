@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use scheme::Timestamp;
 use serde_json::{Value, json};
 
-use crate::kinds::{KINDS, Plan, Transfer, When};
+use crate::kinds::{Answer, KINDS, Offered, Plan, Transfer, Ways, When};
 use crate::transfer::{self, ABOVE_CAP, ABOVE_COVER};
 
 const LATER: &str = "2030-01-01T00:00:00.000Z";
@@ -20,9 +20,13 @@ fn now() -> Timestamp {
     "2026-11-23T09:12:37.000Z".parse().unwrap()
 }
 
+fn offered() -> Offered<'static> {
+    Offered { made: now(), expiration: LATER }
+}
+
 fn offer(transfer: Transfer) -> Value {
     let id = transfer.id();
-    serde_json::to_value(transfer.offer(&id, LATER, now()).unwrap()).unwrap()
+    serde_json::to_value(transfer.offer(&id, offered()).unwrap()).unwrap()
 }
 
 #[test]
@@ -50,7 +54,7 @@ fn the_unhappy_share_is_what_was_asked_for_and_every_kind_has_its_part() {
 
 #[test]
 fn everybody_pays_in_unhappy_transfers_of_each_usual_kind() {
-    let plan = Plan { transfers: 20_000, unhappy_percent: 5 };
+    let plan = Plan { transfers: 20_000, unhappy_percent: 33 };
     let mut payers: BTreeMap<u16, BTreeSet<String>> = BTreeMap::new();
     for transfer in (0..plan.transfers).map(|index| plan.transfer(index)) {
         let payer = offer(transfer)["data"]["payer"].as_str().unwrap().to_owned();
@@ -58,7 +62,11 @@ fn everybody_pays_in_unhappy_transfers_of_each_usual_kind() {
     }
     for (kind, payers) in payers {
         let expected = match KINDS[usize::from(kind)].name {
-            "cover lacking" | "unknown payer" | "inactive payer" => 1,
+            "cover lacking"
+            | "unknown payer"
+            | "inactive payer"
+            | "payer's account closed"
+            | "payer without a cap" => 1,
             _ => transfer::PARTICIPANTS as usize,
         };
         assert_eq!(payers.len(), expected, "{}", KINDS[usize::from(kind)].name);
@@ -88,6 +96,9 @@ fn each_offer_breaks_the_rule_that_its_kind_names() {
         ("unknown payee", "payee", json!("simfsp10")),
         ("inactive payee", "payee", json!("simfsp11")),
         ("payee without an account", "payee", json!("simfsp12")),
+        ("payee's account closed", "payee", json!("simfsp13")),
+        ("payer's account closed", "payer", json!("simfsp13")),
+        ("payer without a cap", "payer", json!("simfsp14")),
         ("expired on arrival", "expiration", json!("2026-11-23T08:12:37.000Z")),
         ("finer than minor units", "amount", json!("1.001")),
         ("timeout", "expiration", json!("2026-11-23T09:12:39.000Z")),
@@ -106,13 +117,22 @@ fn the_same_offer_again_is_the_same_but_for_its_id_and_a_changed_one_is_not() {
     for (name, when, is_same) in [
         ("same prepare, in progress", When::AtOnce, true),
         ("same prepare, final", When::Ended, true),
+        ("same prepare, rejected", When::Ended, true),
+        ("same prepare, invalid", When::Ended, true),
+        ("same prepare, aborted", When::Ended, true),
+        // Also where the offer ended soon after it was made.
+        ("same prepare, expired", When::Ended, true),
         ("changed prepare, in progress", When::AtOnce, false),
         ("changed prepare, final", When::Ended, false),
+        ("changed prepare, rejected", When::Ended, false),
+        ("changed prepare, invalid", When::Ended, false),
+        ("changed prepare, aborted", When::Ended, false),
+        ("changed prepare, expired", When::Ended, false),
     ] {
         let transfer = of_kind(name);
         let id = transfer.id();
         let first = offer(transfer);
-        let words = transfer.words(when, &id, LATER).unwrap();
+        let words = transfer.words(when, &id, offered()).unwrap();
         let again = serde_json::to_value(&words[0].0).unwrap();
         assert_ne!(first["id"], again["id"]);
         assert_eq!(first["subject"], again["subject"]);
@@ -127,7 +147,7 @@ fn no_command_of_a_transfer_has_the_id_of_another() {
         let id = transfer.id();
         let mut ids = vec![offer(transfer)["id"].as_str().unwrap().to_owned()];
         for when in [When::AtOnce, When::Prepared, When::Ended] {
-            let words = transfer.words(when, &id, LATER).unwrap();
+            let words = transfer.words(when, &id, offered()).unwrap();
             assert_eq!(!words.is_empty(), transfer.has_words(when));
             ids.extend(words.iter().map(|(command, _)| command.id().to_owned()));
         }
@@ -146,11 +166,68 @@ fn only_the_payee_with_its_secret_fulfils() {
     ] {
         let transfer = of_kind(name);
         let id = transfer.id();
-        let words = transfer.words(When::Prepared, &id, LATER).unwrap();
+        let words = transfer.words(When::Prepared, &id, offered()).unwrap();
         let said = serde_json::to_value(&words[0].0).unwrap();
         let party = if by_payee { "payee" } else { "payer" };
         assert_eq!(said["data"]["fsp"], offer(transfer)["data"][party], "{name}");
         let secret = transfer::fulfilment(&id).unwrap().to_string();
         assert_eq!(said["data"]["fulfilment"] == *secret, fulfils, "{name}");
+    }
+}
+
+#[test]
+fn an_abort_again_is_the_same_and_one_otherwise_or_by_another_is_not() {
+    let data = |name: &str, when: When, place: usize| {
+        let transfer = of_kind(name);
+        let id = transfer.id();
+        let words = transfer.words(when, &id, offered()).unwrap();
+        serde_json::to_value(&words[place].0).unwrap()["data"].take()
+    };
+    let first = data("payee aborts", When::Prepared, 0);
+    assert_eq!(data("aborted twice", When::Prepared, 1), first);
+    assert_eq!(data("aborted again, final", When::Ended, 0), first);
+    assert_eq!(data("late abort", When::Ended, 0), first);
+    assert_eq!(data("early abort", When::AtOnce, 0), first);
+    let otherwise = data("aborted otherwise, final", When::Ended, 0);
+    assert_eq!(otherwise["fsp"], first["fsp"]);
+    assert_ne!(otherwise, first);
+    assert_ne!(data("wrong payee aborts", When::Prepared, 0)["fsp"], first["fsp"]);
+}
+
+#[test]
+fn a_race_has_an_end_for_each_way_and_nothing_but_races_is_answered_either_way() {
+    let raced: Vec<&str> =
+        KINDS.iter().filter(|kind| kind.is_raced()).map(|kind| kind.name).collect();
+    assert_eq!(raced, ["early fulfilment", "early abort"]);
+    for kind in KINDS.iter().filter(|kind| kind.is_raced()) {
+        assert_eq!(kind.ends.len(), 2, "{}", kind.name);
+        for say in kind.says {
+            let Answer::Raced(answers) = say.answer else { panic!("{}", kind.name) };
+            assert!(answers.iter().all(|answer| !matches!(answer, Answer::Raced(_))));
+            assert_ne!(answers[0], answers[1], "{}", kind.name);
+        }
+    }
+}
+
+#[test]
+fn who_fulfils_too_early_fulfils_later_or_has_done_so() {
+    for (name, early, later, state, code) in [
+        ("early fulfilment", Answer::Refused("3100"), Answer::Accepted, "COMMITTED", None),
+        ("early fulfilment", Answer::Accepted, Answer::Nothing, "COMMITTED", None),
+        ("early abort", Answer::Refused("3100"), Answer::Accepted, "COMMITTED", None),
+        ("early abort", Answer::Accepted, Answer::Refused("3106"), "ABORTED_ERROR", Some("5104")),
+    ] {
+        let kind = of_kind(name).kind();
+        let [first, second] = kind.says else { panic!("{name}") };
+        let ways = first.answer.ways(|answer| answer == early);
+        let ways = ways.and(second.answer.ways(|answer| answer == later));
+        assert!(!ways.is_empty() && ways != Ways::ALL, "{name}: {early}, {later}");
+        for (other, other_code) in [("COMMITTED", None), ("ABORTED_ERROR", Some("5104"))] {
+            let is_end = (other, other_code) == (state, code);
+            assert_eq!(kind.may_end(ways, other, other_code), is_end, "{name}: {early}: {other}");
+        }
+        let mixed = first.answer.ways(|answer| answer == early);
+        let mixed = mixed.and(second.answer.ways(|answer| answer != later));
+        assert!(mixed.is_empty(), "{name}: no story has both");
     }
 }
