@@ -147,6 +147,7 @@ impl Runtime {
             watcher: Box::new(self.alarms.clone()),
             page: PAGE,
             references: self.references.clone(),
+            seen: zamu_core::references::Seen::default(),
             reference_bytes_max: REFERENCE_BYTES_MAX,
         })?);
         Ok(())

@@ -75,7 +75,8 @@ pub struct Partition {
     pub(crate) restore: Option<Restore>,
     /// Whether memory and store together are what the log says.
     pub(crate) restored: bool,
-    /// Whether the reference tables that its handlers need were ready once: they stay so.
+    /// Whether the reference tables that its handlers need were ready when they were last looked at. They
+    /// stay so, and if they do not, a turn finds out.
     tables_ready: bool,
     pub(crate) flush: Flush,
     /// Append time of the last request that a durable turn of this process took. None that still

@@ -3,7 +3,8 @@
 //!
 //! - A [`Version`] never changes. A turn pins one, and all that it asks of guests sees that one.
 //! - A later version has come at least as far in every partition, over restarts, too: a table is not
-//!   shown before it has come as far as events were durable when the process began.
+//!   shown before it has come as far as events were durable when the process began, or, where it has
+//!   stopped before that, at least as far as earlier turns have [`Seen`] it.
 //! - What is not shown yet is not empty: who needs it takes no turn ([`References::pin`]).
 //!
 //! Who fills them is the set of projections (`projection::reference`); nothing here reads a log or a
@@ -15,9 +16,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use crate::guest::lookup::{Lookup, ReferenceRows};
-use crate::model::{EventNumber, partition_of};
-use crate::proto;
-use crate::topology::{BoundHandler, ReferenceIndex, Topology};
+use crate::model::{EventNumber, PartitionId, partition_of};
+use crate::proto::{self, BatchRecord};
+use crate::topology::{BoundHandler, ReferenceIndex, ReferenceTable, Topology};
 
 /// The newest version of all reference tables of a process. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -68,6 +69,13 @@ pub struct Rows {
 
 /// A prime, so that keys of one partition, which have something in common, are spread over all.
 const BUCKETS: u32 = 61;
+
+/// How far earlier turns had seen reference tables, whichever partition took them: what the newest
+/// batch record of every partition says. Versions never go back, so it stands for all before it.
+///
+/// The default knows nothing of any table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen(Vec<Option<Vec<EventNumber>>>);
 
 /// A table that somebody needs cannot be looked at yet.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -124,6 +132,44 @@ impl References {
     fn lock(&self) -> MutexGuard<'_, Arc<Version>> {
         // What it guards is replaced as a whole: it is never half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    /// Before any turn: nobody has seen anything.
+    #[must_use]
+    pub fn nothing(topology: &Topology) -> Self {
+        let table = |table: &ReferenceTable| {
+            Some(vec![0; topology.settings(table.aggregate_type).partitions as usize])
+        };
+        Self(topology.reference_tables.iter().map(table).collect())
+    }
+
+    /// The newest turn of a partition left this.
+    ///
+    /// A table that its next turn will look things up in, and that it does not name, is unknown from
+    /// then on: whether turns before it had seen that table nothing tells.
+    pub fn add(&mut self, topology: &Topology, partition: PartitionId, newest: &BatchRecord) {
+        let needed = topology.looked_up(partition.aggregate_type);
+        for (index, table) in topology.reference_tables.iter().enumerate() {
+            let pinned = newest.references.iter().find(|of| *of.table == *table.name);
+            let Some(seen) = self.0.get_mut(index) else { continue };
+            match (&mut *seen, pinned) {
+                (Some(seen), Some(pinned)) if seen.len() == pinned.next.len() => {
+                    seen.iter_mut().zip(&pinned.next).for_each(|(seen, p)| *seen = (*p).max(*seen));
+                }
+                (_, Some(_)) => *seen = None,
+                (_, None) if needed.contains(&index) => *seen = None,
+                (_, None) => {}
+            }
+        }
+    }
+
+    /// The number of the next event, in each partition of a table's aggregate type, that some turn saw;
+    /// none if nothing tells.
+    #[must_use]
+    pub fn of(&self, table: ReferenceIndex) -> Option<&[EventNumber]> {
+        self.0.get(table)?.as_deref()
     }
 }
 

@@ -366,7 +366,7 @@ impl Shard {
                     let Parts { settings, observer, .. } = &mut self.parts;
                     partition.trouble(&reason, now, settings, &mut **observer);
                 }
-                Err(Stop::Unready(why)) => partition.status = Status::Unready(why),
+                Err(Stop::Unready(why)) => partition.becomes_unready(why),
                 Err(Stop::Pause(reason)) => partition.pause(reason, &mut *self.parts.observer),
                 Err(Stop::Halt(reason)) => partition.halt(reason, &mut *self.parts.observer),
             }

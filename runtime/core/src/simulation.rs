@@ -17,11 +17,12 @@ use crate::model::{
     Context, DeadLetterNumber, KindName, Offset, PartitionId, Request, Time, TypeId,
 };
 use crate::observer::Silent;
+use crate::outcomes::decode_record;
 use crate::partition::Status;
 use crate::prng::Prng;
 use crate::projection::{self, Generations, Projections, Watcher};
 use crate::proto::{BatchRecord, Outcome};
-use crate::references::References;
+use crate::references::{References, Seen};
 use crate::settings::Settings;
 use crate::shard::{Effect, PartitionView, Parts, Shard, Step};
 use crate::store::memory::MemoryStore;
@@ -161,10 +162,29 @@ impl Process {
             watcher: Box::new(Nobody),
             page: Limit { records: 2, bytes: usize::MAX },
             references: self.references.clone(),
+            seen: self.seen(),
             reference_bytes_max: 1 << 20,
         });
         #[expect(clippy::expect_used, reason = "a test that cannot open its tables has to fail")]
         Some(set.expect("the tables can be opened"))
+    }
+
+    /// What the turns of earlier processes had seen.
+    ///
+    /// # Panics
+    /// If a batch record cannot be read.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        let topology = &self.program.topology;
+        let mut seen = Seen::nothing(topology);
+        for partition in topology.partitions() {
+            if let Some((_, bytes)) = self.log.contents(partition).outcomes.last() {
+                #[expect(clippy::expect_used, reason = "a test that cannot read this has to fail")]
+                let newest = decode_record(bytes).expect("a batch record");
+                seen.add(topology, partition, &newest);
+            }
+        }
+        seen
     }
 
     fn add_shard(&mut self, partitions: &[PartitionId]) {

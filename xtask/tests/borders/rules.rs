@@ -351,6 +351,7 @@ pub(crate) const CORE: &[CoreRule] = &[
             "settings",
             "observer",
             "aggregate",
+            "outcomes",
             "partition",
             "shard",
             "log::*",

@@ -160,6 +160,12 @@ impl Partition {
         }
     }
 
+    /// A reference table that it needs is not ready: takes no turn before all are.
+    pub fn becomes_unready(&mut self, why: String) {
+        self.tables_ready = false;
+        self.status = Status::Unready(why);
+    }
+
     /// Goes on after a pause. Does nothing otherwise.
     pub fn resume(&mut self) -> bool {
         let paused = matches!(self.status, Status::Paused(_));

@@ -25,4 +25,5 @@ pub mod set;
 
 pub use generations::Generations;
 pub use projector::{Projector, Stale};
+pub use reference::Shown;
 pub use set::{OrderError, Progress, Projections, Watcher};

@@ -2,6 +2,9 @@
 //! once it has come far enough.
 //!
 //! - What is shown stands in the store: rows are applied after they were written.
+//! - A table is shown once it has come, in every partition, as far as events were durable when it was
+//!   opened. Where its projection has stopped before that, it will not come as far, and is shown as it
+//!   stands if no earlier turn has seen more of it; otherwise whoever needs it waits.
 //! - Another generation takes the place of the one that was served at once, in all partitions.
 //! - All tables together stay within a bound. What would go beyond it is not written either.
 
@@ -15,9 +18,14 @@ use crate::error::EngineError;
 use crate::log::events::Events;
 use crate::model::{EventNumber, PartitionId, TypeId};
 use crate::proto::TableGeneration;
-use crate::references::{Content, References, Rows, Slice, Table, Version};
+use crate::references::{Content, References, Rows, Seen, Slice, Table, Version};
 use crate::store::tables::{Place, RowWrite, Scan, TableNumber, TableReader};
 use crate::topology::{HandlerIndex, ReferenceIndex, Topology};
+
+/// What a row costs in memory besides the bytes of its key and of itself, at most: its place in a hash
+/// map that has just grown, and what the allocator and two shared buffers need. What a partition costs
+/// without rows (some 5 KB) is not counted, nor what versions that a turn still holds do not share.
+pub const ROW_BYTES: usize = 256;
 
 /// Rows read from the store at once.
 const SCAN_ROWS: usize = 1_000;
@@ -38,6 +46,8 @@ struct Kept {
     /// The ends of events in each partition when the tables were opened: so far it has to come before
     /// it is shown.
     due: Vec<EventNumber>,
+    /// How far earlier turns had seen it; none if nothing tells.
+    seen: Option<Vec<EventNumber>>,
     /// By partition; none while nothing is served.
     parts: Option<Vec<Part>>,
     /// What is served does not fit in memory.
@@ -48,7 +58,7 @@ struct Kept {
     pending: String,
 }
 
-/// The rows of one partition, and the bytes of their keys and values.
+/// The rows of one partition, and what they cost in memory, in bytes.
 #[derive(Clone, Default)]
 struct Part {
     slice: Slice,
@@ -65,7 +75,7 @@ pub struct Loaded(Vec<(ReferenceIndex, Vec<Part>)>);
      take {max} (reference-bytes-max in [projections]): raise that and restart, or keep fewer rows"
 )]
 pub struct Full {
-    /// What keys and values would take at least.
+    /// What rows would take at least.
     pub bytes: usize,
     /// What they may.
     pub max: usize,
@@ -74,8 +84,18 @@ pub struct Full {
 /// Where a projection stands in a partition: the number of the next event, and why it stopped.
 pub type Lane<'a> = (PartitionId, EventNumber, Option<&'a Stale>);
 
+/// A table that is shown for the first time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Its name.
+    pub table: Arc<str>,
+    /// Whether its projection has stopped somewhere before it came as far as it was to come.
+    pub stopped: bool,
+}
+
 impl Keeper {
-    /// Nothing is loaded yet. All reference tables are made by these handlers, or none is.
+    /// Nothing is loaded yet. All reference tables are made by these handlers, or none is. `seen` is
+    /// what the turns of earlier processes had seen.
     ///
     /// # Errors
     /// When the ends of events cannot be read.
@@ -84,11 +104,12 @@ impl Keeper {
         topology: &Arc<Topology>,
         makers: &[HandlerIndex],
         events: &mut dyn Events,
+        seen: &Seen,
         bytes_max: usize,
     ) -> Result<Self, EngineError> {
         let mut tables = Vec::new();
-        let all = topology.reference_tables.iter();
-        for table in all.filter(|table| makers.contains(&table.projection)) {
+        let all = topology.reference_tables.iter().enumerate();
+        for (index, table) in all.filter(|(_, table)| makers.contains(&table.projection)) {
             let aggregate_type = table.aggregate_type;
             let partitions = 0..topology.settings(aggregate_type).partitions;
             let due = partitions.map(|number| events.end(PartitionId { aggregate_type, number }));
@@ -97,6 +118,7 @@ impl Keeper {
                 projection: Arc::clone(&topology.handlers[table.projection].spec.name),
                 aggregate_type,
                 due: due.collect::<Result<_, _>>()?,
+                seen: seen.of(index).map(<[_]>::to_vec),
                 parts: None,
                 full: None,
                 ready: false,
@@ -194,8 +216,8 @@ impl Keeper {
                 table.parts.as_ref().filter(|_| table.aggregate_type == partition.aggregate_type);
             let Some(part) = parts.and_then(|p| p.get(partition.number as usize)) else { continue };
             let rows = &part.slice.rows;
-            more += puts_of(write, number).map(|(key, row)| key.len() + row.len()).sum::<usize>();
-            less += changed_of(write, number).map(|key| size_of_row(rows, key)).sum::<usize>();
+            more += puts_of(write, number).map(|(key, row)| cost(key, row)).sum::<usize>();
+            less += changed_of(write, number).map(|key| cost_of_row(rows, key)).sum::<usize>();
         }
         let bytes = (taken + more).saturating_sub(less);
         if more > less && bytes > self.bytes_max {
@@ -228,12 +250,13 @@ impl Keeper {
 
     /// Shows what has changed. `lanes` are those of the projection that are, or will be, served. Gives
     /// the tables that are shown for the first time.
-    pub fn tell(&mut self, projection: &str, lanes: &[Lane<'_>]) -> Vec<Arc<str>> {
+    pub fn tell(&mut self, projection: &str, lanes: &[Lane<'_>]) -> Vec<Shown> {
         let mut first = Vec::new();
         for table in self.tables.iter_mut().filter(|table| *table.projection == *projection) {
-            if !table.ready && table.has_come_far_enough() {
+            if !table.ready && table.has_come_far_enough(lanes) {
                 table.ready = true;
-                first.push(Arc::clone(&table.name));
+                let stopped = !table.has_come_as_far_as_is_due();
+                first.push(Shown { table: Arc::clone(&table.name), stopped });
             }
             if !table.ready {
                 table.pending = table.why_pending(lanes, &self.topology);
@@ -263,9 +286,37 @@ impl Kept {
         self.parts.iter().flatten().map(|part| part.bytes).sum()
     }
 
-    fn has_come_far_enough(&self) -> bool {
+    /// Every partition has come as far as is due, or has stopped with all that any turn has seen.
+    fn has_come_far_enough(&self, lanes: &[Lane<'_>]) -> bool {
+        let stopped = |number: usize| {
+            let of = |(partition, ..): &&Lane<'_>| {
+                partition.aggregate_type == self.aggregate_type
+                    && partition.number as usize == number
+            };
+            lanes.iter().find(of).is_some_and(|(.., stale)| stale.is_some())
+        };
+        self.parts.as_ref().is_some_and(|parts| {
+            (0..parts.len()).all(|number| {
+                self.is_due(parts, number) || (stopped(number) && self.was_seen_within(number))
+            })
+        })
+    }
+
+    fn has_come_as_far_as_is_due(&self) -> bool {
         let parts = self.parts.as_ref();
-        parts.is_some_and(|parts| parts.iter().zip(&self.due).all(|(p, due)| p.slice.next >= *due))
+        parts.is_some_and(|parts| (0..parts.len()).all(|number| self.is_due(parts, number)))
+    }
+
+    fn is_due(&self, parts: &[Part], number: usize) -> bool {
+        parts[number].slice.next >= self.due[number]
+    }
+
+    /// Whether no turn has seen more of a partition than there is.
+    fn was_seen_within(&self, number: usize) -> bool {
+        match (&self.parts, &self.seen) {
+            (Some(parts), Some(seen)) => parts[number].slice.next >= seen[number],
+            _ => false,
+        }
     }
 
     fn why_pending(&self, lanes: &[Lane<'_>], topology: &Topology) -> String {
@@ -274,17 +325,30 @@ impl Kept {
             if partition.aggregate_type != self.aggregate_type {
                 continue;
             }
-            if let Some(Stale { event, reason }) = stale {
-                let type_name = &topology.settings(partition.aggregate_type).name;
-                return format!(
-                    "has stopped in {type_name}/{} at event {event}: {reason}. Mend it and restart, or \
-                     `zamu tables resume {}`",
-                    partition.number, self.projection
-                );
+            let number = partition.number as usize;
+            match stale {
+                Some(_) if self.was_seen_within(number) => {}
+                Some(Stale { event, reason }) => {
+                    let type_name = &topology.settings(partition.aggregate_type).name;
+                    return format!(
+                        "has stopped in {type_name}/{number} at event {event}: {reason}. {} Mend it and \
+                         restart, or `zamu tables resume {}`",
+                        self.why_not_as_it_stands(number),
+                        self.projection
+                    );
+                }
+                None => behind += self.due[number].saturating_sub(*next),
             }
-            behind += self.due[partition.number as usize].saturating_sub(*next);
         }
         format!("is being built, {behind} events behind")
+    }
+
+    fn why_not_as_it_stands(&self, number: usize) -> String {
+        match &self.seen {
+            _ if self.parts.is_none() => "Nothing of it can be shown.".to_owned(),
+            Some(seen) => format!("Earlier turns saw it at event {}.", seen[number]),
+            None => "Nothing tells how much of it earlier turns saw.".to_owned(),
+        }
     }
 
     /// Its rows are shared as soon as they are shown, so that it costs a copy to change them; what is
@@ -308,13 +372,13 @@ impl Part {
         }
         let rows = Arc::make_mut(&mut self.slice.rows);
         for key in changed_of(write, table) {
-            self.bytes -= size_of_row(rows, key);
+            self.bytes -= cost_of_row(rows, key);
         }
         for (_, key) in write.deletes.iter().filter(|(of, _)| *of == table) {
             rows.remove(key);
         }
         for (key, row) in puts_of(write, table) {
-            self.bytes += key.len() + row.len();
+            self.bytes += cost(key, row);
             rows.insert(key.clone(), row.clone());
         }
     }
@@ -335,7 +399,7 @@ fn load_part(
         let ended = piece.len() < SCAN_ROWS;
         after = piece.last().map(|(key, _)| key.clone());
         for (key, row) in piece {
-            bytes += key.len() + row.len();
+            bytes += cost(&key, &row);
             rows.insert(key, row);
         }
         if bytes > room {
@@ -373,6 +437,11 @@ fn changed_of(write: &RowWrite, table: TableNumber) -> impl Iterator<Item = &Byt
     puts.chain(deletes).filter(move |(of, _)| **of == table).map(|(_, key)| key)
 }
 
-fn size_of_row(rows: &Rows, key: &Bytes) -> usize {
-    rows.get(key).map_or(0, |row| key.len() + row.len())
+/// What the row that is there costs.
+fn cost_of_row(rows: &Rows, key: &Bytes) -> usize {
+    rows.get(key).map_or(0, |row| cost(key, row))
+}
+
+fn cost(key: &Bytes, row: &Bytes) -> usize {
+    key.len() + row.len() + ROW_BYTES
 }

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use super::catalogue::{self, alike, shape_of};
 use super::generations::Generations;
 use super::projector::{Projector, Stale, Stepped, Tools};
-use super::reference::{Keeper, Lane};
+use super::reference::{Keeper, Lane, Shown};
 use crate::error::EngineError;
 use crate::guest::Guest;
 use crate::log::Limit;
 use crate::log::events::Events;
 use crate::model::{EventNumber, PartitionId};
 use crate::proto::{TableGeneration, TableProjection};
-use crate::references::References;
+use crate::references::{References, Seen};
 use crate::store::tables::{Generation, Place, RowWrite};
 use crate::topology::{HandlerIndex, Topology};
 
@@ -34,8 +34,9 @@ pub trait Watcher: Send {
     /// A reference table was opened and is not ready: turns that need it wait.
     fn pending(&mut self, _table: &str, _why: &str) {}
 
-    /// A reference table is ready: turns that waited for it may go on.
-    fn ready(&mut self, _table: &str) {}
+    /// A reference table is ready, or has stopped and is shown as it stands: turns that waited for it
+    /// may go on.
+    fn ready(&mut self, _shown: &Shown) {}
 }
 
 /// A write of rows.
@@ -74,7 +75,9 @@ pub struct Parts {
     pub page: Limit,
     /// Where reference tables are shown.
     pub references: References,
-    /// What the keys and rows of all reference tables may take in memory, in bytes.
+    /// How far the turns of earlier processes had seen them.
+    pub seen: Seen,
+    /// What all reference tables may take in memory, in bytes.
     pub reference_bytes_max: usize,
 }
 
@@ -151,7 +154,9 @@ impl Projections {
         let Parts { topology, makers, mut events, generations, watcher, page, .. } = parts;
         let handlers: Vec<HandlerIndex> = makers.iter().map(|(handler, _)| *handler).collect();
         let bytes_max = parts.reference_bytes_max;
-        let keeper = Keeper::open(parts.references, &topology, &handlers, &mut *events, bytes_max)?;
+        let (references, seen) = (parts.references, parts.seen);
+        let keeper =
+            Keeper::open(references, &topology, &handlers, &mut *events, &seen, bytes_max)?;
         let all = Vec::new();
         let mut set = Self { topology, events, generations, watcher, page, keeper, all, turn: 0 };
         for (handler, guest) in makers {
@@ -358,6 +363,12 @@ impl Projections {
                 Ok(if lane.next() < end { Progress::Full } else { Progress::Some })
             }
             Stepped::Stopped => {
+                if keeps {
+                    // It may have passed events that the handler does not take.
+                    let (generation, nothing) = (&lane.generation, RowWrite::default());
+                    let (partition, next) = (lane.partition, lane.next());
+                    self.keeper.apply(&projection.name, generation, partition, next, &nothing);
+                }
                 if let Some(stale) = lane.stale() {
                     self.watcher.stopped(&projection.name, lane.partition, stale);
                 }
@@ -443,8 +454,8 @@ impl Projections {
         let lanes = if served.is_empty() { building } else { served };
         let lanes: Vec<Lane<'_>> =
             lanes.iter().map(|lane| (lane.partition, lane.next(), lane.stale())).collect();
-        for table in self.keeper.tell(&projection.name, &lanes) {
-            self.watcher.ready(&table);
+        for shown in self.keeper.tell(&projection.name, &lanes) {
+            self.watcher.ready(&shown);
         }
     }
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use zamu_core::log::Limit;
+use zamu_core::projection::reference::ROW_BYTES;
 use zamu_core::projection::set::Parts;
 use zamu_core::projection::{Generations, Projections, Watcher};
-use zamu_core::references::References;
+use zamu_core::references::{References, Seen};
 
 use crate::toy::*;
 
@@ -26,9 +27,15 @@ fn open(world: &World, bytes_max: usize) -> (Projections, References) {
         watcher: Box::new(Nobody),
         page: Limit { records: 1, bytes: usize::MAX },
         references: references.clone(),
+        seen: Seen::default(),
         reference_bytes_max: bytes_max,
     });
     (set.unwrap(), references)
+}
+
+/// What so many rows take, whose keys and values have so many bytes.
+fn room(rows: usize, bytes: usize) -> usize {
+    bytes + rows * ROW_BYTES
 }
 
 fn settle(set: &mut Projections) {
@@ -60,17 +67,16 @@ fn world(rates: &[(&str, &str)]) -> World {
 fn rows_beyond_the_bound_stop_their_projection_and_name_the_setting() {
     let world = world(&[("a", "123"), ("b", "123"), ("b", "1"), ("c", "1"), ("d", "1")]);
     // Keys count, too; a row that is replaced by a shorter one makes room.
-    let (mut set, references) = open(&world, 8);
+    let (mut set, references) = open(&world, room(3, 8));
     settle(&mut set);
     let (event, reason) = stale(&set).unwrap();
     assert_eq!(event, 4);
-    assert!(
-        reason.contains("10 bytes and may take 8 (reference-bytes-max in [projections])"),
-        "{reason}"
-    );
+    let (takes, may) = (room(4, 10), room(3, 8));
+    let what = format!("{takes} bytes and may take {may} (reference-bytes-max in [projections])");
+    assert!(reason.contains(&what), "{reason}");
     assert_eq!(found(&references, "a"), None, "it was never ready");
     drop(set);
-    let (mut set, references) = open(&world, 10);
+    let (mut set, references) = open(&world, room(4, 10));
     settle(&mut set);
     assert_eq!(stale(&set), None);
     assert_eq!(
@@ -82,7 +88,7 @@ fn rows_beyond_the_bound_stop_their_projection_and_name_the_setting() {
 #[test]
 fn what_was_shown_stays_when_more_does_not_fit() {
     let mut world = world(&[("a", "1")]);
-    let (mut set, references) = open(&world, 4);
+    let (mut set, references) = open(&world, room(2, 4));
     settle(&mut set);
     assert_eq!(found(&references, "a").as_deref(), Some("1"));
     world.process.set = None;
@@ -101,35 +107,36 @@ fn what_was_shown_stays_when_more_does_not_fit() {
 #[test]
 fn tables_that_do_not_fit_any_more_are_not_loaded_and_say_so() {
     let world = world(&[("a", "1"), ("b", "2")]);
-    let (mut set, _) = open(&world, 100);
+    let (mut set, _) = open(&world, room(2, 4));
     settle(&mut set);
     drop(set);
-    let (mut set, references) = open(&world, 3);
+    let (mut set, references) = open(&world, room(2, 3));
     let reason = references.pin(&[0]).unwrap_err().to_string();
     assert!(reason.contains("`rates` has stopped in rate/0 at event 2"), "{reason}");
-    assert!(reason.contains("4 bytes and may take 3 (reference-bytes-max"), "{reason}");
+    let what = format!("{} bytes and may take {} (", room(2, 4), room(2, 3));
+    assert!(reason.contains(&what), "{reason}");
     set.resume("board").unwrap();
     settle(&mut set);
     assert!(references.pin(&[0]).is_err());
     drop(set);
-    let (_, references) = open(&world, 4);
+    let (_, references) = open(&world, room(2, 4));
     assert!(references.pin(&[0]).is_ok(), "nothing is made twice");
 }
 
 #[test]
 fn a_generation_that_does_not_fit_does_not_take_over() {
     let mut world = world(&[("a", "1"), ("b", "2")]);
-    let (mut set, _) = open(&world, 4);
+    let (mut set, _) = open(&world, room(2, 4));
     settle(&mut set);
     drop(set);
     world.behaviour.fold = 2;
-    let (mut set, references) = open(&world, 4);
+    let (mut set, references) = open(&world, room(2, 4));
     settle(&mut set);
     let reason = references.pin(&[0]).unwrap_err().to_string();
     assert!(reason.contains("reference-bytes-max"), "{reason}");
     assert!(stale(&set).unwrap().1.contains("reference-bytes-max"));
     drop(set);
-    let (mut set, references) = open(&world, 8);
+    let (mut set, references) = open(&world, room(2, 8));
     settle(&mut set);
     assert_eq!(found(&references, "a").as_deref(), Some("1/2"));
 }

@@ -108,3 +108,25 @@ fn a_first_generation_is_waited_for_until_it_has_come_to_the_end() {
     world.process.settle();
     assert_eq!(world.replies(ORDER), ["accepted 1..2 2/2"]);
 }
+
+#[test]
+fn a_deployment_and_positions_say_which_rows_were_seen_and_positions_alone_do_not() {
+    let mut world = with_rates(1);
+    let mut folds = vec![(world.behaviour.deployment, 1)];
+    world.place("o", &RATES.join(" "));
+    world.process.settle();
+    for fold in [2, 2, 1] {
+        world.behaviour.fold = fold;
+        world.restart();
+        folds.push((world.behaviour.deployment, fold));
+        world.place("o", &RATES.join(" "));
+        world.process.settle();
+    }
+    let records = world.records(ORDER, 0);
+    let replies = world.replies(ORDER);
+    assert_eq!((records.len(), replies.len()), (4, 4));
+    let seen: Vec<_> =
+        records.iter().zip(&replies).map(|(r, reply)| (r.deployment, fold_of(reply))).collect();
+    assert_eq!(seen, folds, "each deployment has one fold number, and its rows are of that");
+    assert_eq!(world.versions(ORDER), [18; 4], "the positions are all the same");
+}

@@ -1,7 +1,8 @@
-//! Random runs, with every fault there is: what a turn says it saw is what it saw, and no later turn
-//! sees less.
+//! Random runs, with every fault there is, and projections that stop, over restarts, too: what a turn
+//! says it saw is what it saw, and no later turn sees less.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use zamu_core::log::simulated::Faults;
 use zamu_core::model::Event;
@@ -23,12 +24,19 @@ fn play(seed: u64) -> World {
     };
     let mut world = World::new(seed, behaviour);
     world.process.hold_tables = rng.chance(500);
+    let breaks = seed.is_multiple_of(3);
     for n in 0..300 {
         match rng.index(12) {
             0..4 => world.set(KEYS[rng.index(5)], &n.to_string()),
+            4 if breaks && rng.chance(200) => world.set(KEYS[rng.index(5)], "13"),
             4 => world.set(KEYS[rng.index(5)], "gone"),
             5..9 => world.place(KEYS[rng.index(5)], KEYS[rng.index(5)]),
             9 => drop(world.process.step_tables()),
+            10 if breaks && rng.chance(100) => {
+                // What one version of a projection understands another may not.
+                let mended = &world.behaviour.mended;
+                mended.fetch_xor(true, Ordering::SeqCst);
+            }
             _ if rng.chance(50) => world.process.crash(&mut rng),
             _ if rng.chance(50) => world.process.power_loss(&mut rng),
             _ => {}
@@ -36,6 +44,8 @@ fn play(seed: u64) -> World {
         world.process.step();
     }
     world.process.hold_tables = false;
+    world.behaviour.mended.store(true, Ordering::SeqCst);
+    world.process.set.as_mut().unwrap().resume("board").unwrap();
     world.process.log.set_faults(Faults::none());
     world.process.settle();
     world

@@ -51,6 +51,8 @@ pub(crate) struct Behaviour {
     /// Who sets rates looks them up, too.
     pub(crate) own: bool,
     pub(crate) mended: Arc<AtomicBool>,
+    /// Beyond this share of faults a partition pauses.
+    pub(crate) fault_share_max: f64,
     /// The table moves whenever a guest looks at it.
     pub(crate) restless: Arc<Mutex<Option<References>>>,
     /// How often a guest was asked to decide or to react.
@@ -68,6 +70,7 @@ impl Default for Behaviour {
             fold: 1,
             own: false,
             mended: Arc::default(),
+            fault_share_max: 2.0,
             restless: Arc::default(),
             asked: Arc::default(),
         }
@@ -263,7 +266,7 @@ fn program(behaviour: &Behaviour) -> Program {
         settings: Settings {
             turn: Limit { records: behaviour.batch, bytes: usize::MAX },
             sample_every: 1,
-            fault_share_max: 2.0,
+            fault_share_max: behaviour.fault_share_max,
             ..Settings::default()
         },
         shards: behaviour.shards,

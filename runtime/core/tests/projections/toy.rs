@@ -28,7 +28,7 @@ use zamu_core::prng::Prng;
 use zamu_core::projection::set::{Committed, Parts};
 use zamu_core::projection::{Generations, Projections, Stale, Watcher, query};
 use zamu_core::proto::TableGeneration;
-use zamu_core::references::References;
+use zamu_core::references::{References, Seen};
 use zamu_core::store::tables::memory::MemoryTables;
 use zamu_core::store::tables::{Scan, TableReader, TableStore};
 use zamu_core::topology::{Topology, TypeSettings};
@@ -289,6 +289,7 @@ pub fn try_start(
         watcher: Box::new(told.clone()),
         page: Limit { records: page, bytes: usize::MAX },
         references: References::new(&topology),
+        seen: Seen::default(),
         reference_bytes_max: usize::MAX,
     })?;
     Ok(Maker { set, told })

@@ -275,7 +275,9 @@ async fn reach(
     let wait = waiting::wanted(app, headers)?;
     let wait = wait.unwrap_or(std::time::Duration::from_millis(app.settings.wait_ms));
     let until = Instant::now() + wait;
-    let mut news = app.node.tables.news.clone();
+    let Some(projection) = projection_of(app, name).await? else { return Err(no_table(name)) };
+    // Heard from before the look, so that nothing is missed between the look and the wait.
+    let mut news = app.node.tables.news(&projection);
     loop {
         news.mark_unchanged();
         let (name, demand) = (name.to_owned(), demand.to_owned());
@@ -300,6 +302,15 @@ async fn reach(
             _ => return Err(problem),
         }
     }
+}
+
+/// The projection that makes a table.
+async fn projection_of(app: &App, name: &str) -> Result<Option<String>, Problem> {
+    let name = name.to_owned();
+    read(app, move |_, snapshot| {
+        Ok(query::find(&query::catalogue(snapshot)?, &name).map(|table| table.projection))
+    })
+    .await
 }
 
 /// What to say of a table that has not come as far as is demanded.

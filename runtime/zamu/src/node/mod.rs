@@ -25,7 +25,7 @@ use zamu_core::guest::Guest;
 use zamu_core::model::{PartitionId, Time};
 use zamu_core::outcomes::decode_record;
 use zamu_core::partition::Status;
-use zamu_core::references::References;
+use zamu_core::references::{References, Seen};
 use zamu_core::shard::{PartitionView, Parts, Shard};
 use zamu_core::topology::{HandlerIndex, Topology, TypeSettings};
 use zamu_rocks::{
@@ -117,7 +117,7 @@ impl Node {
             config.http.lag_max,
             metrics.append_seconds.clone(),
         );
-        catch_up(&topology, &reader, &answers, &entrance)?;
+        let seen = catch_up(&topology, &reader, &answers, &entrance)?;
         let (failed, failure) = watch::channel(None);
         let failed = move |reason: String| {
             tracing::error!(reason, "the node cannot go on");
@@ -138,6 +138,7 @@ impl Node {
             store: store.tables(),
             metrics: &metrics,
             references: &references,
+            seen,
             bells: crew.starts.iter().map(|start| start.doorbell.clone()).collect(),
             settings: &config.projections,
             failed,
@@ -299,13 +300,15 @@ fn names(types: &[TypeSettings]) -> Vec<(&str, u32)> {
     types.iter().map(|t| (&*t.name, t.partitions)).collect()
 }
 
-/// Tells who waits and who lets in where each partition stood when it was opened.
+/// Tells who waits and who lets in where each partition stood when it was opened. Gives how far turns
+/// had seen reference tables by then.
 fn catch_up(
     topology: &Topology,
     reader: &LogReader,
     answers: &Answers,
     entrance: &Entrance,
-) -> Result<()> {
+) -> Result<Seen> {
+    let mut seen = Seen::nothing(topology);
     for partition in topology.partitions() {
         entrance.opened(partition, reader.ends(partition)?.requests);
         if let Some((turn, bytes)) = reader.last_outcome(partition)? {
@@ -314,9 +317,10 @@ fn catch_up(
                 format!("batch record of turn {turn} of {name}/{}", partition.number)
             })?;
             answers.restored(partition, record.requests.map_or(0, |range| range.next));
+            seen.add(topology, partition, &record);
         }
     }
-    Ok(())
+    Ok(seen)
 }
 
 /// An instance of each handler that makes tables, by name.

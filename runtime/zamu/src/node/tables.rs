@@ -21,7 +21,7 @@ use zamu_core::log::Limit;
 use zamu_core::model::PartitionId;
 use zamu_core::projection::set::Parts;
 use zamu_core::projection::{Generations, OrderError, Projections, Stale};
-use zamu_core::references::References;
+use zamu_core::references::{References, Seen};
 use zamu_core::topology::{HandlerIndex, Topology};
 use zamu_rocks::LogReader;
 
@@ -38,9 +38,9 @@ const MOMENT: Duration = Duration::from_millis(10);
 pub struct Tables {
     /// The rows.
     pub store: zamu_rocks::Tables,
-    /// Changes when rows have changed, or something about them has.
-    pub news: watch::Receiver<()>,
     makers: Vec<Maker>,
+    /// For tables that no thread makes: nothing ever becomes of them.
+    still: watch::Sender<()>,
     stopping: Arc<AtomicBool>,
     stopped: Stopped,
 }
@@ -66,6 +66,8 @@ pub struct Start<'a> {
     pub metrics: &'a Arc<Metrics>,
     /// Where reference tables are shown.
     pub references: &'a References,
+    /// How far earlier turns had seen them.
+    pub seen: Seen,
     /// Rung when a reference table is ready: partitions may wait for it.
     pub bells: Vec<Doorbell>,
     /// How much they do at once, and how urgently.
@@ -80,12 +82,11 @@ impl Tables {
     /// # Errors
     /// When the tables cannot be read or are of another log, or a thread cannot be started.
     pub fn start(mut start: Start<'_>) -> anyhow::Result<(Self, Vec<JoinHandle<()>>)> {
-        let (tell, news) = watch::channel(());
         let generations = Generations::open(Arc::new(start.store.clone()), &start.log)?;
         let mut tables = Self {
             store: start.store.clone(),
-            news,
             makers: Vec::new(),
+            still: watch::Sender::new(()),
             stopping: Arc::default(),
             stopped: Stopped::default(),
         };
@@ -106,7 +107,7 @@ impl Tables {
             let doorbell = Doorbell::default();
             let ring = doorbell.clone();
             let subscription = start.log.subscribe(Arc::new(move || ring.ring()));
-            let drive = tables.drive(&start, makers, &generations, &tell, (pace, gather))?;
+            let drive = tables.drive(&start, makers, &generations, (pace, gather))?;
             let (maker, handle) = Maker::start(thread, drive, doorbell, subscription)
                 .with_context(|| format!("cannot start the thread {thread}"))?;
             tables.makers.push(maker);
@@ -120,10 +121,11 @@ impl Tables {
         start: &Start<'_>,
         makers: Vec<(HandlerIndex, Box<dyn Guest>)>,
         generations: &Generations,
-        tell: &watch::Sender<()>,
         (pace, gather): (Pace, Duration),
     ) -> anyhow::Result<Drive> {
-        let Start { topology, log, metrics, references, bells, settings, failed, .. } = start;
+        let Start { topology, log, metrics, references, seen, bells, settings, failed, .. } = start;
+        // Each thread has news of its own: who waits for its tables need not look when others change.
+        let tell = watch::Sender::new(());
         let watcher = Teller {
             tell: tell.clone(),
             metrics: Arc::clone(metrics),
@@ -138,6 +140,7 @@ impl Tables {
             watcher: Box::new(watcher),
             page: Limit { records: settings.page_events, bytes: settings.page_bytes },
             references: (*references).clone(),
+            seen: seen.clone(),
             reference_bytes_max: settings.reference_bytes_max,
         })?;
         Ok(Drive {
@@ -145,7 +148,7 @@ impl Tables {
             stopping: Arc::clone(&self.stopping),
             hurried: Arc::default(),
             stopped: self.stopped.clone(),
-            tell: tell.clone(),
+            tell,
             gather,
             pace,
             failed: Arc::clone(failed),
@@ -175,6 +178,13 @@ impl Tables {
     #[must_use]
     pub fn stale(&self, projection: &str, served: bool, partition: PartitionId) -> Option<Stale> {
         self.stopped.lock().get(&(projection.into(), served, partition)).cloned()
+    }
+
+    /// Changes when rows have changed that are made on the thread of this projection, or something about
+    /// them has.
+    #[must_use]
+    pub fn news(&self, projection: &str) -> watch::Receiver<()> {
+        self.maker(projection).map_or_else(|| self.still.subscribe(), Maker::news)
     }
 
     /// Somebody waits for the newest rows of a projection.

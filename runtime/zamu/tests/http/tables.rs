@@ -182,3 +182,28 @@ async fn a_rebuild_ends_with_the_same_rows_in_another_generation_also_over_a_res
     assert_eq!(rows(host.get("/tables/counts/rows?limit=1000").await.json), before);
     host.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_table_hears_nothing_of_tables_that_another_thread_makes() {
+    let host = Host::start().await;
+    host.count("a", "1", "Increment", "{\"by\":1}").await;
+    caught_up(&host, "counter").await;
+    let node = host.node.services();
+    let [mut counters, mut notes] = ["counter", "zoo"].map(|name| node.tables.news(name));
+    counters.mark_unchanged();
+    notes.mark_unchanged();
+    let noted = host.act("lion", "2", "note").await.json;
+    let path = format!("/tables/notes/rows/lion?min-position={}", position(&noted));
+    assert_eq!(host.get(&path).await.status, 200);
+    assert!(notes.has_changed().unwrap());
+    assert!(!counters.has_changed().unwrap(), "no counter has changed");
+    let counted = host.count("a", "3", "Increment", "{\"by\":1}").await.json;
+    notes.mark_unchanged();
+    let path = format!("/tables/counters/rows/a?min-position={}", position(&counted));
+    assert_eq!(host.get(&path).await.status, 200);
+    assert!(counters.has_changed().unwrap());
+    assert!(!notes.has_changed().unwrap(), "no note has changed");
+    assert!(!node.tables.news("nobody").has_changed().unwrap());
+    drop((counters, notes, node));
+    host.stop().await;
+}

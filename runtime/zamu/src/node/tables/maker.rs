@@ -42,6 +42,7 @@ pub(super) struct Maker {
     orders: Sender<Order>,
     /// Whether it was told to hurry and has not heard it yet.
     hurried: Arc<AtomicBool>,
+    tell: watch::Sender<()>,
     doorbell: Doorbell,
     _subscription: Subscription,
 }
@@ -72,6 +73,7 @@ impl Maker {
         let (orders, inbox) = bounded(ORDERS_MAX);
         let hurried = Arc::clone(&drive.hurried);
         let names = drive.set.names().map(Arc::clone).collect();
+        let tell = drive.tell.clone();
         let bell = doorbell.clone();
         let handle = thread::Builder::new().name(thread.to_owned()).stack_size(STACK_BYTES).spawn(
             move || {
@@ -79,12 +81,17 @@ impl Maker {
                 drive.run(&inbox);
             },
         )?;
-        Ok((Self { names, orders, hurried, doorbell, _subscription: subscription }, handle))
+        Ok((Self { names, orders, hurried, tell, doorbell, _subscription: subscription }, handle))
     }
 
     /// Whether it makes the tables of this projection.
     pub(super) fn makes(&self, projection: &str) -> bool {
         self.names.iter().any(|name| **name == *projection)
+    }
+
+    /// Changes when something has become of these tables.
+    pub(super) fn news(&self) -> watch::Receiver<()> {
+        self.tell.subscribe()
     }
 
     /// Has the thread go on with what there is, whatever it waits for.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use zamu_core::model::PartitionId;
 use zamu_core::projection::set::Committed;
-use zamu_core::projection::{Stale, Watcher};
+use zamu_core::projection::{Shown, Stale, Watcher};
 use zamu_core::proto::TableGeneration;
 
 use crate::node::shards::Doorbell;
@@ -52,8 +52,16 @@ impl Watcher for Teller {
         tracing::warn!(table, why, "partitions that look things up in this table wait for it");
     }
 
-    fn ready(&mut self, table: &str) {
-        tracing::info!(table, "reference table is ready");
+    fn ready(&mut self, shown: &Shown) {
+        let table = &*shown.table;
+        if shown.stopped {
+            tracing::warn!(
+                table,
+                "reference table is looked up as it stands, though it has stopped: no earlier turn has seen more"
+            );
+        } else {
+            tracing::info!(table, "reference table is ready");
+        }
         for bell in &self.bells {
             bell.ring();
         }
