@@ -22,6 +22,8 @@ use crate::time::Time;
 ///   writes fields in their order), `Vec`, `BTreeMap`; **never a `HashMap` or `HashSet`**, whose
 ///   order differs from run to run;
 /// - states and messages survive the way to JSON and back (no `#[serde(skip)]` on what matters);
+/// - a command that was decided can be asked again, on the state that it left: it is accepted, refused or
+///   nothing, but does not fault;
 /// - a state that asks to be woken answers with an event, and is not due again for ever.
 ///
 /// Neither function may fail: panic only on what cannot be, and that message goes to the dead

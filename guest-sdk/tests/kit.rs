@@ -4,11 +4,11 @@ mod support;
 
 use serde_json::json;
 use support::{
-    Contents, Fill, Filled, Jar, JarEvent, Keeper, Misuse, Note, OldSealed, Opened, Seal, Sealed,
-    panic_text,
+    Contents, Fill, Filled, Jar, JarEvent, JarState, Keeper, Misuse, Note, OldSealed, Opened, Seal,
+    Sealed, panic_text,
 };
 use zamu_guest::Time;
-use zamu_guest::testing::{Reaction, Scenario, frozen};
+use zamu_guest::testing::{Reaction, Scenario, frozen, frozen_states};
 
 fn fill(grams: u64) -> Fill {
     Fill { with: Contents { grams } }
@@ -208,4 +208,86 @@ fn the_bytes_of_every_kind_are_kept() {
     renamed[1].1 = "Sealed";
     let text = panic_text(|| frozen(&renamed));
     assert!(text.starts_with("this is Sealed 2, not Sealed: "), "{text}");
+}
+
+#[test]
+fn a_command_that_comes_again_is_answered_as_before_and_changes_nothing() {
+    let once = jar().id("client", "1").when(fill(5)).then_events([filled(5)]).then_reply(&5);
+    let twice = once
+        .when(fill(2))
+        .then_reply(&7)
+        .id("client", "1")
+        .when(fill(5))
+        .then_duplicate()
+        .then_reply(&5)
+        .then_events([] as [Filled; 0])
+        .then_state(|jar| assert_eq!(jar.grams, 7));
+    assert_eq!(twice.events(), [filled(5).into(), filled(2).into()]);
+    // Also what was refused or nothing stays so, whatever has happened since.
+    let _ = twice
+        .id("client", "2")
+        .when(fill(2_000))
+        .then_refused("full")
+        .id("client", "3")
+        .when(Seal {})
+        .id("client", "2")
+        .when(fill(2_000))
+        .then_duplicate()
+        .then_refused("full")
+        .id("another client", "2")
+        .when(fill(2_000))
+        .then_refused("sealed");
+}
+
+#[test]
+fn an_id_that_comes_with_other_content_is_refused_as_a_host_does() {
+    let _ = jar()
+        .id("client", "1")
+        .when(fill(5))
+        .id("client", "1")
+        .when(fill(6))
+        .then_refused("id-reused")
+        .id("client", "1")
+        .when(Seal {})
+        .then_refused("id-reused")
+        .then_state(|jar| assert_eq!((jar.grams, jar.sealed), (5, None)));
+}
+
+#[test]
+fn after_a_day_an_id_is_new() {
+    let day = 24 * 60 * 60 * 1_000;
+    let first = || jar().id("client", "1").when(fill(5)).later_by_ms(day);
+    let _ = first().id("client", "1").when(fill(5)).then_duplicate();
+    let late = first().later_by_ms(1).id("client", "1").when(fill(5)).then_reply(&10);
+    let text = panic_text(|| late.then_duplicate());
+    assert!(text.starts_with("expected a command that had come before, but it was acc"), "{text}");
+}
+
+#[test]
+fn the_bytes_of_states_are_kept() {
+    let sealed = JarState { grams: 2, sealed: Some(Time(7)) };
+    frozen_states(&[
+        (sealed.clone(), r#"{"grams":2,"sealed":7}"#),
+        (JarState::default(), r#"{"grams":0,"sealed":null}"#),
+    ]);
+    let renamed = panic_text(|| frozen_states(&[(sealed.clone(), r#"{"weight":2,"sealed":7}"#)]));
+    let difference = "  - {\"weight\":2,\"sealed\":7}\n  + {\"grams\":2,\"sealed\":7}\n";
+    assert_eq!(renamed, format!("the state has other bytes than once (-):\n{difference}"));
+
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Forgetful {
+        kept: u64,
+        #[serde(skip)]
+        lost: u64,
+    }
+    let text = panic_text(|| frozen_states(&[(Forgetful { kept: 1, lost: 2 }, r#"{"kept":1}"#)]));
+    assert!(text.starts_with("another state (+) than was written (-) is read back:\n"), "{text}");
+    assert!(text.contains("  -     lost: 2,"), "{text}");
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct OneWay {
+        #[serde(rename(serialize = "kept"))]
+        held: u64,
+    }
+    let text = panic_text(|| frozen_states(&[(OneWay { held: 1 }, r#"{"kept":1}"#)]));
+    assert!(text.starts_with("a stored state does not decode: missing field `held`"), "{text}");
 }

@@ -114,6 +114,23 @@ fn a_hash_map_in_the_state_is_found() {
     });
 }
 
+broken!(
+    Jealous, Vec<String>,
+    decide(state, put, _context) {
+        assert!(!state.contains(&put.name), "{} cannot come twice", put.name);
+        Decision::accept(WasPut { name: put.name, number: 1 })
+    },
+    evolve(state, event) { state.push(event.0); state }
+);
+
+#[test]
+fn a_command_that_cannot_be_asked_again_is_found_though_nobody_asks_it_twice() {
+    let text = panic_text(|| Scenario::<Jealous>::new().when(put("a")));
+    assert!(text.contains("a cannot come twice"), "{text}");
+    assert_breaks(Law::Askable, || Scenario::<Jealous>::new().when(put("a")));
+    assert_breaks(Law::Askable, || Scenario::<Jealous>::new().given([was_put("a")]).when(put("b")));
+}
+
 thread_local! {
     static CALLS: Cell<u64> = const { Cell::new(0) };
     static LAST_KEY: RefCell<String> = const { RefCell::new(String::new()) };

@@ -1,12 +1,14 @@
 //! The laws of the contract, checked over columns after every step of a scenario.
 
+use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::diff;
 use super::engine::Engine;
 use super::lane::{Answer, Asked, Happened, Lane, Stored};
 use crate::bounds::{ANSWER_BYTES_MAX, BODY_BYTES_MAX, MESSAGES_PER_ITEM_MAX};
-use crate::columns::{ACCEPTED, Fault, NEVER};
+use crate::columns::{ACCEPTED, Fault, NEVER, WAKE};
 
 /// How often the same call is repeated to find out that its result differs.
 const REPEATS: u32 = 3;
@@ -23,6 +25,9 @@ pub enum Law {
     Agreeing,
     /// Deciding a batch gives what deciding its parts in order gives.
     Splittable,
+    /// A command that was decided can be asked again under another id, as an impatient client or another
+    /// context may: whatever becomes of it, it does not fault.
+    Askable,
     /// What happens to one aggregate does not depend on others in the batch.
     Separate,
     /// A snapshot and the events after it give the state that all events give.
@@ -46,6 +51,7 @@ impl fmt::Display for Law {
             Self::Repeatable => "the same input gives the same output",
             Self::Agreeing => "decide and evolve agree",
             Self::Splittable => "a batch equals its parts",
+            Self::Askable => "what was decided can be asked again",
             Self::Separate => "aggregates in one batch do not touch each other",
             Self::Replayable => "a snapshot and its tail equal a full replay",
             Self::StateLossless => "a state survives being stored",
@@ -93,6 +99,39 @@ pub(crate) fn check_decide(lane: &Lane, engine: &mut dyn Engine, base: &Stored, 
         split(lane, engine, from, &steps[first..]);
     }
     stay_apart(lane, engine, base, steps);
+    ask_again(lane, engine, last);
+}
+
+/// Wakes are never repeated: they name the sequence of the state that asked for them.
+#[track_caller]
+fn ask_again(lane: &Lane, engine: &mut dyn Engine, step: &Step) {
+    if step.asked.kind == WAKE {
+        return;
+    }
+    let asked = Asked { id: format!("{}-again", step.asked.id), ..step.asked.clone() };
+    // A panic of a handler that runs natively would end the test without a word of whose command it was.
+    let decided = catch_unwind(AssertUnwindSafe(|| {
+        lane.decide(engine, &step.after, std::slice::from_ref(&asked), None)
+    }));
+    let how = match decided {
+        Ok(Ok((mut answers, after))) => {
+            let Some(answer) = answers.pop() else { panic!("decide gave no answer to a command") };
+            return agree(lane, engine, &step.after, &Step { asked, answer, after });
+        }
+        Ok(Err(fault)) => fault.to_string(),
+        Err(panic) => said(&*panic).to_owned(),
+    };
+    broken(
+        Law::Askable,
+        "a command that was decided, asked again under another id on the state that it left",
+        &format!("  + {how}"),
+    )
+}
+
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked")
 }
 
 #[track_caller]

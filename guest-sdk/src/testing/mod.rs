@@ -10,11 +10,12 @@
 //!
 //! What no law can check, for want of knowing it:
 //! - **That old records are still understood.** Only their author knows what logs hold. [`frozen`] keeps
-//!   the bytes of every kind, and does not pass while one has none; what is not written any more stays
-//!   by [`stored`], [`Scenario::given_stored`] and [`Projected::on_stored`].
-//! - **That duplicates change nothing.** A handler never sees one: the host knows the ids that an
-//!   aggregate was sent, and answers again without asking. What becomes of the same content under
-//!   another id is a rule of the business, and wants a scenario of its own.
+//!   the bytes of every kind, and does not pass while one has none, [`frozen_states`] those of states;
+//!   what is not written any more stays by [`stored`], [`Scenario::given_stored`] and [`Projected::on_stored`].
+//! - **What the same content under another id leads to** is a rule of the business, and wants a scenario
+//!   of its own; the kit only asks every command a second time, to see that it does not fault. What comes
+//!   again under its *own* id a handler never sees: the host answers as before without asking, and so
+//!   does a scenario ([`Scenario::id`], [`Scenario::then_duplicate`]).
 //!
 //! ```
 //! # use serde::{Deserialize, Serialize};
@@ -64,6 +65,7 @@ mod reaction;
 mod scenario;
 mod setting;
 mod stored;
+mod window;
 
 pub use engine::{Engine, Native};
 pub use laws::Law;
@@ -72,4 +74,4 @@ pub use projected::Projected;
 pub use reaction::Reaction;
 pub use scenario::Scenario;
 pub use setting::{ReferenceRows, Setting};
-pub use stored::{frozen, stored};
+pub use stored::{frozen, frozen_states, stored};

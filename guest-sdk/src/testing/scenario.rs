@@ -1,4 +1,6 @@
-//! Given, when, then for an aggregate.
+//! Given, when, then for an aggregate. What it says afterwards is in `then`.
+
+mod then;
 
 use serde::Serialize;
 
@@ -6,11 +8,11 @@ use super::engine::Engine;
 use super::lane::{Answer, Asked, Happened, Lane, Names, Stored};
 use super::laws::{self, Law, Step, broken, unfaulted};
 use super::setting::Setting;
+use super::window::Window;
 use super::{MessageList, diff};
 use crate::aggregate::Aggregate;
-use crate::columns::{self, ACCEPTED, NOTHING, REFUSED};
+use crate::columns;
 use crate::handler::Handler;
-use crate::json;
 use crate::messages::Messages;
 use crate::reference::Reference;
 use crate::time::Time;
@@ -37,6 +39,10 @@ pub struct Scenario<A: Aggregate> {
     steps: Vec<Step>,
     /// The answer of the last `when`.
     answer: Option<Answer>,
+    /// Whether that command had come before.
+    duplicate: bool,
+    /// What the host remembers of commands.
+    window: Window,
 }
 
 struct Attributes {
@@ -98,6 +104,8 @@ impl<A: Aggregate> Scenario<A> {
             base: Stored::absent(),
             steps: Vec::new(),
             answer: None,
+            duplicate: false,
+            window: Window::default(),
         }
     }
 
@@ -167,7 +175,9 @@ impl<A: Aggregate> Scenario<A> {
         self
     }
 
-    /// Source and id of the next command; without it the kit numbers commands.
+    /// Source and id of the next command; without it the kit numbers commands. A command whose source and
+    /// id came before is answered as then, and changes nothing: the host never asks a handler twice. With
+    /// another content it is refused with `id-reused`.
     pub fn id(mut self, source: impl Into<String>, id: impl Into<String>) -> Self {
         self.attributes.source = source.into();
         self.attributes.id = Some(id.into());
@@ -274,6 +284,10 @@ impl<A: Aggregate> Scenario<A> {
 
     #[track_caller]
     fn ask(mut self, asked: Asked) -> Self {
+        if let Some(first) = self.window.find(&asked) {
+            (self.answer, self.duplicate) = (Some(first), true);
+            return self;
+        }
         let rows = std::slice::from_ref(&asked);
         let decided = self.lane.decide(&mut *self.engine, &self.stored, rows, None);
         let (answers, after) = unfaulted("decide", decided);
@@ -282,7 +296,11 @@ impl<A: Aggregate> Scenario<A> {
         });
         laws::check_room_of_answer(&answer);
         laws::check_room_of_state(&after);
-        self.steps.push(Step { asked, answer: answer.clone(), after: after.clone() });
+        self.steps.push(Step {
+            asked: asked.clone(),
+            answer: answer.clone(),
+            after: after.clone(),
+        });
         if self.steps.len() > WINDOW {
             self.base = self.steps.remove(0).after;
         }
@@ -295,7 +313,10 @@ impl<A: Aggregate> Scenario<A> {
         self.history.extend(answer.events.iter().cloned());
         self.check_history();
         self.check_deadline();
-        self.answer = Some(answer);
+        if asked.kind != columns::WAKE {
+            self.window.remember(asked, answer.clone());
+        }
+        (self.answer, self.duplicate) = (Some(answer), false);
         self
     }
 
@@ -323,166 +344,6 @@ impl<A: Aggregate> Scenario<A> {
                 );
             }
         }
-    }
-}
-
-/// Then.
-impl<A: Aggregate> Scenario<A> {
-    /// The command was accepted, with exactly these events.
-    ///
-    /// # Panics
-    /// If it was not.
-    #[track_caller]
-    pub fn then_events(self, events: impl MessageList<A::Event>) -> Self {
-        let answer = self.expect(ACCEPTED, "accepted");
-        let (expected, found) = (events.into_messages(), self.decode_events(answer));
-        if expected != found {
-            panic!("other events than expected (-):\n{}", diff::values(&expected, &found));
-        }
-        self
-    }
-
-    /// The command was refused, with this code.
-    ///
-    /// # Panics
-    /// If it was not.
-    #[track_caller]
-    pub fn then_refused(self, code: &str) -> Self {
-        let answer = self.expect(REFUSED, &format!("refused with {code}"));
-        if answer.reason != code {
-            panic!("expected a refusal with {code}, but the command was {}", answer.show());
-        }
-        self
-    }
-
-    /// The command was refused, and the details have this text in them.
-    ///
-    /// # Panics
-    /// If it was not.
-    #[track_caller]
-    pub fn then_details(self, text: &str) -> Self {
-        let answer = self.expect(REFUSED, "refused");
-        if !answer.details.contains(text) {
-            panic!("expected details with `{text}` in them, not: {}", answer.details);
-        }
-        self
-    }
-
-    /// There was nothing to do.
-    ///
-    /// # Panics
-    /// If there was.
-    #[track_caller]
-    pub fn then_nothing(self) -> Self {
-        self.expect(NOTHING, "nothing to do");
-        self
-    }
-
-    /// The command got this reply.
-    ///
-    /// # Panics
-    /// If it got none or another.
-    #[track_caller]
-    pub fn then_reply(self, reply: &(impl Serialize + ?Sized)) -> Self {
-        let mut expected = Vec::new();
-        if let Err(error) = json::encode(reply, &mut expected) {
-            panic!("the expected reply cannot be JSON: {error}");
-        }
-        let found = &self.answered().reply;
-        if *found != expected {
-            panic!(
-                "another reply than expected (-):\n{}",
-                diff::lines(&diff::pretty(&expected), &diff::pretty(found))
-            );
-        }
-        self
-    }
-
-    /// The state passes these assertions.
-    #[track_caller]
-    pub fn then_state(self, assertions: impl FnOnce(&A::State)) -> Self {
-        assertions(&self.state());
-        self
-    }
-
-    /// The aggregate wants to be woken then, or never.
-    ///
-    /// # Panics
-    /// If it does not.
-    #[track_caller]
-    pub fn then_wake_at(self, expected: Option<Time>) -> Self {
-        let found = A::wake_at(&self.state());
-        if found != expected {
-            panic!("expected to be woken at {expected:?}, not at {found:?}");
-        }
-        self
-    }
-
-    /// The state, as it was stored.
-    ///
-    /// # Panics
-    /// If what was stored cannot be read.
-    #[track_caller]
-    #[must_use]
-    pub fn state(&self) -> A::State {
-        if self.stored.bytes.is_empty() {
-            return A::State::default();
-        }
-        match json::decode(&self.stored.bytes) {
-            Ok(state) => state,
-            Err(error) => broken(
-                Law::StateLossless,
-                "the state was written and cannot be read",
-                &format!("{error}\n{}", diff::pretty(&self.stored.bytes)),
-            ),
-        }
-    }
-
-    /// All events so far.
-    #[track_caller]
-    #[must_use]
-    pub fn events(&self) -> Vec<A::Event> {
-        self.decode_all(&self.history)
-    }
-
-    #[track_caller]
-    fn expect(&self, code: u8, what: &str) -> &Answer {
-        let answer = self.answered();
-        if answer.code != code {
-            panic!("expected the command to be {what}, but it was {}", answer.show());
-        }
-        answer
-    }
-
-    #[track_caller]
-    fn answered(&self) -> &Answer {
-        match &self.answer {
-            Some(answer) => answer,
-            None => panic!("`then` needs a `when` before it"),
-        }
-    }
-
-    #[track_caller]
-    fn decode_events(&self, answer: &Answer) -> Vec<A::Event> {
-        self.decode_all(&answer.events)
-    }
-
-    #[track_caller]
-    fn decode_all(&self, events: &[Happened]) -> Vec<A::Event> {
-        let mut decoded = Vec::with_capacity(events.len());
-        for event in events {
-            let kind = self.event_kinds.iter().position(|known| *known == event.kind);
-            match kind.map(|kind| A::Event::decode(kind, &event.body)) {
-                Some(Ok(event)) => decoded.push(event),
-                Some(Err(error)) => broken(
-                    Law::MessageLossless,
-                    "an event was written and cannot be read",
-                    &format!("{error}\n{}", diff::pretty(&event.body)),
-                ),
-                None => panic!("kind {} is not an event of {}", event.kind, A::TYPE),
-            }
-        }
-        decoded
     }
 }
 

@@ -1,7 +1,13 @@
 //! Messages as they stand in a log, which keeps them for ever.
 
+use std::fmt::Debug;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::diff;
 use super::scenario::survives;
+use crate::json;
 use crate::messages::{Kind, Messages};
 
 /// A message with a body as it stands in a log. Old bodies, kept in tests for good, guard that a new
@@ -51,6 +57,37 @@ pub fn frozen<M: Messages>(bodies: &[(M, &str, &str)]) {
     for (index, kind) in M::KINDS.iter().enumerate() {
         if !bodies.iter().any(|(message, ..)| message.kind() == index) {
             panic!("no body of {} is frozen", label(*kind));
+        }
+    }
+}
+
+/// These states have these bytes, byte for byte, written and read: the host keeps them, until the id of
+/// their schema ([`Aggregate::STATE_SCHEMA`](crate::Aggregate::STATE_SCHEMA)) and the handler's fold number
+/// change.
+///
+/// # Panics
+/// If a state has other bytes, or another state is read of them.
+#[track_caller]
+pub fn frozen_states<S>(states: &[(S, &str)])
+where
+    S: Serialize + DeserializeOwned + PartialEq + Debug,
+{
+    for (state, body) in states {
+        let mut written = Vec::new();
+        if let Err(error) = json::encode(state, &mut written) {
+            panic!("a state cannot be JSON: {error}");
+        }
+        if written != body.as_bytes() {
+            let written = String::from_utf8_lossy(&written);
+            panic!("the state has other bytes than once (-):\n{}", diff::lines(body, &written));
+        }
+        match json::decode::<S>(body.as_bytes()) {
+            Ok(read) if read == *state => {}
+            Ok(read) => {
+                let difference = diff::values(state, &read);
+                panic!("another state (+) than was written (-) is read back:\n{difference}");
+            }
+            Err(error) => panic!("a stored state does not decode: {error}\n{body}"),
         }
     }
 }

@@ -17,7 +17,7 @@ use scheme::account_events::{
     PayerFundsReserved, PayerFundsReversed, ThresholdExceeded,
 };
 use scheme::{Amount, Money, Percentage};
-use zamu_guest::testing::frozen;
+use zamu_guest::testing::{frozen, frozen_states};
 
 const ID: &str = "b51ec534-ee48-4575-b6a9-ead2955b8069";
 
@@ -242,8 +242,7 @@ fn messages_of_settlement_accounts_keep_their_bytes() {
     ]);
     let state = settlement::State { opened: true, funds, leaving };
     let json = r#"{"opened":true,"funds":"60","leaving":"1.11"}"#;
-    assert_eq!(serde_json::to_string(&state).unwrap(), json);
-    assert_eq!(serde_json::from_str::<settlement::State>(json).unwrap(), state);
+    frozen_states(&[(state, json)]);
 }
 
 #[test]
@@ -257,15 +256,12 @@ fn a_state_keeps_its_bytes() {
     };
     let mut full = state.clone();
     (full.closed, full.alarm, full.cover) = (true, Some(eighty()), Some(money("60")));
-    for (state, json) in [
+    frozen_states(&[
         (state, r#"{"opened":true,"cap":"10000000","reserved":"1.11","position":"-90"}"#),
         (
             full,
             r#"{"opened":true,"closed":true,"cap":"10000000","alarm":80,"cover":"60","reserved":"1.11","position":"-90"}"#,
         ),
         (State::default(), r#"{"opened":false,"reserved":"0","position":"0"}"#),
-    ] {
-        assert_eq!(serde_json::to_string(&state).unwrap(), json);
-        assert_eq!(serde_json::from_str::<State>(json).unwrap(), state);
-    }
+    ]);
 }
