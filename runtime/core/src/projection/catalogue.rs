@@ -119,6 +119,16 @@ pub fn cut_over(catalogue: &TableCatalogue, name: &str) -> Change {
     change
 }
 
+/// Forgets a projection, and drops all that it has made. Nothing changes if there is none of that name.
+#[must_use]
+pub fn forget(catalogue: &TableCatalogue, name: &str) -> Option<Change> {
+    let TableProjection { serving, building, .. } = entry(catalogue, name)?;
+    let dropped = [serving, building].into_iter().flatten().map(|made| made.number).collect();
+    let mut catalogue = catalogue.clone();
+    catalogue.projections.retain(|projection| projection.name != name);
+    Some(Change { catalogue, dropped })
+}
+
 fn serve_new(catalogue: &TableCatalogue, name: &str, shape: &TableGeneration) -> Change {
     let mut change = abandon(catalogue, name);
     let number = next_number(&mut change.catalogue);
@@ -203,6 +213,19 @@ mod tests {
         assert_eq!((numbers(&change.catalogue), change.dropped), ((Some(2), None), vec![1]));
         let nothing = cut_over(&first, "p");
         assert_eq!((numbers(&nothing.catalogue), nothing.dropped), ((Some(1), None), vec![]));
+    }
+
+    #[test]
+    fn what_is_forgotten_is_dropped_and_its_numbers_are_not_given_again() {
+        let both = serve_new(&TableCatalogue::default(), "q", &shape(1)).catalogue;
+        let both = serve_new(&both, "p", &shape(1)).catalogue;
+        let both = build(&both, "p", &shape(2)).catalogue;
+        let change = forget(&both, "p").unwrap_or_default();
+        assert_eq!((numbers(&change.catalogue), &change.dropped), ((None, None), &vec![2, 3]));
+        assert!(entry(&change.catalogue, "q").is_some(), "others stay");
+        assert_eq!(forget(&change.catalogue, "p"), None);
+        let again = then(&change.catalogue, resume(&change.catalogue, "p", &shape(1)), &[]);
+        assert_eq!(numbers(&again), (Some(4), None));
     }
 
     #[test]

@@ -55,6 +55,19 @@ impl Generations {
         self.of(projection)?.serving
     }
 
+    /// Forgets a projection that no handler makes any more, and all its rows. Gives what there was of it.
+    ///
+    /// # Errors
+    /// When that cannot be written. Nothing has changed then.
+    pub fn forget(&self, projection: &str) -> Result<Option<TableProjection>, EngineError> {
+        let mut forgotten = None;
+        self.change(|old| {
+            forgotten = catalogue::entry(old, projection).cloned();
+            catalogue::forget(old, projection)
+        })?;
+        Ok(forgotten)
+    }
+
     /// Writes what `change` makes of the catalogue, if anything. Gives the number of the newest
     /// generation.
     ///
@@ -80,7 +93,10 @@ mod tests {
 
     use super::*;
     use crate::log::simulated::{Faults, Simulated};
+    use bytes::Bytes;
+
     use crate::store::tables::memory::MemoryTables;
+    use crate::store::tables::{Place, RowWrite, TableReader};
 
     fn open(log: u64, tables: &MemoryTables) -> Result<Generations, EngineError> {
         let log = Simulated::new(log, Faults::none());
@@ -103,5 +119,28 @@ mod tests {
             assert_eq!((building("p"), building("q")), (3, 2));
             assert_eq!(generations.served("p"), None);
         }
+    }
+
+    #[test]
+    fn what_is_forgotten_is_gone_with_its_rows_and_nothing_else_is() {
+        let tables = MemoryTables::default();
+        let generations = open(1, &tables).unwrap();
+        let places = [build(&generations, "p"), build(&generations, "q")].map(|generation| Place {
+            generation,
+            source: 0,
+            partition: 0,
+        });
+        let key = (0, Bytes::from_static(b"k"));
+        for place in places {
+            let puts = vec![(0, key.1.clone(), Bytes::from_static(b"row"))];
+            tables.write(place, &RowWrite { puts, ..RowWrite::default() }).unwrap();
+        }
+        let forgotten = generations.forget("p").unwrap().unwrap();
+        assert_eq!(forgotten.building.unwrap().number, places[0].generation);
+        let rows = |place| tables.rows(place, std::slice::from_ref(&key)).unwrap()[0].is_some();
+        assert_eq!(places.map(rows), [false, true]);
+        assert_eq!(generations.forget("p").unwrap(), None);
+        assert_eq!(open(1, &tables).unwrap().of("p"), None, "after a restart, too");
+        assert!(generations.of("q").is_some());
     }
 }

@@ -40,15 +40,17 @@ pub fn catalogue(tables: &dyn TableReader) -> Result<TableCatalogue, EngineError
         .map_err(|error| EngineError::Damaged(format!("the catalogue of tables: {error}")))
 }
 
-/// The table of that name.
+/// The table of that name. If several projections have one, the one that a handler still makes is it:
+/// `made` says so of a projection.
 #[must_use]
-pub fn find(catalogue: &TableCatalogue, name: &str) -> Option<Table> {
-    catalogue.projections.iter().find_map(|projection| {
+pub fn find(catalogue: &TableCatalogue, name: &str, made: impl Fn(&str) -> bool) -> Option<Table> {
+    let tables = catalogue.projections.iter().filter_map(|projection| {
         let generation = projection.serving.as_ref()?;
         let number = super::catalogue::table_number(generation, name)?;
         let generation = generation.clone();
         Some(Table { projection: projection.name.clone(), generation, number })
-    })
+    });
+    tables.min_by_key(|table| !made(&table.projection))
 }
 
 impl Table {

@@ -20,7 +20,7 @@ fn filled() -> (Log, MemoryTables, Maker) {
 }
 
 fn table(tables: &MemoryTables, name: &str) -> Table {
-    query::find(&query::catalogue(tables).unwrap(), name).unwrap()
+    query::find(&query::catalogue(tables).unwrap(), name, |_| true).unwrap()
 }
 
 /// All pages, one after another, each read from what there is then.
@@ -98,7 +98,7 @@ fn rows_are_found_by_their_key_alone() {
     {
         assert_eq!(row(name, key), None, "{name} {key}");
     }
-    assert_eq!(query::find(&query::catalogue(&tables).unwrap(), "unknown"), None);
+    assert_eq!(query::find(&query::catalogue(&tables).unwrap(), "unknown", |_| true), None);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn one_answer_reads_one_moment() {
     maker.set.rebuild("sums").unwrap();
     maker.settle();
     let catalogue = query::catalogue(&*snapshot).unwrap();
-    let old = query::find(&catalogue, "sums").unwrap();
+    let old = query::find(&catalogue, "sums", |_| true).unwrap();
     assert_eq!(old.generation.number, 1);
     let row = old.row(&*snapshot, PARTITIONS, &Bytes::from_static(b"cell-000")).unwrap();
     assert_eq!(row, Some(Bytes::from_static(b"50")), "the dropped generation is still there");

@@ -10,7 +10,7 @@ use crate::toy::{Behaviour, Log, PARTITIONS, ends, positions, served, start, try
 
 fn serving(tables: &MemoryTables) -> u32 {
     let catalogue = query::catalogue(&*tables.snapshot()).unwrap();
-    query::find(&catalogue, "adds").unwrap().generation.number
+    query::find(&catalogue, "adds", |_| true).unwrap().generation.number
 }
 
 fn grown(seed: u64) -> Log {

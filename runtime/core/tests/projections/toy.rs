@@ -312,7 +312,7 @@ pub fn served(tables: &MemoryTables) -> BTreeMap<(String, String), String> {
     let catalogue = query::catalogue(&*snapshot).unwrap();
     let mut rows = BTreeMap::new();
     for name in ["sums", "adds"] {
-        let Some(table) = query::find(&catalogue, name) else { continue };
+        let Some(table) = query::find(&catalogue, name, |_| true) else { continue };
         let page = table.page(&*snapshot, PARTITIONS, Scan::default(), usize::MAX).unwrap();
         for (key, value) in page.rows {
             let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
@@ -325,7 +325,7 @@ pub fn served(tables: &MemoryTables) -> BTreeMap<(String, String), String> {
 /// How far the rows that queries read have come.
 pub fn positions(tables: &dyn TableReader) -> Vec<EventNumber> {
     let catalogue = query::catalogue(tables).unwrap();
-    match query::find(&catalogue, "sums") {
+    match query::find(&catalogue, "sums", |_| true) {
         Some(table) => table.positions(tables, PARTITIONS).unwrap(),
         None => vec![0; PARTITIONS as usize],
     }

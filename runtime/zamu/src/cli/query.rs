@@ -136,7 +136,7 @@ fn stored(args: &QueryArgs, folder: &Path, output: &mut Output) -> Result<(), Fa
     let (files, tables) = tables::open(folder)?;
     let snapshot = tables.snapshot();
     let catalogue = query::catalogue(&*snapshot).map_err(anyhow::Error::new)?;
-    let table = query::find(&catalogue, &args.table)
+    let table = query::find(&catalogue, &args.table, |projection| files.makes(projection))
         .ok_or_else(|| anyhow!("there is no table `{}` in {}", args.table, folder.display()))?;
     let partitions =
         Sources::partitions(&files, table.aggregate_type()).context("its type is gone")?;

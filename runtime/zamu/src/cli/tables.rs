@@ -1,4 +1,5 @@
-//! `zamu tables`: what there is to ask, and where it stands; `zamu tables rebuild` makes tables anew.
+//! `zamu tables`: what there is to ask, and where it stands; `rebuild` makes tables anew, `resume` has
+//! those go on that stopped, `drop` removes those that nobody makes any more.
 
 use std::path::Path;
 use std::thread::sleep;
@@ -6,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand};
+use reqwest::Method;
 use serde_json::Value;
 use zamu::json::{self, Sources};
 use zamu_core::error::EngineError;
@@ -26,9 +28,11 @@ Examples:
   zamu tables --data zamu-data
   zamu tables rebuild counter
   zamu tables resume counter
+  zamu tables drop counter
 
 A projection is named as the handler that makes its tables. LAG is how many events its rows are
-behind the log. Tables that have stopped go on with `resume`, once what stopped them was mended.";
+behind the log. Tables that have stopped go on with `resume`, once what stopped them was mended.
+Tables are orphaned when their handler is in the configuration no more: they stay until they are dropped.";
 
 /// Shows the tables that can be queried, who makes them, and how far they have come.
 #[derive(Clone, Debug, Args)]
@@ -48,6 +52,21 @@ enum Action {
     Rebuild(OrderArgs),
     /// Have a projection that stopped try again
     Resume(OrderArgs),
+    /// Remove the tables of a projection that no handler makes any more
+    Drop(DropArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  zamu tables drop counter\n  zamu tables drop counter --confirm counter\n\n\
+Without --confirm it says what would be removed, and removes nothing."
+)]
+struct DropArgs {
+    #[command(flatten)]
+    order: OrderArgs,
+    /// The projection's name again: its rows are removed for good
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -66,6 +85,7 @@ pub(crate) fn run(args: &TablesArgs, output: &mut Output) -> Result<(), Failure>
     match &args.action {
         Some(Action::Rebuild(order)) => return rebuild(order, output),
         Some(Action::Resume(order)) => return resume(order, output),
+        Some(Action::Drop(order)) => return drop_orphaned(order, output),
         None => {}
     }
     let told = match &args.source.data {
@@ -87,12 +107,18 @@ fn tell(told: &Value, output: &mut Output) -> Result<(), Failure> {
                 text(&projection["serving"]["generation"]),
                 lag(&projection["serving"], &table["type"]).to_string(),
                 share(&projection["building"]),
-                [&projection["serving"], &projection["building"]].map(stale).concat(),
+                match projection["orphaned"].as_bool() {
+                    Some(true) => ORPHANED.to_owned(),
+                    _ => [&projection["serving"], &projection["building"]].map(stale).concat(),
+                },
             ]);
         }
     }
     output.table(&rows)
 }
+
+/// Said of tables that nobody makes.
+const ORPHANED: &str = "orphaned: no handler makes it any more";
 
 fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], |values| values)
@@ -142,6 +168,47 @@ fn resume(order: &OrderArgs, output: &mut Output) -> Result<(), Failure> {
         Some(0) => format!("{} had not stopped anywhere", order.name),
         resumed => format!("{} goes on in {} partitions", order.name, resumed.unwrap_or(0)),
     })
+}
+
+/// Removes tables, if they are named twice.
+fn drop_orphaned(args: &DropArgs, output: &mut Output) -> Result<(), Failure> {
+    let DropArgs { order, confirm } = args;
+    let (name, remote) = (&order.name, Remote::new(&order.node)?);
+    if confirm.as_ref() != Some(name) {
+        let told: Value = remote.get("/tables")?;
+        return Err(unconfirmed(name, confirm.as_deref(), &told).into());
+    }
+    let request = remote.request(Method::DELETE, &format!("/projections/{}", segment(name)));
+    let told = remote.ask(request)?.expect_success()?;
+    if order.format.json {
+        return output.json(&told);
+    }
+    let tables: Vec<String> = list(&told["tables"]).iter().map(text).collect();
+    output.line(format_args!("{name} is dropped, with {}", tables.join(", ")))
+}
+
+/// What would be dropped, or why it would not be.
+fn unconfirmed(name: &str, confirm: Option<&str>, told: &Value) -> anyhow::Error {
+    if let Some(confirm) = confirm {
+        return anyhow!("`--confirm {confirm}` does not name `{name}`: nothing was removed");
+    }
+    let projection = list(&told["projections"]).iter().find(|of| of["name"] == *name);
+    let Some(projection) = projection else {
+        return anyhow!(
+            "no projection `{name}` has left any tables: `zamu tables` lists those that there are"
+        );
+    };
+    if projection["orphaned"] != true {
+        return anyhow!(
+            "handler `{name}` makes these tables: only what nobody makes any more is dropped"
+        );
+    }
+    let tables: Vec<String> =
+        list(&projection["tables"]).iter().map(|t| text(&t["name"])).collect();
+    anyhow!(
+        "this would remove {} with all rows, for good: `zamu tables drop {name} --confirm {name}` does so",
+        tables.join(", ")
+    )
 }
 
 /// How often people are told how far it is.
@@ -218,6 +285,14 @@ impl Sources for Files {
             Ok(partition) => Ok(self.log.ends(partition)?.events),
             Err(error) => Err(EngineError::Fatal(error.to_string())),
         }
+    }
+
+    /// Handlers of the newest deployment may make tables; others do not.
+    fn makes(&self, projection: &str) -> bool {
+        let newest = self.terms.history.newest();
+        newest.is_some_and(|(_, deployment)| {
+            deployment.handlers.iter().any(|handler| handler.name == projection)
+        })
     }
 
     fn stale(&self, _: &str, _: bool, _: (&str, u32)) -> Option<Stale> {

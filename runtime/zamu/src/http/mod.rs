@@ -30,7 +30,7 @@ use axum::Router;
 use axum::http::{Method, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 use crate::config;
 use crate::node::Services;
@@ -70,6 +70,7 @@ pub fn router(node: Arc<Services>, settings: &config::Http) -> Router {
         .route("/tables", get(tables::list))
         .route("/tables/{table}/rows", get(tables::rows))
         .route("/tables/{table}/rows/{*key}", get(tables::row))
+        .route("/projections/{name}", delete(tables::drop_orphaned))
         .route("/projections/{name}/rebuild", post(tables::rebuild))
         .route("/projections/{name}/resume", post(tables::resume))
         .route("/deployment", get(operators::deployment))

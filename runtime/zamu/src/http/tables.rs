@@ -28,7 +28,7 @@ use crate::http::position::{Position, demanded};
 use crate::http::problem::Problem;
 use crate::http::{App, waiting};
 use crate::json::{self, Loose, Sources};
-use crate::node::Services;
+use crate::node::{DropError, Services};
 
 /// All projections with their tables, and where they stand.
 pub(crate) async fn list(State(app): State<App>) -> Result<Response, Problem> {
@@ -164,6 +164,33 @@ pub(crate) async fn resume(
     Ok(Json(json!({ "resumed": resumed })))
 }
 
+/// Removes the tables of a projection that no handler makes any more.
+pub(crate) async fn drop_orphaned(
+    State(app): State<App>,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let node = std::sync::Arc::clone(&app.node);
+    let dropped = spawn_blocking(move || node.tables.drop_orphaned(&name)).await;
+    let dropped = dropped.map_err(|_| Problem::new(500, "dropping the tables failed"))??;
+    let made = [&dropped.serving, &dropped.building].into_iter().flatten();
+    let tables = dropped.serving.iter().flat_map(|serving| &serving.tables);
+    Ok(Json(json!({
+        "dropped": dropped.name,
+        "tables": tables.map(|table| &table.name).collect::<Vec<_>>(),
+        "generations": made.map(|generation| generation.number).collect::<Vec<_>>(),
+    })))
+}
+
+impl From<DropError> for Problem {
+    fn from(error: DropError) -> Self {
+        match error {
+            DropError::Made(_) => Self::new(409, error.to_string()).with("field", "name"),
+            DropError::Unknown(_) => Self::new(404, error.to_string()).with("field", "name"),
+            DropError::Engine(error) => error.into(),
+        }
+    }
+}
+
 impl From<OrderError> for Problem {
     fn from(error: OrderError) -> Self {
         match error {
@@ -211,7 +238,10 @@ impl<'n> Found<'n> {
         tables: &dyn TableReader,
         name: &str,
     ) -> Result<Option<Self>, EngineError> {
-        let Some(table) = query::find(&query::catalogue(tables)?, name) else { return Ok(None) };
+        let made = |projection: &str| node.tables.makes(projection);
+        let Some(table) = query::find(&query::catalogue(tables)?, name, made) else {
+            return Ok(None);
+        };
         let Some(aggregate_type) = node.topology.type_named(table.aggregate_type()) else {
             return Ok(None);
         };
@@ -307,8 +337,9 @@ async fn reach(
 /// The projection that makes a table.
 async fn projection_of(app: &App, name: &str) -> Result<Option<String>, Problem> {
     let name = name.to_owned();
-    read(app, move |_, snapshot| {
-        Ok(query::find(&query::catalogue(snapshot)?, &name).map(|table| table.projection))
+    read(app, move |node, snapshot| {
+        let made = |projection: &str| node.tables.makes(projection);
+        Ok(query::find(&query::catalogue(snapshot)?, &name, made).map(|table| table.projection))
     })
     .await
 }
@@ -339,6 +370,10 @@ impl Sources for Services {
     fn end(&self, aggregate_type: &str, number: u32) -> Result<u64, EngineError> {
         let Some(aggregate_type) = self.topology.type_named(aggregate_type) else { return Ok(0) };
         Ok(self.reader.ends(PartitionId { aggregate_type, number })?.events)
+    }
+
+    fn makes(&self, projection: &str) -> bool {
+        self.tables.makes(projection)
     }
 
     fn stale(&self, projection: &str, served: bool, place: (&str, u32)) -> Option<Stale> {

@@ -19,6 +19,9 @@ pub trait Sources {
     /// As the log has them.
     fn end(&self, aggregate_type: &str, partition: u32) -> Result<u64, EngineError>;
 
+    /// Whether a handler makes the tables of a projection, as far as is known.
+    fn makes(&self, projection: &str) -> bool;
+
     /// Why a projection has stopped there, if it is known to have.
     fn stale(&self, projection: &str, served: bool, place: (&str, u32)) -> Option<Stale>;
 }
@@ -49,6 +52,7 @@ pub fn tables(reader: &dyn TableReader, sources: &dyn Sources) -> Result<Value, 
             .collect();
         projections.push(json!({
             "name": projection.name,
+            "orphaned": !sources.makes(&projection.name),
             "tables": tables,
             "serving": of(&projection.serving, true)?,
             "building": of(&projection.building, false)?,

@@ -42,7 +42,7 @@ pub use intake::{Entrance, Refusal};
 pub use kinds::{Kinds, UnknownKind};
 pub use outcomes::{Found, find};
 pub use shards::{CallError, Shards, deal};
-pub use tables::Tables;
+pub use tables::{DropError, Tables};
 
 /// What a running node offers to whoever talks to clients.
 pub struct Services {

@@ -16,11 +16,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::watch;
+use zamu_core::error::EngineError;
 use zamu_core::guest::Guest;
 use zamu_core::log::Limit;
 use zamu_core::model::PartitionId;
 use zamu_core::projection::set::Parts;
 use zamu_core::projection::{Generations, OrderError, Projections, Stale};
+use zamu_core::proto::TableProjection;
 use zamu_core::references::{References, Seen};
 use zamu_core::topology::{HandlerIndex, Topology};
 use zamu_rocks::LogReader;
@@ -39,6 +41,7 @@ pub struct Tables {
     /// The rows.
     pub store: zamu_rocks::Tables,
     makers: Vec<Maker>,
+    generations: Generations,
     /// For tables that no thread makes: nothing ever becomes of them.
     still: watch::Sender<()>,
     stopping: Arc<AtomicBool>,
@@ -51,6 +54,23 @@ struct Stopped(Arc<Mutex<Stops>>);
 
 /// By projection, whether it is of the tables that are served, and partition.
 type Stops = BTreeMap<(Arc<str>, bool, PartitionId), Stale>;
+
+/// Tables that are not removed.
+#[derive(Debug, thiserror::Error)]
+pub enum DropError {
+    /// They have an owner.
+    #[error(
+        "handler `{0}` makes these tables: take it out of the configuration and restart before you drop \
+         them, or `zamu tables rebuild {0}` to have them made anew"
+    )]
+    Made(String),
+    /// There are none.
+    #[error("no projection `{0}` has left any tables: `zamu tables` lists those that there are")]
+    Unknown(String),
+    /// The store failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
 
 /// What the threads are made of.
 pub struct Start<'a> {
@@ -86,6 +106,7 @@ impl Tables {
         let mut tables = Self {
             store: start.store.clone(),
             makers: Vec::new(),
+            generations: generations.clone(),
             still: watch::Sender::new(()),
             stopping: Arc::default(),
             stopped: Stopped::default(),
@@ -171,6 +192,24 @@ impl Tables {
     pub async fn resume(&self, name: String) -> Result<Result<usize, OrderError>, CallError> {
         let Some(maker) = self.maker(&name) else { return Ok(Err(OrderError::Unknown(name))) };
         maker.order(move |set| set.resume(&name)).await
+    }
+
+    /// Removes the tables of a projection that no handler makes any more. Blocks while it writes.
+    ///
+    /// # Errors
+    /// When a handler makes them, there are none, or the store fails. Nothing has changed then.
+    pub fn drop_orphaned(&self, name: &str) -> Result<TableProjection, DropError> {
+        if self.makes(name) {
+            return Err(DropError::Made(name.to_owned()));
+        }
+        let dropped = self.generations.forget(name)?;
+        dropped.ok_or_else(|| DropError::Unknown(name.to_owned()))
+    }
+
+    /// Whether a handler makes the tables of a projection.
+    #[must_use]
+    pub fn makes(&self, projection: &str) -> bool {
+        self.maker(projection).is_some()
     }
 
     /// Why a projection has stopped in a partition, if it has: of the tables that are served, or of

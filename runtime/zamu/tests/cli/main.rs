@@ -4,6 +4,8 @@
 
 #[path = "../common/configuration.rs"]
 mod configuration;
+#[path = "../common/orphans.rs"]
+mod orphans;
 
 mod dead_letters;
 mod done;

@@ -34,7 +34,11 @@ impl Node {
 
     /// The same, with more configuration.
     pub(crate) fn with(more: &str) -> Self {
-        let folder = TempDir::new().unwrap();
+        Self::over(TempDir::new().unwrap(), more)
+    }
+
+    /// The same, over the files of a node that was stopped.
+    pub(crate) fn over(folder: TempDir, more: &str) -> Self {
         std::fs::write(
             folder.path().join("zamu.toml"),
             configuration::text(&folder.path().join("data"), more, LIMIT),

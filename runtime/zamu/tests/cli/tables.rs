@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::done::zamu;
 use crate::node::Node;
+use crate::orphans;
 
 #[test]
 fn rows_are_told_by_a_node_and_by_its_files() {
@@ -49,4 +50,39 @@ fn rows_are_told_by_a_node_and_by_its_files() {
     assert_eq!(tables["projections"][0]["serving"]["events"]["done"], 20, "{tables}");
     files.ask(&["query", "nothing"]).fails(1, "no table `nothing`");
     files.ask(&["query", "counters", "absent"]).fails(1, "no row `absent`");
+}
+
+#[test]
+fn orphaned_tables_are_shown_and_dropped_by_who_says_their_name_twice() {
+    let node = Node::start();
+    node.increment("a", "1", 1).ok();
+    let files = node.stop();
+    let data = files.folder.path().join("data");
+    orphans::rename(&data, "counter", "abacus");
+    // The rows of the projections that nobody makes.
+    let orphaned = |shown: &str| {
+        let rows = shown.lines().filter(|row| row.contains("orphaned: no handler makes it"));
+        rows.map(|row| row.split_whitespace().nth(1).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let shown = files.ask(&["tables"]).ok().out;
+    assert_eq!(orphaned(&shown), ["abacus"; 2], "{shown}");
+
+    let node = Node::over(files.folder, "");
+    let shown = node.ask(&["tables"]).ok().out;
+    assert_eq!(orphaned(&shown), ["abacus"; 2], "{shown}");
+    node.ask(&["tables", "drop", "abacus"]).fails(1, "would remove counters, counts");
+    node.ask(&["tables", "drop", "abacus", "--confirm", "counter"]).fails(1, "does not name");
+    node.ask(&["tables", "drop", "counter"]).fails(1, "handler `counter` makes these tables");
+    let owned = node.ask(&["tables", "drop", "counter", "--confirm", "counter"]);
+    owned.fails(1, "take it out of the configuration");
+    node.ask(&["tables", "drop", "nobody"]).fails(1, "no projection `nobody`");
+    let told = node.ask(&["tables", "--json"]).ok().json();
+    assert_eq!(told["projections"][0]["name"], "abacus", "nothing was removed: {told}");
+
+    let dropped = node.ask(&["tables", "drop", "abacus", "--confirm", "abacus", "--json"]);
+    assert_eq!(dropped.ok().json()["tables"], json!(["counters", "counts"]));
+    let again = node.ask(&["tables", "drop", "abacus", "--confirm", "abacus"]);
+    again.fails(1, "no projection `abacus`");
+    let told = node.ask(&["tables", "--json"]).ok().json();
+    assert_eq!(told["projections"][0]["name"], "counter", "{told}");
 }

@@ -4,6 +4,8 @@
 
 #[path = "../common/configuration.rs"]
 mod configuration;
+#[path = "../common/orphans.rs"]
+mod orphans;
 
 mod answers;
 mod bad_input;

@@ -90,6 +90,10 @@ impl Host {
         Told::of(request.send().await.unwrap()).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Told {
+        Told::of(self.client.delete(self.url(path)).send().await.unwrap()).await
+    }
+
     /// A request whose answer is not waited for here.
     pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, self.url(path))

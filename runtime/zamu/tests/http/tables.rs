@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::orphans;
 use crate::support::{Host, increment};
 
 /// The position that an answer gave, as a query demands it.
@@ -205,5 +206,52 @@ async fn who_waits_for_a_table_hears_nothing_of_tables_that_another_thread_makes
     assert!(!notes.has_changed().unwrap(), "no note has changed");
     assert!(!node.tables.news("nobody").has_changed().unwrap());
     drop((counters, notes, node));
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_nobody_makes_any_more_are_told_as_orphaned_and_go_when_they_are_dropped() {
+    let host = Host::start().await;
+    host.count("a", "1", "Increment", "{\"by\":1}").await;
+    caught_up(&host, "counter").await;
+    let folder = host.stop().await;
+    // Before `counter` in the alphabet, and with tables of the same names.
+    orphans::rename(folder.path(), "counter", "abacus");
+    let host = Host::over(folder, "").await;
+    let counted = host.count("a", "2", "Increment", "{\"by\":1}").await.json;
+    let path = format!("/tables/counters/rows/a?min-position={}", position(&counted));
+    let row = host.get(&path).await.json;
+    assert_eq!((&row["value"]["value"], &row["stale"]), (&json!(2), &json!(null)), "{row}");
+    let told = host.get("/tables").await.json;
+    let orphaned: Vec<_> = told["projections"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|of| (of["name"].as_str().unwrap(), of["orphaned"].as_bool().unwrap()))
+        .collect();
+    assert_eq!(orphaned, [("abacus", true), ("counter", false), ("zoo", false)]);
+
+    for (name, status, part) in [
+        ("counter", 409, "handler `counter` makes these tables"),
+        ("nobody", 404, "no projection `nobody`"),
+    ] {
+        let told = host.delete(&format!("/projections/{name}")).await;
+        assert_eq!((told.status, &told.json["field"]), (status, &json!("name")), "{}", told.json);
+        assert!(told.json["detail"].as_str().unwrap().contains(part), "{}", told.json);
+    }
+    let generation = told["projections"][0]["serving"]["generation"].clone();
+    let dropped = host.delete("/projections/abacus").await;
+    assert_eq!(dropped.status, 200, "{}", dropped.json);
+    let all = json!({ "dropped": "abacus", "tables": ["counters", "counts"],
+        "generations": [generation] });
+    assert_eq!(dropped.json, all);
+    assert_eq!(host.delete("/projections/abacus").await.status, 404);
+    assert_eq!(host.get(&path).await.json["value"]["value"], 2, "others stay");
+
+    let host = Host::over(host.stop().await, "").await;
+    let told = host.get("/tables").await.json;
+    let names: Vec<_> =
+        told["projections"].as_array().unwrap().iter().map(|of| &of["name"]).collect();
+    assert_eq!(names, ["counter", "zoo"], "also after a restart");
     host.stop().await;
 }
