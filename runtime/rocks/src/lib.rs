@@ -23,6 +23,6 @@ pub use log::database::DiskBytes;
 pub use log::ends::Ends;
 pub use log::metrics::{LogMetrics, SYNC_BUCKETS_US};
 pub use log::options::{Clock, FatalHook, LogOptions, SyncHook, SyncStep};
-pub use log::reader::{LogReader, LogType, Subscription};
+pub use log::reader::{LogReader, LogType, Subscription, Timed};
 pub use log::shard::EmbeddedShard;
 pub use store::{RocksStore, StoreHandle, StoreOptions, Tables};

@@ -7,10 +7,12 @@ use zamu_core::error::EngineError;
 use zamu_core::log::Limit;
 use zamu_core::log::events::Events;
 use zamu_core::model::{
-    Command, DeadLetterNumber, Event, EventNumber, Offset, PartitionId, Request, Stored, TurnNumber,
+    Command, DeadLetterNumber, Event, EventNumber, Offset, PartitionId, Request, Stored, Time,
+    TurnNumber,
 };
 
 use crate::codec::Names;
+use crate::keys::Topic;
 use crate::log::board::Waker;
 use crate::log::ends::Ends;
 use crate::log::lock::Lock;
@@ -25,6 +27,30 @@ pub struct LogType {
     pub name: Arc<str>,
     /// Its partition count.
     pub partitions: u32,
+}
+
+/// The records of a partition that have a time of their own: when the log took them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Timed {
+    /// `<type>.requests`, by offset.
+    Requests,
+    /// `<type>.commands`, by offset.
+    Commands,
+    /// `<type>.outcomes`, by turn. What a turn wrote has one time, in all topics.
+    Outcomes,
+    /// `<type>.events`, by number.
+    Events,
+}
+
+impl Timed {
+    fn topic(self) -> Topic {
+        match self {
+            Self::Requests => Topic::Requests,
+            Self::Commands => Topic::Commands,
+            Self::Outcomes => Topic::Outcomes,
+            Self::Events => Topic::Events,
+        }
+    }
 }
 
 /// Reads a log from any thread. Cheap to clone; clones do not wait for each other.
@@ -229,6 +255,41 @@ impl LogReader {
         number: DeadLetterNumber,
     ) -> Result<Option<Bytes>, EngineError> {
         self.view().dead_letter(self.view().index(partition)?, number)
+    }
+
+    /// When the log took a durable record; `None` if there is none, or it was removed by retention.
+    ///
+    /// # Errors
+    /// `Damaged` as above; `Trimmed` when it is being removed.
+    pub fn appended(
+        &self,
+        partition: PartitionId,
+        records: Timed,
+        number: u64,
+    ) -> Result<Option<Time>, EngineError> {
+        self.view().appended(self.view().index(partition)?, records.topic(), number)
+    }
+
+    /// The number of the first durable record that is still there and that the log took at this time
+    /// or later; the number after the last one, if there is none. A few reads, however long the log.
+    ///
+    /// # Errors
+    /// `Damaged` as above.
+    pub fn since(
+        &self,
+        partition: PartitionId,
+        records: Timed,
+        time: Time,
+    ) -> Result<u64, EngineError> {
+        self.view().since(self.view().index(partition)?, records.topic(), time)
+    }
+
+    /// The number of the oldest record that retention has left; of events the first there ever was.
+    ///
+    /// # Errors
+    /// `Fatal` for a partition that does not exist.
+    pub fn oldest(&self, partition: PartitionId, records: Timed) -> Result<u64, EngineError> {
+        Ok(self.view().oldest(self.view().index(partition)?, records.topic()))
     }
 
     /// Durable control records from an offset on; the first has offset 1.

@@ -189,6 +189,60 @@ impl View {
         self.read(index, R::TOPIC, from, end, limit, unpack, cost)
     }
 
+    /// When the log took a durable record: `None` if it is not there, or no longer.
+    pub(crate) fn appended(
+        &self,
+        index: usize,
+        topic: Topic,
+        number: u64,
+    ) -> Result<Option<Time>, EngineError> {
+        let end = self.durable(index).of(topic);
+        if number < self.oldest(index, topic) || number >= end {
+            return Ok(None);
+        }
+        let stream = self.stream(index, topic);
+        let mut found = None;
+        for family in self.families(stream, index, number)? {
+            self.database.visit_frames(&family, stream, number, number + 1, |frame| {
+                found = Some(frame.header.appended);
+                Ok(ControlFlow::Break(()))
+            })?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Err(self.gap(stream, number, number + 1))
+    }
+
+    /// The first durable record of a topic that is still there and that the log took at a time or
+    /// later; the end, if there is none. Only headers of frames are read.
+    pub(crate) fn since(&self, index: usize, topic: Topic, time: Time) -> Result<u64, EngineError> {
+        let (mut low, mut high) = (self.oldest(index, topic), self.durable(index).of(topic));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.appended(index, topic, middle) {
+                Ok(Some(appended)) if appended >= time => high = middle,
+                // Removed since this began: it was among the oldest.
+                Ok(_) | Err(EngineError::Trimmed(_)) => low = middle + 1,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(low)
+    }
+
+    /// The number of the oldest record of a topic that is still given.
+    pub(crate) fn oldest(&self, index: usize, topic: Topic) -> u64 {
+        let segments = self.segments();
+        let kept = segments.iter().find(|segment| segment.retained);
+        let kept = kept.map_or(0, |segment| segment.starts[index].of(topic));
+        self.board.look(index, |partition| match topic {
+            Topic::Requests => kept.max(partition.let_go.input().requests),
+            Topic::Commands => kept.max(partition.let_go.input().commands),
+            Topic::Outcomes => kept.max(partition.let_go.turn() + 1),
+            Topic::Events | Topic::DeadLetters | Topic::Control => 0,
+        })
+    }
+
     /// Records of a partition's topic from `from` on, below `end`, within a limit.
     #[expect(clippy::too_many_arguments, reason = "the one place that all topics are read through")]
     fn read<T>(

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use zamu_core::error::EngineError;
-use zamu_core::log::contract::LosesPower as _;
+use zamu_core::log::contract::{LosesPower as _, Retains as _};
 use zamu_core::log::{Limit, ShardLog as _};
-use zamu_core::model::PartitionId;
+use zamu_core::model::{PartitionId, Time};
 
 use super::harness::{ALL, LEFT_0, LEFT_1, Machine, Owner, append, check, request};
+use crate::Timed;
 
 #[test]
 fn old_positions_are_read_through_many_segments() {
@@ -83,6 +84,65 @@ fn an_aggregates_history_is_walked_from_its_last_event_back() {
     assert_eq!(numbers(9, 99), [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
     assert_eq!(numbers(6, 3), [6, 5, 4]);
     assert_eq!(numbers(10, 3), [0; 0], "not there yet");
+}
+
+#[test]
+fn what_the_log_took_at_a_time_is_found_without_reading_what_came_before() {
+    for mut machine in [Machine::rotating(), Machine::new()] {
+        let mut owner = Owner::of(machine.log(), LEFT_0);
+        for turn in 0..12 {
+            owner.submit(1 + turn % 3);
+            machine.log().wait_durable().unwrap();
+            append(machine.log(), LEFT_0, vec![request(2 * turn), request(2 * turn + 1)]);
+        }
+        drop(owner);
+        for _ in 0..2 {
+            let reader = machine.log().reader();
+            let end = reader.ends(LEFT_0).unwrap();
+            for (records, first, end) in [
+                (Timed::Events, 0, end.events),
+                (Timed::Requests, 0, end.requests),
+                (Timed::Outcomes, 1, end.outcomes),
+            ] {
+                let appended = |number| reader.appended(LEFT_0, records, number).unwrap();
+                let times: Vec<Time> =
+                    (first..end).map(|number| appended(number).unwrap()).collect();
+                assert!(times.is_sorted() && times[0] < times[times.len() - 1], "{records:?}");
+                assert_eq!(appended(end), None, "{records:?}: not there yet");
+                for ms in times[0].0 - 1..=times[times.len() - 1].0 + 1 {
+                    let before = times.partition_point(|time| *time < Time(ms)) as u64;
+                    let found = reader.since(LEFT_0, records, Time(ms)).unwrap();
+                    assert_eq!(found, first + before, "{records:?} at {ms}");
+                }
+            }
+            let turn = reader.appended(LEFT_0, Timed::Outcomes, 1).unwrap();
+            assert_eq!(reader.appended(LEFT_0, Timed::Events, 0).unwrap(), turn, "one commit");
+            assert_eq!(reader.appended(LEFT_0, Timed::Commands, 0).unwrap(), None);
+            assert_eq!(reader.since(LEFT_0, Timed::Commands, Time(0)).unwrap(), 0, "nothing there");
+            drop(reader);
+            machine.stop();
+            machine.start();
+        }
+    }
+}
+
+#[test]
+fn what_retention_removed_has_no_time_and_is_never_found_by_one() {
+    let mut machine = Machine::forgetful();
+    let mut owner = Owner::of(machine.log(), LEFT_0);
+    for _ in 0..6 {
+        owner.submit(1);
+        machine.log().wait_durable().unwrap();
+    }
+    owner.release(4);
+    machine.trim();
+    let reader = machine.log().reader();
+    assert_eq!(reader.oldest(LEFT_0, Timed::Outcomes).unwrap(), 5);
+    assert_eq!(reader.appended(LEFT_0, Timed::Outcomes, 4).unwrap(), None);
+    assert!(reader.appended(LEFT_0, Timed::Outcomes, 5).unwrap().is_some());
+    assert_eq!(reader.since(LEFT_0, Timed::Outcomes, Time(0)).unwrap(), 5);
+    assert_eq!(reader.oldest(LEFT_0, Timed::Events).unwrap(), 0, "events are kept for ever");
+    assert_eq!(reader.since(LEFT_0, Timed::Events, Time(0)).unwrap(), 0);
 }
 
 #[test]
