@@ -8,6 +8,7 @@ pub mod json;
 pub mod node;
 pub mod run;
 pub mod telemetry;
+pub mod trace;
 
 /// Guests, streams and batches allocate and free from many threads; this keeps memory flat.
 #[global_allocator]

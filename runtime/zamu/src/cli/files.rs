@@ -3,13 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
+use bytes::Bytes;
 use zamu::handlers::History;
 use zamu::json::Terms;
-use zamu_core::aggregate::decode;
+use zamu::trace::Known;
+use zamu_core::aggregate::{Aggregate, decode};
+use zamu_core::error::EngineError;
 use zamu_core::log::Limit;
-use zamu_core::model::{DeadLetterNumber, Event, PartitionId, TurnNumber, TypeId, partition_of};
-use zamu_core::proto::{BatchRecord, DeadLetter};
-use zamu_rocks::{EmbeddedLog, LogReader, LogType};
+use zamu_core::model::{
+    DeadLetterNumber, Event, EventNumber, PartitionId, TurnNumber, TypeId, partition_of,
+};
+use zamu_core::proto::{BatchRecord, DeadLetter, StorePosition};
+use zamu_core::store::Store;
+use zamu_rocks::{EmbeddedLog, LogReader, LogType, RocksStore, StoreHandle};
 
 /// What is read of a partition at once.
 const PAGE: Limit = Limit { records: 1_024, bytes: 4 << 20 };
@@ -36,6 +42,13 @@ impl Files {
         let history = History::read(&log)?;
         let terms = Terms { types: names, history };
         Ok(Self { folder: folder.to_owned(), log, types, terms })
+    }
+
+    /// Opens what the log has made of each aggregate.
+    pub(crate) fn store(&self) -> Result<RocksStore> {
+        let types: Vec<(&str, u32)> = self.types.iter().map(|t| (&*t.name, t.partitions)).collect();
+        RocksStore::open_read_only(&self.folder, &types)
+            .with_context(|| format!("cannot read the store of {}", self.folder.display()))
     }
 
     /// The type of that name.
@@ -80,9 +93,19 @@ impl Files {
     pub(crate) fn events<E: From<anyhow::Error>>(
         &self,
         partition: PartitionId,
+        take: impl FnMut(&Event) -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        self.events_from(partition, 0, take)
+    }
+
+    /// The same, from a number on.
+    fn events_from<E: From<anyhow::Error>>(
+        &self,
+        partition: PartitionId,
+        from: EventNumber,
         mut take: impl FnMut(&Event) -> Result<bool, E>,
     ) -> Result<bool, E> {
-        let mut next = 0;
+        let mut next = from;
         loop {
             let page = self.log.events(partition, next, PAGE).map_err(anyhow::Error::new)?;
             let Some(last) = page.last() else { return Ok(true) };
@@ -93,6 +116,47 @@ impl Files {
                 }
             }
         }
+    }
+
+    /// What store and log know of an aggregate; `None` if there is no such one. The store may lag
+    /// behind the log: what it lacks is read of the partition's newest turns.
+    pub(crate) fn known(
+        &self,
+        store: &mut StoreHandle,
+        candidate: usize,
+        partition: PartitionId,
+        key: &Bytes,
+    ) -> Result<Option<Known>> {
+        let position = store.position(partition)?.map(|bytes| decode::<StorePosition>(&bytes));
+        let position = position.transpose().context("the store's position")?.unwrap_or_default();
+        let record = store.get(partition, std::slice::from_ref(key))?.pop().flatten();
+        let stored = record.map(|bytes| Aggregate::from_record(&bytes)).transpose()?;
+        let mut known = Known::of(candidate, &stored.unwrap_or_default());
+        self.events_from(partition, position.events_next, |event| {
+            if event.key == *key {
+                known.sequence = event.sequence;
+                known.last_event = Some(event.number);
+            }
+            Ok::<_, anyhow::Error>(true)
+        })?;
+        let mut turn = position.turn + 1;
+        loop {
+            let page = match self.log.outcomes(partition, turn, PAGE) {
+                Ok(page) => page,
+                // Older than what the log keeps: only events are left of it.
+                Err(EngineError::Trimmed(_)) => break,
+                Err(error) => return Err(error.into()),
+            };
+            let Some((last, _)) = page.last() else { break };
+            turn = last + 1;
+            for (turn, bytes) in &page {
+                let record: BatchRecord =
+                    decode(bytes).with_context(|| format!("the record of turn {turn}"))?;
+                let of_it = record.external.iter().filter(|entry| entry.key == *key);
+                known.requests.extend(of_it.map(|entry| entry.offset));
+            }
+        }
+        Ok((known.sequence > 0 || !known.requests.is_empty()).then_some(known))
     }
 
     /// The newest batch record of a partition.

@@ -18,6 +18,7 @@ mod state;
 mod tables;
 mod topics;
 mod topology;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -59,6 +60,8 @@ Examples:
     Tables(tables::TablesArgs),
     /// Show events: of an aggregate, of a type, or all
     Events(events::EventsArgs),
+    /// Show how a business process went, through every aggregate
+    Trace(trace::TraceArgs),
     /// Show where each partition stands, or let a paused one go on
     Topics(topics::TopicsArgs),
     /// Show how messages flow between handlers, or draw it
@@ -105,6 +108,7 @@ pub(crate) fn run(cli: &Cli) -> ExitCode {
         Command::Query(args) => query::run(args, &mut output),
         Command::Tables(args) => tables::run(args, &mut output),
         Command::Events(args) => events::run(args, &mut output),
+        Command::Trace(args) => trace::run(args, &mut output),
         Command::Topics(args) => topics::run(args, &mut output),
         Command::Topology(args) => topology::run(args, &mut output),
         Command::DeadLetters(args) => dead_letters::run(args, &mut output),
@@ -178,6 +182,9 @@ mod tests {
             "events --data d --json",
             "events --type order --key 17 --kind Placed --kind Paid --after 3 --limit 5",
             "events --type order --follow --from end --node http://[::1]:7600",
+            "trace 17",
+            "trace order/17/2 --json --limit 3 --node http://h:1",
+            "trace order/17 --data d",
             "topics",
             "topics --data d --json",
             "topics resume order 3",
@@ -227,6 +234,10 @@ mod tests {
             ("events --follow --data d", "cannot be used with"),
             ("events --from end", "--follow"),
             ("events --type order --key 17 --follow", "cannot be used with"),
+            ("trace", "<ID>"),
+            ("trace a b", "b"),
+            ("trace a --limit 0", "--limit"),
+            ("trace a --data d --node http://h", "cannot be used with"),
             ("topics resume order", "<PARTITION>"),
             ("topics resume order x", "<PARTITION>"),
             ("topics resume order 3 --data d", "--data"),

@@ -10,7 +10,6 @@ use zamu::json::Loose;
 use zamu_core::aggregate::{Aggregate, decode};
 use zamu_core::proto::StorePosition;
 use zamu_core::store::Store;
-use zamu_rocks::RocksStore;
 
 use crate::cli::failure::Failure;
 use crate::cli::files::Files;
@@ -79,9 +78,7 @@ fn tell(found: &Value, output: &mut Output) -> Result<(), Failure> {
 fn stored(folder: &Path, r#type: &str, key: &str) -> Result<Value> {
     let files = Files::open(folder)?;
     let partition = files.partition_of(r#type, key)?;
-    let types: Vec<(&str, u32)> = files.types.iter().map(|t| (&*t.name, t.partitions)).collect();
-    let store = RocksStore::open_read_only(folder, &types)
-        .with_context(|| format!("cannot read the store of {}", folder.display()))?;
+    let store = files.store()?;
     let mut store = store.handle();
     let store_turn = match store.position(partition)? {
         Some(bytes) => decode::<StorePosition>(&bytes).context("the store's position")?.turn,

@@ -7,15 +7,13 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::task::spawn_blocking;
-use zamu_core::error::EngineError;
-use zamu_core::log::Limit;
-use zamu_core::model::{Event, EventNumber, PartitionId, Sequence};
-use zamu_rocks::LogReader;
+use zamu_core::model::{PartitionId, Sequence};
 
 use crate::http::App;
 use crate::http::params::{Path, Query, number_of};
 use crate::http::problem::Problem;
 use crate::json::{self, Loose};
+use crate::node::EventsAfter;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -99,7 +97,8 @@ pub(crate) async fn events(
         return Err(absent(&r#type, &key));
     };
     let Some(last) = newest.last_event else { return Err(absent(&r#type, &key)) };
-    let wanted = Wanted { partition, key: bytes, newest: newest.sequence, last, after, limit };
+    let newest = newest.sequence;
+    let wanted = EventsAfter { partition, key: bytes, newest, last, after, limit };
     let Ok(_permit) = app.gates.scans.acquire().await else {
         return Err(Problem::busy("the node is shutting down"));
     };
@@ -108,85 +107,6 @@ pub(crate) async fn events(
     let events = read.map_err(|_| Problem::new(500, "reading the log failed"))??;
     let told = events.iter().map(|event| json::event(event, partition, &app.node.terms));
     Ok(Json(EventsJson { events: told.collect() }).into_response())
-}
-
-/// Part of an aggregate's history.
-struct Wanted {
-    partition: PartitionId,
-    key: Bytes,
-    /// The aggregate's last sequence, and the number of that event.
-    newest: Sequence,
-    last: EventNumber,
-    after: Sequence,
-    limit: usize,
-}
-
-/// Up to so many events the chain is walked back, one read each; beyond, the place is searched for
-/// and the partition is read forward from there.
-const WALK_MAX: u64 = 2_000;
-const SCAN: Limit = Limit { records: 4_000, bytes: 4 << 20 };
-
-impl Wanted {
-    fn read(&self, reader: &LogReader) -> Result<Vec<Event>, EngineError> {
-        let back = self.newest.saturating_sub(self.after);
-        if back <= WALK_MAX { self.walk(reader, back as usize) } else { self.scan(reader) }
-    }
-
-    fn walk(&self, reader: &LogReader, back: usize) -> Result<Vec<Event>, EngineError> {
-        let mut events = reader.history(self.partition, self.last, back)?;
-        events.reverse();
-        events.truncate(self.limit);
-        Ok(events)
-    }
-
-    fn scan(&self, reader: &LogReader) -> Result<Vec<Event>, EngineError> {
-        let mut found = Vec::new();
-        let mut next = self.start(reader)?;
-        while next <= self.last && found.len() < self.limit {
-            let page = reader.events(self.partition, next, SCAN)?;
-            let Some(newest) = page.last() else { break };
-            next = newest.number + 1;
-            let wanted = |event: &Event| event.key == self.key && event.sequence > self.after;
-            found.extend(page.into_iter().filter(wanted));
-        }
-        found.truncate(self.limit);
-        Ok(found)
-    }
-}
-
-impl Wanted {
-    /// A number from which on all wanted events are found, and not many others before the first:
-    /// an aggregate's sequences ascend with the numbers of its events, so they can be halved.
-    fn start(&self, reader: &LogReader) -> Result<EventNumber, EngineError> {
-        let (mut low, mut high) = (0, self.last);
-        while high - low > SCAN.records as u64 {
-            let middle = low + (high - low) / 2;
-            match self.next_own(reader, middle, high)? {
-                Some(own) if own.sequence <= self.after => low = own.number,
-                _ => high = middle,
-            }
-        }
-        Ok(low)
-    }
-
-    /// The aggregate's first event from a number on, below another.
-    fn next_own(
-        &self,
-        reader: &LogReader,
-        from: EventNumber,
-        below: EventNumber,
-    ) -> Result<Option<Event>, EngineError> {
-        let mut next = from;
-        while next < below {
-            let page = reader.events(self.partition, next, SCAN)?;
-            let Some(newest) = page.last() else { break };
-            next = newest.number + 1;
-            if let Some(own) = page.into_iter().find(|event| event.key == self.key) {
-                return Ok(Some(own));
-            }
-        }
-        Ok(None)
-    }
 }
 
 fn place(app: &App, r#type: &str, key: &str) -> Result<(PartitionId, Bytes), Problem> {

@@ -3,7 +3,7 @@
 //!
 //! - `record` checks what a client sent and makes requests of it; `commands` and `batch` take them.
 //! - `waiting` waits for answers; `requests` finds old ones.
-//! - `aggregates`, `tables` and `stream` read; `operators` and `dead_letters` are for whoever runs the node.
+//! - `aggregates`, `tables` and `stream` read; `operators`, `dead_letters` and `trace` are for whoever runs the node.
 //! - `gate` bounds what is in flight; `server` the connections.
 //!
 //! Authentication and TLS are left to whoever stands in front.
@@ -22,6 +22,7 @@ mod requests;
 mod server;
 mod stream;
 mod tables;
+mod trace;
 mod waiting;
 
 use std::sync::Arc;
@@ -75,6 +76,7 @@ pub fn router(node: Arc<Services>, settings: &config::Http) -> Router {
         .route("/projections/{name}/resume", post(tables::resume))
         .route("/deployment", get(operators::deployment))
         .route("/topology", get(operators::topology))
+        .route("/trace", get(trace::get))
         .layer(from_fn_with_state(app.clone(), gate::bound_operators));
     // What must answer when nothing else does has no bound but that of connections.
     bounded

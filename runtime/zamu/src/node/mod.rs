@@ -8,6 +8,7 @@
 //! What talks to clients is left to `http`; it sees only [`Services`].
 
 pub mod answers;
+mod history;
 mod intake;
 mod kinds;
 mod outcomes;
@@ -38,6 +39,7 @@ use crate::json::Terms;
 use crate::telemetry::{HandlerCounters, Metrics, ShardObserver};
 
 pub use answers::{Answer, Answers, Asked, Recent, Wait};
+pub use history::EventsAfter;
 pub use intake::{Entrance, Refusal};
 pub use kinds::{Kinds, UnknownKind};
 pub use outcomes::{Found, find};

@@ -15,3 +15,4 @@ mod node;
 mod reading;
 mod tables;
 mod topology;
+mod trace;

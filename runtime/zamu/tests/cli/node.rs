@@ -1,7 +1,7 @@
 //! A node as a process of its own, and its files after it.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -39,14 +39,21 @@ impl Node {
 
     /// The same, over the files of a node that was stopped.
     pub(crate) fn over(folder: TempDir, more: &str) -> Self {
+        Self::of(folder, more, None)
+    }
+
+    /// The same, where another component may be the counter.
+    fn of(folder: TempDir, more: &str, counter: Option<&Path>) -> Self {
         std::fs::write(
             folder.path().join("zamu.toml"),
             configuration::text(&folder.path().join("data"), more, LIMIT),
         )
         .unwrap();
+        let variables = counter.map(|component| ("ZAMU_HANDLERS_COUNTER_COMPONENT", component));
         let mut process = Command::new(ZAMU)
             .args(["run", "--listen", "127.0.0.1:0", "--config"])
             .arg(folder.path().join("zamu.toml"))
+            .envs(variables)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -151,6 +158,16 @@ pub(crate) struct Files {
 }
 
 impl Files {
+    /// Starts a node over them again, with a counter that does the same and is another component.
+    pub(crate) fn start_with_another_counter(self) -> Node {
+        let mut component = std::fs::read(configuration::guests().join("counter.wasm")).unwrap();
+        // An empty custom section named `x`.
+        component.extend([0, 2, 1, b'x']);
+        let another = self.folder.path().join("another-counter.wasm");
+        std::fs::write(&another, component).unwrap();
+        Node::of(self.folder, "", Some(&another))
+    }
+
     pub(crate) fn ask(&self, words: &[&str]) -> Done {
         let data = self.folder.path().join("data");
         zamu(&[words, &["--data", data.to_str().unwrap()]].concat())

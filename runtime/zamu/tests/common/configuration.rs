@@ -33,7 +33,8 @@ component = "{guests}/zoo.wasm"
     )
 }
 
-fn guests() -> PathBuf {
+/// Where the components are.
+pub(crate) fn guests() -> PathBuf {
     let target = || match std::env::var_os("CARGO_TARGET_DIR") {
         Some(target) => PathBuf::from(target),
         None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target"),

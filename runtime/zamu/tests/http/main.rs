@@ -18,3 +18,4 @@ mod restart;
 mod stream;
 mod support;
 mod tables;
+mod trace;

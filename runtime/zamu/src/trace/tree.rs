@@ -1,0 +1,554 @@
+//! From what began a process down through all that it caused, in the order of causes. Nothing calls
+//! itself here: a process may have any depth.
+
+use zamu_core::model::{
+    Cause, Command, EventRef, Offset, PartitionId, Request, Stored, Time, TypeId,
+};
+use zamu_core::proto::{
+    BatchRecord, DeadLetter, command_outcome::Why, dead_letter::Subject, outcome::What,
+};
+
+use crate::json::{Terms, text};
+use crate::trace::reading::{ByCause, LOST_MAX, Reading};
+use crate::trace::roots::{Begun, Root};
+use crate::trace::step::{Outcome, Step, StepHandler, StepKind};
+use crate::trace::turns::{Found, Turn, Turns, passed};
+use crate::trace::{Located, Source, TraceError};
+
+/// Steps of a trace at most.
+pub(crate) const STEPS_MAX: usize = 5_000;
+
+/// What is to be looked into next.
+enum Todo {
+    Root(Root),
+    Event(Located),
+    Command(PartitionId, Box<Stored<Command>>),
+    /// A command that is gone, by the events that it caused.
+    Gone(Vec<Located>),
+    Letter(Letter),
+}
+
+/// A dead letter, of whom it is, and the event that could not be reacted to, if it is about one.
+struct Letter {
+    partition: PartitionId,
+    number: u64,
+    at: Option<Time>,
+    key: Vec<u8>,
+    event: Option<Box<Located>>,
+}
+
+/// Trees of steps, grown one after the other.
+pub(crate) struct Tree<'a> {
+    source: &'a Source<'a>,
+    reading: Reading<'a>,
+    turns: Turns<'a>,
+    steps: Vec<Step>,
+    todo: Vec<(Option<usize>, Todo)>,
+    /// Of the process that is being looked into: what commands that are gone caused.
+    lost: Option<(bytes::Bytes, ByCause)>,
+    notes: Vec<String>,
+}
+
+impl<'a> Tree<'a> {
+    pub(crate) fn new(source: &'a Source<'a>) -> Self {
+        Self {
+            source,
+            reading: Reading { source },
+            turns: Turns::new(source.log),
+            steps: Vec::new(),
+            todo: Vec::new(),
+            lost: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// All steps, and what is to be said of what is not among them.
+    pub(crate) fn finish(self) -> (Vec<Step>, Vec<String>) {
+        (self.steps, self.notes)
+    }
+
+    /// Adds what a root caused.
+    pub(crate) fn grow(&mut self, root: Root) -> Result<(), TraceError> {
+        self.todo.push((None, Todo::Root(root)));
+        while let Some((parent, todo)) = self.todo.pop() {
+            if self.steps.len() >= STEPS_MAX {
+                self.todo.clear();
+                self.note(format!("only the first {STEPS_MAX} steps are shown"));
+                break;
+            }
+            match todo {
+                Todo::Root(root) => self.root(root)?,
+                Todo::Event(event) => self.event(parent, &event)?,
+                Todo::Command(partition, command) => self.command(parent, partition, &command)?,
+                Todo::Gone(events) => self.gone(parent, events),
+                Todo::Letter(letter) => self.letter(parent, &letter)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    fn terms(&self) -> &'a Terms {
+        self.source.terms
+    }
+
+    /// Adds a step; gives its index.
+    fn add(&mut self, parent: Option<usize>, mut step: Step) -> usize {
+        step.parent = parent;
+        step.depth = parent.map_or(0, |parent| self.steps[parent].depth + 1);
+        let mut above = parent;
+        while let Some(index) = above {
+            if let (Some(since), Some(at)) = (self.steps[index].at, step.at) {
+                step.hop_ms = Some(at.saturating_sub(since));
+                break;
+            }
+            above = self.steps[index].parent;
+        }
+        self.steps.push(step);
+        self.steps.len() - 1
+    }
+
+    /// What follows a step, in order.
+    fn follow(&mut self, parent: usize, todo: Vec<Todo>) {
+        self.todo.extend(todo.into_iter().rev().map(|todo| (Some(parent), todo)));
+    }
+
+    fn root(&mut self, root: Root) -> Result<(), TraceError> {
+        self.lost = None;
+        match root.from {
+            Begun::Event(event) => self.event(None, &event),
+            Begun::Request(offset, hint) => self.request(root.partition, offset, hint.as_deref()),
+        }
+    }
+
+    fn request(
+        &mut self,
+        partition: PartitionId,
+        offset: Offset,
+        hint: Option<&Located>,
+    ) -> Result<(), TraceError> {
+        let found = self.turns.of_request(partition, offset)?;
+        let stored = self.reading.request(partition, offset)?;
+        let mut step = match (&stored, hint) {
+            (Some(stored), _) => self.asked(partition, stored),
+            (None, Some(event)) => self.asked_once(event),
+            (None, None) => self.only_decided(partition, offset, &found),
+        };
+        step.number = Some(offset);
+        let mut follow = Vec::new();
+        match found {
+            Found::NotYet => step.became(Outcome::Waiting),
+            Found::Removed => {
+                step.became(if hint.is_some() { Outcome::Accepted } else { Outcome::Gone });
+                let events = hint.map(|event| self.reading.siblings(event)).transpose()?;
+                follow.extend(events.into_iter().flatten().map(Todo::Event));
+            }
+            Found::Turn(turn) => {
+                self.decided(&mut step, partition, &turn)?;
+                let letter = step.told(what_of(&turn.record, offset));
+                follow.extend(self.letter_of(partition, letter, &turn, step.key.as_bytes()));
+                let of_it = |cause: &Cause| request_of(cause) == Some(offset);
+                let events = self.reading.events_of(partition, &turn, of_it)?;
+                follow.extend(events.into_iter().map(Todo::Event));
+            }
+        }
+        let index = self.add(None, step);
+        self.follow(index, follow);
+        Ok(())
+    }
+
+    /// A request that is still there.
+    fn asked(&self, partition: PartitionId, stored: &Stored<Request>) -> Step {
+        let Stored { offset, appended, record } = stored;
+        let id = text(&record.id).into_owned();
+        let kind = if record.wake.is_some() { StepKind::Wake } else { StepKind::Request };
+        let id = if record.wake.is_some() { id } else { format!("{}/{id}", text(&record.source)) };
+        let step = Step::new(kind, partition, &record.key, id, self.terms());
+        let mut step = step.standing(*offset, Some(*appended));
+        if record.wake.is_none() {
+            step = step.saying(&record.kind.name, &record.body);
+            step.correlation = Some(text(&record.context.correlation).into_owned());
+            step.principal = Some(text(&record.context.principal).into_owned());
+        }
+        step
+    }
+
+    /// A request that is gone: what an event of it says.
+    fn asked_once(&self, event: &Located) -> Step {
+        let Located { partition, event } = event;
+        let (kind, id) = match &event.cause {
+            Cause::Request { source, id, .. } => {
+                (StepKind::Request, format!("{}/{}", text(source), text(id)))
+            }
+            _ => (StepKind::Wake, text(&event.context.correlation).into_owned()),
+        };
+        let mut step = Step::new(kind, *partition, &event.key, id, self.terms());
+        step.gone = true;
+        // The time of an event is that of the request that began it all.
+        step.at = Some(event.time.0);
+        step.correlation = Some(text(&event.context.correlation).into_owned());
+        step.principal = Some(text(&event.context.principal).into_owned());
+        step
+    }
+
+    /// A request that is gone: what its turn says, if that is there.
+    fn only_decided(&self, partition: PartitionId, offset: Offset, found: &Found) -> Step {
+        let entry = match found {
+            Found::Turn(turn) => turn.record.external.iter().find(|e| e.offset == offset),
+            _ => None,
+        };
+        let (key, id) = entry.map_or((&b""[..], String::new()), |entry| {
+            (&entry.key, format!("{}/{}", text(&entry.source), text(&entry.id)))
+        });
+        let mut step = Step::new(StepKind::Request, partition, key, id, self.terms());
+        step.gone = true;
+        step.at = entry.map(|entry| entry.time);
+        step
+    }
+
+    /// When and by whom it was decided.
+    fn decided(
+        &self,
+        step: &mut Step,
+        partition: PartitionId,
+        turn: &Turn,
+    ) -> Result<(), TraceError> {
+        step.decided_at = turn.at.map(|time| time.0);
+        let owner = self.reading.owner(partition, turn)?;
+        step.decided_by =
+            owner.map(|owner| StepHandler::of(&owner, turn.record.deployment, self.terms()));
+        Ok(())
+    }
+
+    fn letter_of(
+        &self,
+        partition: PartitionId,
+        number: Option<u64>,
+        turn: &Turn,
+        key: &[u8],
+    ) -> Option<Todo> {
+        let key = key.to_vec();
+        number
+            .map(|number| Todo::Letter(Letter { partition, number, at: turn.at, key, event: None }))
+    }
+
+    fn event(&mut self, parent: Option<usize>, located: &Located) -> Result<(), TraceError> {
+        let Located { partition, event } = located;
+        let partition = *partition;
+        let cause = EventRef {
+            aggregate_type: partition.aggregate_type,
+            key: event.key.clone(),
+            sequence: event.sequence,
+        };
+        let at = self.reading.time_of(located)?;
+        let step =
+            Step::new(StepKind::Event, partition, &event.key, self.event_id(&cause), self.terms())
+                .standing(event.number, at)
+                .saying(&event.kind.name, &event.body)
+                .by(&event.handler, event.deployment, self.terms());
+        let index = self.add(parent, step);
+
+        let mut times: Vec<Time> = at.into_iter().collect();
+        let mut letters = Vec::new();
+        let turn = match self.turns.of_event(partition, event.number)? {
+            Found::Turn(turn) => Some(turn),
+            Found::NotYet | Found::Removed => None,
+        };
+        if let Some(turn) = &turn {
+            times.extend(self.late(located, &turn.record)?);
+            letters = self.parked(located, turn)?;
+        }
+        let mut sent = self.reading.sent(&cause, None, &times)?;
+        if let Some(turn) = &turn {
+            self.not_sent(partition, turn, &mut sent.lost)?;
+        }
+        let mut follow = Vec::new();
+        if !sent.lost.is_empty() {
+            self.note(
+                "retention has removed commands of this time: those that caused events are shown as gone, \
+                 those that were refused or came to nothing have left no trace"
+                    .to_owned(),
+            );
+            let mut lost = self.lost_of(&cause, located)?;
+            lost.retain(|events| sent.lost.iter().any(|(to, _)| *to == events[0].partition));
+            follow.extend(lost.into_iter().map(Todo::Gone));
+        }
+        let commands = sent.commands.into_iter();
+        follow.extend(commands.map(|(partition, c)| Todo::Command(partition, Box::new(c))));
+        follow.extend(letters);
+        self.follow(index, follow);
+        Ok(())
+    }
+
+    /// When event handlers reacted to an event that did not in its own turn.
+    fn late(&mut self, event: &Located, own: &BatchRecord) -> Result<Vec<Time>, TraceError> {
+        let (partition, number) = (event.partition, event.event.number);
+        let mut times = Vec::new();
+        let Some(newest) = self.turns.newest(partition)? else { return Ok(times) };
+        for cursor in &newest.record.cursors {
+            let handler = &*cursor.handler;
+            if passed(own, handler, number) || !passed(&newest.record, handler, number) {
+                continue;
+            }
+            if let Found::Turn(turn) = self.turns.passing(partition, handler, number)? {
+                times.extend(turn.at);
+            }
+        }
+        times.sort();
+        times.dedup();
+        Ok(times)
+    }
+
+    /// Dead letters of handlers that could not react to an event.
+    fn parked(&self, event: &Located, turn: &Turn) -> Result<Vec<Todo>, TraceError> {
+        let mut found = Vec::new();
+        for number in &turn.record.dead_letters_opened {
+            let letter = self.reading.letter(event.partition, *number)?;
+            let subject = letter.and_then(|letter| letter.subject);
+            if matches!(subject, Some(Subject::Event(of)) if of == event.event.number) {
+                found.push(Todo::Letter(Letter {
+                    partition: event.partition,
+                    number: *number,
+                    at: turn.at,
+                    key: event.event.key.to_vec(),
+                    event: Some(Box::new(event.clone())),
+                }));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes out the partitions from which nothing is lost: a turn sent nothing there, or all of it is
+    /// left.
+    fn not_sent(
+        &mut self,
+        from: PartitionId,
+        turn: &Turn,
+        lost: &mut Vec<(PartitionId, Option<u64>)>,
+    ) -> Result<(), TraceError> {
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let before = match turn.record.turn.checked_sub(1) {
+            None | Some(0) => None,
+            Some(before) => match self.turns.numbered(from, before)? {
+                Some(before) => Some(before),
+                None => return Ok(()),
+            },
+        };
+        let names = self.terms();
+        lost.retain(|(to, first)| {
+            let until = sent_to(&turn.record, *to, names);
+            let from = before.as_ref().map_or(0, |before| sent_to(&before.record, *to, names));
+            until > from && first.is_none_or(|first| first > from + 1)
+        });
+        Ok(())
+    }
+
+    /// Events that commands caused which are gone, by command.
+    fn lost_of(
+        &mut self,
+        cause: &EventRef,
+        event: &Located,
+    ) -> Result<Vec<Vec<Located>>, TraceError> {
+        let correlation = event.event.context.correlation.clone();
+        if self.lost.as_ref().is_none_or(|(of, _)| *of != correlation) {
+            let (found, complete) = self.reading.of_process(&correlation, event.event.time)?;
+            if !complete {
+                self.note(format!(
+                    "what commands caused that are gone was looked for in the next {LOST_MAX} events of \
+                     each partition only"
+                ));
+            }
+            self.lost = Some((correlation, found));
+        }
+        let of_it = self.lost.as_ref().and_then(|(_, lost)| lost.get(cause));
+        let mut events = of_it.cloned().unwrap_or_default();
+        events.sort_by(|a, b| sender_of(&a.event.cause).cmp(&sender_of(&b.event.cause)));
+        Ok(events
+            .chunk_by(|a, b| sender_of(&a.event.cause) == sender_of(&b.event.cause))
+            .map(<[_]>::to_vec)
+            .collect())
+    }
+
+    fn command(
+        &mut self,
+        parent: Option<usize>,
+        partition: PartitionId,
+        stored: &Stored<Command>,
+    ) -> Result<(), TraceError> {
+        let Stored { offset, appended, record } = stored;
+        let offset = *offset;
+        let id = format!("{}/{}/{}", self.event_id(&record.cause), record.handler, record.index);
+        let mut step = Step::new(StepKind::Command, partition, &record.key, id, self.terms())
+            .standing(offset, Some(*appended))
+            .saying(&record.kind.name, &record.body)
+            .by(&record.handler, record.deployment, self.terms());
+        let mut follow = Vec::new();
+        match self.turns.of_command(partition, offset)? {
+            Found::NotYet => step.became(Outcome::Waiting),
+            Found::Removed => step.became(Outcome::Gone),
+            Found::Turn(turn) => {
+                self.decided(&mut step, partition, &turn)?;
+                let why = turn.record.commandless.iter().find(|entry| entry.offset == offset);
+                match why.and_then(|entry| entry.why.as_ref()) {
+                    Some(Why::Refused(refused)) => step.refused(refused),
+                    Some(Why::Nothing(_)) => step.became(Outcome::Nothing),
+                    Some(Why::Seen(_)) => step.became(Outcome::Duplicate),
+                    Some(Why::Fault(fault)) => {
+                        step.became(Outcome::Fault);
+                        let letter = Some(fault.dead_letter);
+                        follow.extend(self.letter_of(partition, letter, &turn, &record.key));
+                    }
+                    None => {
+                        step.became(Outcome::Accepted);
+                        let of_it = |cause: &Cause| command_of(cause) == Some(offset);
+                        let events = self.reading.events_of(partition, &turn, of_it)?;
+                        follow.extend(events.into_iter().map(Todo::Event));
+                    }
+                }
+            }
+        }
+        let index = self.add(parent, step);
+        self.follow(index, follow);
+        Ok(())
+    }
+
+    fn gone(&mut self, parent: Option<usize>, events: Vec<Located>) {
+        let Some(Located { partition, event }) = events.first() else { return };
+        let Cause::Command { offset, event: cause, handler, index } = &event.cause else { return };
+        let id = format!("{}/{handler}/{index}", self.event_id(cause));
+        let mut step = Step::new(StepKind::Command, *partition, &event.key, id, self.terms());
+        step.number = Some(*offset);
+        step.gone = true;
+        step.became(Outcome::Accepted);
+        let index = self.add(parent, step);
+        self.follow(index, events.into_iter().map(Todo::Event).collect());
+    }
+
+    fn letter(&mut self, parent: Option<usize>, letter: &Letter) -> Result<(), TraceError> {
+        let Letter { partition, number, .. } = *letter;
+        let id =
+            format!("{}/{}/{number}", self.type_name(partition.aggregate_type), partition.number);
+        let step = Step::new(StepKind::DeadLetter, partition, &letter.key, id, self.terms());
+        let mut step = step.standing(number, letter.at);
+        let Some(told) = self.reading.letter(partition, number)? else {
+            step.gone = true;
+            self.add(parent, step);
+            return Ok(());
+        };
+        step.reason = Some(told.reason.clone());
+        step.message = Some(told.message.clone());
+        step.handler = Some(StepHandler {
+            name: told.handler.clone(),
+            version: Some(told.version.clone()),
+            digest: Some(told.digest.clone()),
+            deployment: told.deployment,
+        });
+        let newest = self.turns.newest(partition)?;
+        let open = newest.is_some_and(|newest| newest.record.dead_letters_open.contains(&number));
+        step.open = Some(open);
+        let mut follow = Vec::new();
+        if !open {
+            match self.turns.closing(partition, number)? {
+                Found::Turn(turn) => follow = self.redriven(&mut step, letter, &told, &turn)?,
+                Found::NotYet | Found::Removed => step.became(Outcome::Gone),
+            }
+        }
+        let index = self.add(parent, step);
+        self.follow(index, follow);
+        Ok(())
+    }
+
+    /// What came of a dead letter when it was processed again.
+    fn redriven(
+        &self,
+        step: &mut Step,
+        letter: &Letter,
+        told: &DeadLetter,
+        turn: &Turn,
+    ) -> Result<Vec<Todo>, TraceError> {
+        let partition = letter.partition;
+        self.decided(step, partition, turn)?;
+        let range = turn.record.requests.unwrap_or_default();
+        let asked = self.reading.requests(partition, range.first, range.next)?;
+        let redrive = asked.iter().find(|stored| stored.record.redrive == Some(letter.number));
+        if let Some(redrive) = redrive {
+            step.told(what_of(&turn.record, redrive.offset));
+        }
+        let events = match (&told.subject, redrive) {
+            (Some(Subject::Request(_)), Some(redrive)) => {
+                let of_it = |cause: &Cause| request_of(cause) == Some(redrive.offset);
+                self.reading.events_of(partition, turn, of_it)?
+            }
+            (Some(Subject::Command(dead)), _) => {
+                let of_it = |cause: &Cause| command_of(cause) == Some(dead.offset);
+                self.reading.events_of(partition, turn, of_it)?
+            }
+            (Some(Subject::Event(_)), _) => {
+                let Some(event) = &letter.event else { return Ok(Vec::new()) };
+                let cause = EventRef {
+                    aggregate_type: partition.aggregate_type,
+                    key: event.event.key.clone(),
+                    sequence: event.event.sequence,
+                };
+                let times: Vec<Time> = turn.at.into_iter().collect();
+                let sent = self.reading.sent(&cause, Some(&told.handler), &times)?;
+                let commands = sent.commands.into_iter();
+                return Ok(commands.map(|(to, c)| Todo::Command(to, Box::new(c))).collect());
+            }
+            _ => Vec::new(),
+        };
+        Ok(events.into_iter().map(Todo::Event).collect())
+    }
+
+    fn type_name(&self, id: TypeId) -> &'a str {
+        self.terms().type_name(id)
+    }
+
+    /// `type/key/sequence`.
+    fn event_id(&self, event: &EventRef) -> String {
+        let r#type = self.type_name(event.aggregate_type);
+        format!("{type}/{}/{}", text(&event.key), event.sequence)
+    }
+}
+
+/// What became of the request at an offset.
+fn what_of(record: &BatchRecord, offset: Offset) -> Option<&What> {
+    let entry = record.external.iter().find(|entry| entry.offset == offset)?;
+    entry.outcome.as_ref()?.what.as_ref()
+}
+
+/// The last number that had been sent to a partition after a turn.
+fn sent_to(record: &BatchRecord, to: PartitionId, terms: &Terms) -> u64 {
+    let name = terms.type_name(to.aggregate_type);
+    let channels = record.sent.iter().find(|channels| channels.aggregate_type == name);
+    channels.and_then(|c| c.numbers.get(to.number as usize)).copied().unwrap_or(0)
+}
+
+fn request_of(cause: &Cause) -> Option<Offset> {
+    match cause {
+        Cause::Request { offset, .. } | Cause::Wake { offset, .. } => Some(*offset),
+        Cause::Command { .. } => None,
+    }
+}
+
+fn command_of(cause: &Cause) -> Option<Offset> {
+    match cause {
+        Cause::Command { offset, .. } => Some(*offset),
+        Cause::Request { .. } | Cause::Wake { .. } => None,
+    }
+}
+
+/// Which command of an event's.
+fn sender_of(cause: &Cause) -> Option<(&str, u32)> {
+    match cause {
+        Cause::Command { handler, index, .. } => Some((handler, *index)),
+        Cause::Request { .. } | Cause::Wake { .. } => None,
+    }
+}
