@@ -59,6 +59,12 @@ impl Hub {
         serde_json::from_slice::<Value>(&told.stdout).unwrap()["state"].take()
     }
 
+    fn trace(&self, id: &str) -> Value {
+        let told = self.ask(&["trace", id, "--json"]);
+        assert!(told.status.success(), "{id}: {told:?}");
+        serde_json::from_slice(&told.stdout).unwrap()
+    }
+
     /// Sends a command on a transfer, which must be accepted.
     fn send(&self, id: &str, kind: &str, data: &Value) {
         let data = data.to_string();
@@ -147,6 +153,54 @@ fn works_from_these_books(hub: &Hub) {
     hub.prepare("T2", "simfsp04");
     hub.becomes(("transfer", "T2"), "state", "INVALID");
     assert_eq!(hub.state("transfer", "T2")["failure"]["code"], "3203");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_is_followed_by_its_id_through_both_accounts_and_back() {
+    let hub = Hub::start().await;
+    let (participants, accounts) = (hub.copy("participants.csv"), hub.copy("accounts.csv"));
+    assert!(hub.import(&participants, "participants.toml", &[]).status.success());
+    assert!(hub.import(&accounts, "accounts.toml", &[]).status.success());
+    hub.is_listed("participants", "simfsp02", "active");
+    hub.is_listed("accounts", "simfsp02/USD", "open");
+    hub.prepare("T1", "simfsp02");
+    hub.becomes(("transfer", "T1"), "state", "RESERVED");
+    hub.send("T1", "FulfilTransfer", &json!({ "fsp": "simfsp02", "fulfilment": FULFILMENT }));
+    hub.becomes(("transfer", "T1"), "state", "COMMITTED");
+    let steps = || hub.trace("T1")["steps"].as_array().unwrap().clone();
+    // The payer's position is settled behind the payee's money.
+    let has = |steps: &[Value], kind: &str| steps.iter().any(|step| step["kind"] == kind);
+    assert!(in_time(|| has(&steps(), "PayerFundsCommitted")));
+
+    let steps = steps();
+    let events: Vec<(String, u64)> = steps
+        .iter()
+        .filter(|step| step["step"] == "event")
+        .map(|step| (step["kind"].as_str().unwrap().into(), step["depth"].as_u64().unwrap()))
+        .collect();
+    let place = |kind: &str| events.iter().position(|(k, _)| k == kind).unwrap();
+    // Each leg before what it brought about, and deeper.
+    for (cause, effect) in
+        [("PayerFundsReserved", "TransferPrepared"), ("PayeeFundsCommitted", "TransferFulfilled")]
+    {
+        let (cause, effect) = (place(cause), place(effect));
+        assert!(cause < effect && events[cause].1 < events[effect].1, "{events:?}");
+    }
+    let roots: Vec<&Value> = steps.iter().filter(|step| step["depth"] == 0).collect();
+    let kinds: Vec<&Value> = roots.iter().map(|step| &step["kind"]).collect();
+    assert_eq!(kinds, ["PrepareTransfer", "FulfilTransfer"]);
+    for step in &steps {
+        let handler = &step["handler"];
+        let known = handler["version"].is_string() && handler["digest"].is_string();
+        assert!(known || step["step"] == "request", "{step}");
+        assert!(step["hopMs"].is_u64() || step["depth"] == 0, "{step}");
+    }
+    // In a terminal: accounts of both sides, and the time of every hop.
+    let told = text(&hub.ask(&["trace", "T1"]));
+    for part in ["aggregate T1: 2 requests", "account/simfsp01/USD", "account/simfsp02/USD", " ms)"]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
