@@ -1,12 +1,11 @@
 //! From what began a process down through all that it caused, in the order of causes. Nothing calls
 //! itself here: a process may have any depth.
 
-use zamu_core::model::{
-    Cause, Command, EventRef, Offset, PartitionId, Request, Stored, Time, TypeId,
-};
-use zamu_core::proto::{
-    BatchRecord, DeadLetter, command_outcome::Why, dead_letter::Subject, outcome::What,
-};
+mod letters;
+mod requests;
+
+use zamu_core::model::{Cause, Command, EventRef, Offset, PartitionId, Stored, Time, TypeId};
+use zamu_core::proto::{BatchRecord, command_outcome::Why, outcome::What};
 
 use crate::json::{Terms, text};
 use crate::trace::reading::{ByCause, LOST_MAX, Reading};
@@ -126,91 +125,6 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn request(
-        &mut self,
-        partition: PartitionId,
-        offset: Offset,
-        hint: Option<&Located>,
-    ) -> Result<(), TraceError> {
-        let found = self.turns.of_request(partition, offset)?;
-        let stored = self.reading.request(partition, offset)?;
-        let mut step = match (&stored, hint) {
-            (Some(stored), _) => self.asked(partition, stored),
-            (None, Some(event)) => self.asked_once(event),
-            (None, None) => self.only_decided(partition, offset, &found),
-        };
-        step.number = Some(offset);
-        let mut follow = Vec::new();
-        match found {
-            Found::NotYet => step.became(Outcome::Waiting),
-            Found::Removed => {
-                step.became(if hint.is_some() { Outcome::Accepted } else { Outcome::Gone });
-                let events = hint.map(|event| self.reading.siblings(event)).transpose()?;
-                follow.extend(events.into_iter().flatten().map(Todo::Event));
-            }
-            Found::Turn(turn) => {
-                self.decided(&mut step, partition, &turn)?;
-                let letter = step.told(what_of(&turn.record, offset));
-                follow.extend(self.letter_of(partition, letter, &turn, step.key.as_bytes()));
-                let of_it = |cause: &Cause| request_of(cause) == Some(offset);
-                let events = self.reading.events_of(partition, &turn, of_it)?;
-                follow.extend(events.into_iter().map(Todo::Event));
-            }
-        }
-        let index = self.add(None, step);
-        self.follow(index, follow);
-        Ok(())
-    }
-
-    /// A request that is still there.
-    fn asked(&self, partition: PartitionId, stored: &Stored<Request>) -> Step {
-        let Stored { offset, appended, record } = stored;
-        let id = text(&record.id).into_owned();
-        let kind = if record.wake.is_some() { StepKind::Wake } else { StepKind::Request };
-        let id = if record.wake.is_some() { id } else { format!("{}/{id}", text(&record.source)) };
-        let step = Step::new(kind, partition, &record.key, id, self.terms());
-        let mut step = step.standing(*offset, Some(*appended));
-        if record.wake.is_none() {
-            step = step.saying(&record.kind.name, &record.body);
-            step.correlation = Some(text(&record.context.correlation).into_owned());
-            step.principal = Some(text(&record.context.principal).into_owned());
-        }
-        step
-    }
-
-    /// A request that is gone: what an event of it says.
-    fn asked_once(&self, event: &Located) -> Step {
-        let Located { partition, event } = event;
-        let (kind, id) = match &event.cause {
-            Cause::Request { source, id, .. } => {
-                (StepKind::Request, format!("{}/{}", text(source), text(id)))
-            }
-            _ => (StepKind::Wake, text(&event.context.correlation).into_owned()),
-        };
-        let mut step = Step::new(kind, *partition, &event.key, id, self.terms());
-        step.gone = true;
-        // The time of an event is that of the request that began it all.
-        step.at = Some(event.time.0);
-        step.correlation = Some(text(&event.context.correlation).into_owned());
-        step.principal = Some(text(&event.context.principal).into_owned());
-        step
-    }
-
-    /// A request that is gone: what its turn says, if that is there.
-    fn only_decided(&self, partition: PartitionId, offset: Offset, found: &Found) -> Step {
-        let entry = match found {
-            Found::Turn(turn) => turn.record.external.iter().find(|e| e.offset == offset),
-            _ => None,
-        };
-        let (key, id) = entry.map_or((&b""[..], String::new()), |entry| {
-            (&entry.key, format!("{}/{}", text(&entry.source), text(&entry.id)))
-        });
-        let mut step = Step::new(StepKind::Request, partition, key, id, self.terms());
-        step.gone = true;
-        step.at = entry.map(|entry| entry.time);
-        step
-    }
-
     /// When and by whom it was decided.
     fn decided(
         &self,
@@ -223,18 +137,6 @@ impl<'a> Tree<'a> {
         step.decided_by =
             owner.map(|owner| StepHandler::of(&owner, turn.record.deployment, self.terms()));
         Ok(())
-    }
-
-    fn letter_of(
-        &self,
-        partition: PartitionId,
-        number: Option<u64>,
-        turn: &Turn,
-        key: &[u8],
-    ) -> Option<Todo> {
-        let key = key.to_vec();
-        number
-            .map(|number| Todo::Letter(Letter { partition, number, at: turn.at, key, event: None }))
     }
 
     fn event(&mut self, parent: Option<usize>, located: &Located) -> Result<(), TraceError> {
@@ -302,25 +204,6 @@ impl<'a> Tree<'a> {
         times.sort();
         times.dedup();
         Ok(times)
-    }
-
-    /// Dead letters of handlers that could not react to an event.
-    fn parked(&self, event: &Located, turn: &Turn) -> Result<Vec<Todo>, TraceError> {
-        let mut found = Vec::new();
-        for number in &turn.record.dead_letters_opened {
-            let letter = self.reading.letter(event.partition, *number)?;
-            let subject = letter.and_then(|letter| letter.subject);
-            if matches!(subject, Some(Subject::Event(of)) if of == event.event.number) {
-                found.push(Todo::Letter(Letter {
-                    partition: event.partition,
-                    number: *number,
-                    at: turn.at,
-                    key: event.event.key.to_vec(),
-                    event: Some(Box::new(event.clone())),
-                }));
-            }
-        }
-        Ok(found)
     }
 
     /// Takes out the partitions from which nothing is lost: a turn sent nothing there, or all of it is
@@ -429,82 +312,6 @@ impl<'a> Tree<'a> {
         step.became(Outcome::Accepted);
         let index = self.add(parent, step);
         self.follow(index, events.into_iter().map(Todo::Event).collect());
-    }
-
-    fn letter(&mut self, parent: Option<usize>, letter: &Letter) -> Result<(), TraceError> {
-        let Letter { partition, number, .. } = *letter;
-        let id =
-            format!("{}/{}/{number}", self.type_name(partition.aggregate_type), partition.number);
-        let step = Step::new(StepKind::DeadLetter, partition, &letter.key, id, self.terms());
-        let mut step = step.standing(number, letter.at);
-        let Some(told) = self.reading.letter(partition, number)? else {
-            step.gone = true;
-            self.add(parent, step);
-            return Ok(());
-        };
-        step.reason = Some(told.reason.clone());
-        step.message = Some(told.message.clone());
-        step.handler = Some(StepHandler {
-            name: told.handler.clone(),
-            version: Some(told.version.clone()),
-            digest: Some(told.digest.clone()),
-            deployment: told.deployment,
-        });
-        let newest = self.turns.newest(partition)?;
-        let open = newest.is_some_and(|newest| newest.record.dead_letters_open.contains(&number));
-        step.open = Some(open);
-        let mut follow = Vec::new();
-        if !open {
-            match self.turns.closing(partition, number)? {
-                Found::Turn(turn) => follow = self.redriven(&mut step, letter, &told, &turn)?,
-                Found::NotYet | Found::Removed => step.became(Outcome::Gone),
-            }
-        }
-        let index = self.add(parent, step);
-        self.follow(index, follow);
-        Ok(())
-    }
-
-    /// What came of a dead letter when it was processed again.
-    fn redriven(
-        &self,
-        step: &mut Step,
-        letter: &Letter,
-        told: &DeadLetter,
-        turn: &Turn,
-    ) -> Result<Vec<Todo>, TraceError> {
-        let partition = letter.partition;
-        self.decided(step, partition, turn)?;
-        let range = turn.record.requests.unwrap_or_default();
-        let asked = self.reading.requests(partition, range.first, range.next)?;
-        let redrive = asked.iter().find(|stored| stored.record.redrive == Some(letter.number));
-        if let Some(redrive) = redrive {
-            step.told(what_of(&turn.record, redrive.offset));
-        }
-        let events = match (&told.subject, redrive) {
-            (Some(Subject::Request(_)), Some(redrive)) => {
-                let of_it = |cause: &Cause| request_of(cause) == Some(redrive.offset);
-                self.reading.events_of(partition, turn, of_it)?
-            }
-            (Some(Subject::Command(dead)), _) => {
-                let of_it = |cause: &Cause| command_of(cause) == Some(dead.offset);
-                self.reading.events_of(partition, turn, of_it)?
-            }
-            (Some(Subject::Event(_)), _) => {
-                let Some(event) = &letter.event else { return Ok(Vec::new()) };
-                let cause = EventRef {
-                    aggregate_type: partition.aggregate_type,
-                    key: event.event.key.clone(),
-                    sequence: event.event.sequence,
-                };
-                let times: Vec<Time> = turn.at.into_iter().collect();
-                let sent = self.reading.sent(&cause, Some(&told.handler), &times)?;
-                let commands = sent.commands.into_iter();
-                return Ok(commands.map(|(to, c)| Todo::Command(to, Box::new(c))).collect());
-            }
-            _ => Vec::new(),
-        };
-        Ok(events.into_iter().map(Todo::Event).collect())
     }
 
     fn type_name(&self, id: TypeId) -> &'a str {
