@@ -6,8 +6,11 @@
 //! ```toml
 //! [package.metadata.zamu]
 //! guest = false                                           # a cdylib that is no guest
+//! target = "wasm32-wasip2"                                # of class std; pure is the default
 //! variants = [{ name = "zoo-loop", features = ["loop"] }] # built besides the plain one
 //! ```
+//!
+//! A variant may have a `target` of its own.
 //!
 //! Each guest is built alone, and the folders of this machine are kept out of it, so that its bytes
 //! depend on nothing but its sources, its lock file and the compiler: a digest means something.
@@ -22,7 +25,7 @@ use serde_json::Value as Json;
 use crate::args::{self, Flag, Given, Value};
 use crate::say;
 use crate::setup::{self, OFFLINE};
-use crate::workspace::{WASM_TARGET, Workspace, run};
+use crate::workspace::{STD_TARGET, WASM_TARGET, Workspace, run};
 
 /// The command.
 pub(crate) const COMMAND: args::Command = args::Command {
@@ -32,8 +35,8 @@ Build the handlers as WebAssembly components.
 
 Usage: cargo xtask guests [OPTIONS]
 
-Every package of the workspace with a `cdylib` library is built for wasm32-unknown-unknown with the
-profile `guest` and encoded as a component: <target folder>/guests/<name>.wasm. A file is written
+Every package of the workspace with a `cdylib` library is built for wasm32-unknown-unknown (or for
+wasm32-wasip2, where its Cargo.toml says so) with the profile `guest` and encoded as a component: <target folder>/guests/<name>.wasm. A file is written
 only if its bytes change. Prints name, size, SHA-256 and path of each.
 
 Options:
@@ -58,6 +61,7 @@ struct Guest {
     /// The library's file name without extension.
     library: String,
     features: Vec<String>,
+    target: &'static str,
 }
 
 fn command(given: &Given) -> Result<ExitCode> {
@@ -101,20 +105,23 @@ fn discover(packages: &[Json]) -> Result<Vec<Guest>> {
         if settings["guest"] == false {
             continue;
         }
-        let guest = |name: &str, features| Guest {
+        let guest = |name: &str, features, target| Guest {
             name: name.to_owned(),
             package: package["name"].as_str().unwrap_or_default().to_owned(),
             library: library.replace('-', "_"),
             features,
+            target,
         };
-        guests.push(guest(name, Vec::new()));
+        let target = target(name, &settings["target"], WASM_TARGET)?;
+        guests.push(guest(name, Vec::new(), target));
         for variant in settings["variants"].as_array().into_iter().flatten() {
             let variant_name = variant["name"]
                 .as_str()
                 .with_context(|| format!("guest {name}: a variant without a name"))?;
             let features = variant["features"].as_array().into_iter().flatten();
             let features = features.filter_map(|feature| feature.as_str().map(str::to_owned));
-            guests.push(guest(variant_name, features.collect()));
+            let target = self::target(variant_name, &variant["target"], target)?;
+            guests.push(guest(variant_name, features.collect(), target));
         }
     }
     guests.sort_by(|a, b| a.name.cmp(&b.name));
@@ -122,6 +129,16 @@ fn discover(packages: &[Json]) -> Result<Vec<Guest>> {
         ensure!(pair[0].name != pair[1].name, "two guests are called `{}`", pair[0].name);
     }
     Ok(guests)
+}
+
+/// The target that is asked for.
+fn target(guest: &str, asked: &Json, default: &'static str) -> Result<&'static str> {
+    if asked.is_null() {
+        return Ok(default);
+    }
+    let known = [WASM_TARGET, STD_TARGET];
+    let target = known.into_iter().find(|target| asked == target);
+    target.with_context(|| format!("guest {guest}: target {asked} is none of {}", known.join(", ")))
 }
 
 /// The name of the package's `cdylib`, if it has one.
@@ -150,11 +167,11 @@ fn build_encoder(workspace: &Workspace) -> Result<()> {
 fn build_one(workspace: &Workspace, guest: &Guest, folder: &Path) -> Result<String> {
     let features = guest.features.join(",");
     let mut cargo = workspace.cargo(&["build", "--quiet", "--lib", "--profile", "guest"]);
-    cargo.args(["--target", WASM_TARGET, "--package", &guest.package, "--features", &features]);
+    cargo.args(["--target", guest.target, "--package", &guest.package, "--features", &features]);
     cargo.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", remap_flags());
     run(&mut cargo).with_context(|| format!("guest {} does not build", guest.name))?;
 
-    let module = workspace.target.join(WASM_TARGET).join("guest");
+    let module = workspace.target.join(guest.target).join("guest");
     let module = module.join(format!("{}.wasm", guest.library));
     let component = folder.join(format!("{}.wasm", guest.name));
     let output = std::process::Command::new(workspace.binary(ENCODER))
@@ -232,6 +249,31 @@ mod tests {
         assert_eq!(guests[1].name, "zoo-loop");
         assert_eq!(guests[1].package, "zoo");
         assert_eq!(guests[1].features, ["loop"]);
+    }
+
+    #[test]
+    fn a_guest_and_each_variant_of_it_has_a_target() {
+        let settings = json!({ "target": STD_TARGET, "variants": [
+            { "name": "a", "target": WASM_TARGET }, { "name": "b", "features": [] },
+        ] });
+        let variant = json!({ "variants": [{ "name": "d", "target": STD_TARGET }] });
+        let packages =
+            [package("zoo", &["cdylib"], settings), package("counter", &["cdylib"], variant)];
+        let targets: Vec<_> =
+            discover(&packages).unwrap().into_iter().map(|g| (g.name, g.target)).collect();
+        assert_eq!(
+            targets,
+            [
+                ("a".into(), WASM_TARGET),
+                ("b".into(), STD_TARGET),
+                ("counter".into(), WASM_TARGET),
+                ("d".into(), STD_TARGET),
+                ("zoo".into(), STD_TARGET),
+            ] as [(String, &str); 5]
+        );
+        let other = json!({ "target": "wasm32-wasip1" });
+        let error = discover(&[package("zoo", &["cdylib"], other)]).unwrap_err().to_string();
+        assert!(error.contains("guest zoo") && error.contains("wasm32-wasip2"), "{error}");
     }
 
     #[test]

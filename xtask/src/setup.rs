@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::args::{self, Flag, Given, Value};
 use crate::libclang;
 use crate::say;
-use crate::workspace::{WASM_TARGET, Workspace, describe, program, run};
+use crate::workspace::{STD_TARGET, WASM_TARGET, Workspace, describe, program, run};
 
 /// The command.
 pub(crate) const COMMAND: args::Command = args::Command {
@@ -24,7 +24,7 @@ Look for what the build needs, and install what is missing.
 
 Usage: cargo xtask setup [OPTIONS]
 
-Looks for clang++ with the C++ library, libclang, make, the WebAssembly target, rustfmt and clippy,
+Looks for clang++ with the C++ library, libclang, make, the WebAssembly targets, rustfmt and clippy,
 and the crates of Cargo.lock. Missing packages are installed with apt-get as root or by a sudo that
 asks nothing, Rust's parts with rustup. Where that is not possible, it prints what to type.
 
@@ -199,16 +199,18 @@ fn what_to_type(packages: &[String]) -> String {
     )
 }
 
-/// The WebAssembly target, and what `cargo xtask test` runs.
+/// The WebAssembly targets, and what `cargo xtask test` runs.
 fn rust_parts(workspace: &Workspace) -> Result<()> {
     let mut rustc = Command::new("rustc");
     let output = rustc.args(["--print", "sysroot"]).current_dir(&workspace.root).output();
     let sysroot = output.context("cannot run rustc")?;
     let sysroot = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
-    if Path::new(&sysroot).join("lib/rustlib").join(WASM_TARGET).join("lib").is_dir() {
-        say::note(format_args!("Rust: {sysroot} with {WASM_TARGET}"));
-    } else {
-        rustup(workspace, &["target", "add", WASM_TARGET])?;
+    for target in [WASM_TARGET, STD_TARGET] {
+        if Path::new(&sysroot).join("lib/rustlib").join(target).join("lib").is_dir() {
+            say::note(format_args!("Rust: {sysroot} with {target}"));
+        } else {
+            rustup(workspace, &["target", "add", target])?;
+        }
     }
     for component in ["rustfmt", "clippy"] {
         let subcommand = if component == "rustfmt" { "fmt" } else { component };
@@ -234,7 +236,7 @@ fn rustup(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
 /// The crates of `Cargo.lock`: if all are there, nothing that follows needs the network.
 fn crates(workspace: &mut Workspace) -> Result<()> {
     let host = host_target()?;
-    let targets = ["--target", &host, "--target", WASM_TARGET];
+    let targets = ["--target", &host, "--target", WASM_TARGET, "--target", STD_TARGET];
     let fetch = |flags: &[&str]| workspace.cargo(&[&["fetch"], flags, &targets[..]].concat());
     if fetch(&["--offline", "--locked", "--quiet"]).stderr(Stdio::null()).status()?.success() {
         say::note("crates: all there, the network is left alone");

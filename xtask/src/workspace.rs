@@ -6,8 +6,11 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-/// The target of guests.
+/// The target of guests, unless they say otherwise: of class *pure*.
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
+
+/// The target of guests of class *std*.
+pub(crate) const STD_TARGET: &str = "wasm32-wasip2";
 
 /// The project's folder and cargo, found once.
 pub(crate) struct Workspace {
