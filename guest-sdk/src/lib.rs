@@ -117,7 +117,8 @@
 //! crate-type = ["cdylib", "rlib"]
 //! ```
 //! `cargo build --target wasm32-unknown-unknown --profile guest`, encoded as a component; in this
-//! repository `cargo xtask guests` does both.
+//! repository `cargo xtask guests` does both. Or `--target wasm32-wasip2`, which makes a component by
+//! itself: `println!` is a line of its log then, but no clock, file or socket is there either way.
 
 pub mod aggregate;
 pub mod bounds;

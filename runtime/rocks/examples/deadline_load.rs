@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use zamu_core::guest::FaultReason;
 use zamu_core::guest::columns::NEVER;
-use zamu_core::guest::manifest::{HandlerSpec, Manifest, OwnedType};
+use zamu_core::guest::manifest::{Class, HandlerSpec, Manifest, OwnedType};
 use zamu_core::guest::native::{Answer, Item, Native, Rules, Sent};
 use zamu_core::log::Intake;
 use zamu_core::model::{Context, Kind, KindName, PartitionId, Request, Time, TypeId};
@@ -254,6 +254,7 @@ fn topology() -> Result<Arc<Topology>, Failure> {
     let spec = HandlerSpec {
         name: "sleepers".into(),
         digest: "none".into(),
+        class: Class::Pure,
         manifest,
         configuration: Bytes::new(),
     };

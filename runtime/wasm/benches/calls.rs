@@ -14,7 +14,9 @@ fn main() {
     let engine = Engine::new().unwrap();
     let directory = tempfile::tempdir().unwrap();
     let cache = Cache::open(directory.path().join("compiled")).unwrap();
-    for (name, body) in [("zoo", "note"), ("counter", r#"{"by":1}"#)] {
+    let by = r#"{"by":1}"#;
+    for (name, body) in [("zoo", "note"), ("zoo-std", "note"), ("counter", by), ("counter-std", by)]
+    {
         let wasm = guest(name);
         println!("{name} ({} KiB)", wasm.len() >> 10);
         let load =

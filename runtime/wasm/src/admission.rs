@@ -1,7 +1,7 @@
 //! Is this component let in? Looks at the bytes only, cheapest checks first; compiles and runs
 //! nothing. What the component then says of itself is checked by [`crate::manifest`].
 //!
-//! Class *pure*: the imports are ours, or none.
+//! What may be imported stands in [`crate::class`].
 
 use std::ops::ControlFlow;
 
@@ -10,7 +10,19 @@ use wasmparser::{
     Parser, Payload, ValidPayload, Validator, WasmFeatures,
 };
 
+use zamu_core::guest::manifest::Class;
+
+use crate::class::{self, Import, ours};
 use crate::limits::Limits;
+
+/// What was found of a component that is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    /// What it exports.
+    pub roles: Roles,
+    /// What it imports.
+    pub class: Class,
+}
 
 /// The roles that a component exports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,13 +99,25 @@ pub enum AdmissionError {
         /// The limit.
         limit: u32,
     },
-    /// An import that handlers do not get.
-    #[error("it imports {name}, which handlers do not get: {remedy}")]
-    ForbiddenImport {
-        /// The interface.
-        name: String,
+    /// Imports that handlers do not get.
+    #[error("it imports {names}, which handlers do not get: {remedies}")]
+    ForbiddenImports {
+        /// The interfaces, separated by commas.
+        names: String,
         /// What to do.
-        remedy: &'static str,
+        remedies: String,
+    },
+    /// A class that the operator does not let in.
+    #[error(
+        "it is of class {class}{}, and the limit classes does not name that class: {}",
+        .import.as_ref().map(|name| format!(", for it imports {name}")).unwrap_or_default(),
+        remedy_of(*class)
+    )]
+    ForbiddenClass {
+        /// Its class.
+        class: Class,
+        /// An import that makes it so.
+        import: Option<String>,
     },
     /// An export that is no role.
     #[error(
@@ -130,11 +154,11 @@ pub enum AdmissionError {
     },
 }
 
-/// Decides whether a component is let in, and finds its roles.
+/// Decides whether a component is let in, and finds its roles and its class.
 ///
 /// # Errors
 /// The first reason found.
-pub fn admit(bytes: &[u8], limits: &Limits) -> Result<Roles, AdmissionError> {
+pub fn admit(bytes: &[u8], limits: &Limits) -> Result<Admitted, AdmissionError> {
     if bytes.len() > limits.component_bytes {
         let limit = limits.component_bytes;
         return Err(AdmissionError::TooLarge { bytes: bytes.len(), limit });
@@ -152,8 +176,6 @@ pub fn admit(bytes: &[u8], limits: &Limits) -> Result<Roles, AdmissionError> {
 /// WebAssembly 2.0 and constants that compilers emit: what the engine runs.
 const FEATURES: WasmFeatures =
     WasmFeatures::WASM2.union(WasmFeatures::EXTENDED_CONST).union(WasmFeatures::COMPONENT_MODEL);
-
-const IMPORTS: [&str; 5] = ["log", "meter", "configuration", "reference", "columns"];
 
 impl From<wasmparser::BinaryReaderError> for AdmissionError {
     fn from(error: wasmparser::BinaryReaderError) -> Self {
@@ -184,8 +206,18 @@ struct Walk<'a> {
     /// Components and modules that are open, the outermost first.
     open: Vec<Encoding>,
     roles: Roles,
+    /// An import that is not ours, but served.
+    beyond_pure: Option<String>,
+    forbidden: Vec<Forbidden>,
+    /// Whether it drops handles to resources.
+    drops: bool,
     modules: u32,
     functions: u32,
+}
+
+struct Forbidden {
+    name: String,
+    remedy: &'static str,
 }
 
 impl<'a> Walk<'a> {
@@ -196,6 +228,9 @@ impl<'a> Walk<'a> {
             allocations: FuncValidatorAllocations::default(),
             open: Vec::new(),
             roles: Roles::default(),
+            beyond_pure: None,
+            forbidden: Vec::new(),
+            drops: false,
             modules: 0,
             functions: 0,
         }
@@ -221,13 +256,21 @@ impl<'a> Walk<'a> {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn finish(self) -> Result<Roles, AdmissionError> {
+    fn finish(self) -> Result<Admitted, AdmissionError> {
+        self.imports_end()?;
+        let class = if self.beyond_pure.is_some() { Class::Std } else { Class::Pure };
+        if !self.limits.classes.contains(&class) {
+            return Err(AdmissionError::ForbiddenClass { class, import: self.beyond_pure });
+        }
+        if self.drops && class == Class::Pure {
+            return Err(resources());
+        }
         match self.roles {
             Roles { manifest: false, .. } => Err(AdmissionError::NoManifest),
             Roles { command_handler: false, event_handler: false, projection: false, .. } => {
                 Err(AdmissionError::NoRole)
             }
-            roles => Ok(roles),
+            roles => Ok(Admitted { roles, class }),
         }
     }
 
@@ -237,6 +280,7 @@ impl<'a> Walk<'a> {
             Payload::Version { encoding, .. } => {
                 self.open.push(*encoding);
                 if *encoding == Encoding::Module {
+                    self.imports_end()?;
                     self.modules += 1;
                     at_most("core modules", self.modules, "modules", limits.modules)?;
                 }
@@ -263,7 +307,7 @@ impl<'a> Walk<'a> {
         match payload {
             Payload::ComponentImportSection(imports) if outermost => {
                 for import in imports.clone() {
-                    admit_import(import?.name.name)?;
+                    self.admit_import(import?.name.name)?;
                 }
             }
             Payload::ComponentExportSection(exports) if outermost => {
@@ -274,7 +318,9 @@ impl<'a> Walk<'a> {
             }
             Payload::ComponentCanonicalSection(functions) => {
                 for function in functions.clone() {
-                    admit_canonical(&function?)?;
+                    let function = function?;
+                    self.drops |= matches!(function, CanonicalFunction::ResourceDrop { .. });
+                    admit_canonical(&function)?;
                 }
             }
             Payload::ComponentStartSection { .. } => {
@@ -286,6 +332,35 @@ impl<'a> Walk<'a> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// What is forbidden is only noted, so that all of it is named together.
+    fn admit_import(&mut self, name: &str) -> Result<(), AdmissionError> {
+        match class::of_import(name)? {
+            Import::Served(Class::Pure) => {}
+            Import::Served(Class::Std) => {
+                self.beyond_pure.get_or_insert_with(|| name.to_owned());
+            }
+            Import::Forbidden { remedy } => {
+                self.forbidden.push(Forbidden { name: name.to_owned(), remedy });
+            }
+        }
+        Ok(())
+    }
+
+    /// Imports come before all code, as encoders lay components out; where they do not, the end finds
+    /// them.
+    fn imports_end(&self) -> Result<(), AdmissionError> {
+        if self.forbidden.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.forbidden.iter().map(|import| &*import.name).collect();
+        let mut remedies: Vec<&str> = self.forbidden.iter().map(|import| import.remedy).collect();
+        remedies.dedup();
+        Err(AdmissionError::ForbiddenImports {
+            names: names.join(", "),
+            remedies: remedies.join("; "),
+        })
     }
 
     fn admit_export(
@@ -310,6 +385,22 @@ impl<'a> Walk<'a> {
     }
 }
 
+fn resources() -> AdmissionError {
+    AdmissionError::Unwanted {
+        what: "resources",
+        remedy: "pass columns, as the interfaces of zamu:handler do",
+    }
+}
+
+fn remedy_of(class: Class) -> &'static str {
+    match class {
+        Class::Pure => "add \"pure\" to it",
+        Class::Std => {
+            "build it for wasm32-unknown-unknown, whose standard library needs no WASI, or add \"std\" to it"
+        }
+    }
+}
+
 fn at_most(
     what: &'static str,
     count: u32,
@@ -322,33 +413,15 @@ fn at_most(
     Ok(())
 }
 
-fn admit_import(name: &str) -> Result<(), AdmissionError> {
-    match ours(name)? {
-        // `columns` has types and no functions; the linker refuses one that has.
-        Some(interface) if IMPORTS.contains(&interface) => Ok(()),
-        _ => Err(AdmissionError::ForbiddenImport {
-            name: name.to_owned(),
-            remedy: if name.starts_with("wasi:") {
-                "build it for wasm32-unknown-unknown, whose standard library needs no WASI"
-            } else {
-                "a handler sees only log, meter, configuration and reference of zamu:handler@0.1"
-            },
-        }),
-    }
-}
-
 fn admit_canonical(function: &CanonicalFunction) -> Result<(), AdmissionError> {
     let options = match function {
         CanonicalFunction::Lift { options, .. } | CanonicalFunction::Lower { options, .. } => {
             options
         }
-        CanonicalFunction::ResourceNew { .. }
-        | CanonicalFunction::ResourceDrop { .. }
-        | CanonicalFunction::ResourceRep { .. } => {
-            return Err(AdmissionError::Unwanted {
-                what: "resources",
-                remedy: "pass columns, as the interfaces of zamu:handler do",
-            });
+        // Streams are dropped by those that have them.
+        CanonicalFunction::ResourceDrop { .. } => return Ok(()),
+        CanonicalFunction::ResourceNew { .. } | CanonicalFunction::ResourceRep { .. } => {
+            return Err(resources());
         }
         _ => {
             return Err(AdmissionError::Unwanted {
@@ -365,18 +438,4 @@ fn admit_canonical(function: &CanonicalFunction) -> Result<(), AdmissionError> {
         });
     }
     Ok(())
-}
-
-/// The interface's own name, if it is of our package and of a version that we speak.
-fn ours(name: &str) -> Result<Option<&str>, AdmissionError> {
-    let Some(interface) = name.strip_prefix("zamu:handler/") else {
-        return Ok(None);
-    };
-    let (interface, version) = interface.split_once('@').unwrap_or((interface, ""));
-    let compatible = semver::Version::parse(version)
-        .is_ok_and(|v| (v.major, v.minor) == (0, 1) && v.pre.is_empty());
-    if !compatible {
-        return Err(AdmissionError::IncompatibleVersion { name: name.to_owned() });
-    }
-    Ok(Some(interface))
 }

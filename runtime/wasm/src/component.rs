@@ -9,9 +9,9 @@ use wasmtime::component::{
 };
 use wasmtime::{Store, component};
 use zamu_core::guest::Fault;
-use zamu_core::guest::manifest::{HandlerSpec, Manifest};
+use zamu_core::guest::manifest::{Class, HandlerSpec, Manifest};
 
-use crate::admission::{AdmissionError, Roles, admit};
+use crate::admission::{AdmissionError, Admitted, Roles, admit};
 use crate::cache::{Cache, Key, digest};
 use crate::columns::{
     AggregatesIn, BlobsOut, ChangesOut, CommandsIn, DecisionOut, EventsIn, FaultOut, PastIn,
@@ -24,6 +24,7 @@ use crate::imports;
 use crate::instance::Instance as GuestInstance;
 use crate::limits::Limits;
 use crate::manifest::{self, ManifestError};
+use crate::wasi;
 
 /// A handler that is ready to run, shared by all shards.
 pub struct Handler {
@@ -34,7 +35,7 @@ pub struct Handler {
     from_cache: bool,
     configuration: Arc<[u8]>,
     exports: Exports,
-    linked: InstancePre<Host>,
+    linked: Linked,
 }
 
 /// Why a component did not become a handler.
@@ -77,16 +78,17 @@ impl Handler {
         limits: Limits,
         configuration: Bytes,
     ) -> Result<Arc<Self>, LoadError> {
-        let roles = admit(wasm, &limits)?;
+        let Admitted { roles, class } = admit(wasm, &limits)?;
         let digest = digest(wasm);
         let (component, from_cache) = compile(engine, wasm, &digest, cache)?;
-        let linked = link(engine, &component)?;
+        let linked = Linked { instances: link(engine, &component, class)?, class };
         let exports = Exports::find(&component, roles)?;
         let limits = Arc::new(limits);
         let manifest = ask(engine, &linked, &exports, &limits, roles)?;
         let spec = HandlerSpec {
             name: manifest.name.as_str().into(),
             digest,
+            class,
             manifest,
             configuration: configuration.clone(),
         };
@@ -138,6 +140,12 @@ impl Handler {
         let (store, instance) = start(&self.engine, &self.linked, host)?;
         Ok(Live::new(store, &instance, &self.exports))
     }
+}
+
+/// A component with its imports.
+struct Linked {
+    instances: InstancePre<Host>,
+    class: Class,
 }
 
 /// A sandbox that runs: a store with its instance's functions.
@@ -257,9 +265,17 @@ fn load_code(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     unsafe { Component::deserialize(engine.wasmtime(), code) }
 }
 
-fn link(engine: &Engine, component: &Component) -> Result<InstancePre<Host>, LoadError> {
+fn link(
+    engine: &Engine,
+    component: &Component,
+    class: Class,
+) -> Result<InstancePre<Host>, LoadError> {
     let mut linker = Linker::new(engine.wasmtime());
     imports::define(&mut linker)
+        .and_then(|()| match class {
+            Class::Pure => Ok(()),
+            Class::Std => wasi::define(&mut linker),
+        })
         .and_then(|()| linker.instantiate_pre(component))
         .map_err(|error| LoadError::Shape { interface: "imports", problem: format!("{error:#}") })
 }
@@ -294,20 +310,19 @@ where
 }
 
 /// A store with all its fences up, and an instance in it.
-fn start(
-    engine: &Engine,
-    linked: &InstancePre<Host>,
-    host: Host,
-) -> Result<(Store<Host>, Instance), Fault> {
+fn start(engine: &Engine, linked: &Linked, host: Host) -> Result<(Store<Host>, Instance), Fault> {
     let limits = Arc::clone(&host.limits);
     let mut store = Store::new(engine.wasmtime(), host);
     store.limiter(|host| &mut host.memory);
     store.epoch_deadline_callback(on_tick);
     store.set_epoch_deadline(1);
     store.set_hostcall_fuel(limits.output_bytes);
-    store.set_max_component_handles(0);
+    store.set_max_component_handles(match linked.class {
+        Class::Pure => 0,
+        Class::Std => wasi::HANDLES_MAX,
+    });
     let fuel = store.data_mut().begin_start("instantiation");
-    let instance = store.set_fuel(fuel).and_then(|()| linked.instantiate(&mut store));
+    let instance = store.set_fuel(fuel).and_then(|()| linked.instances.instantiate(&mut store));
     match instance {
         Ok(instance) => Ok((store, instance)),
         Err(error) => Err(fault::of_start(&error, store.data())),
@@ -317,7 +332,7 @@ fn start(
 /// Starts the component once and asks what it is.
 fn ask(
     engine: &Engine,
-    linked: &InstancePre<Host>,
+    linked: &Linked,
     exports: &Exports,
     limits: &Arc<Limits>,
     roles: Roles,
@@ -331,5 +346,6 @@ fn ask(
         .set_fuel(fuel)
         .and_then(|()| describe.call(&mut store, ()))
         .map_err(|error| LoadError::Start(fault::of_call(&error, store.data())))?;
+    store.data_mut().end();
     Ok(manifest::parse(&text.0, roles)?)
 }

@@ -10,6 +10,7 @@ use zamu_core::guest::{Fault, FaultReason};
 use crate::budget::Phase;
 use crate::columns::FaultOut;
 use crate::host::Host;
+use crate::wasi::HANDLES_MAX;
 
 /// A limit or a rule that the host found broken while the guest ran.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,12 @@ pub(crate) enum Breach {
         "looked up a key of {bytes} bytes, and no aggregate has a longer one than {KEY_BYTES_MAX}"
     )]
     ReferenceKey { bytes: usize },
+    #[error(
+        "called exit with status {status}: a handler ends a call by returning; say no by a refusal, and what is broken by a panic"
+    )]
+    Exit { status: u8 },
+    #[error("waited for nothing: wasi:io/poll takes at least one pollable")]
+    PollOfNothing,
 }
 
 impl Breach {
@@ -63,7 +70,9 @@ impl Breach {
             Self::Configuration { .. }
             | Self::Reference { .. }
             | Self::ReferenceTable { .. }
-            | Self::ReferenceKey { .. } => FaultReason::Trap,
+            | Self::ReferenceKey { .. }
+            | Self::Exit { .. }
+            | Self::PollOfNothing => FaultReason::Trap,
         }
     }
 }
@@ -119,6 +128,10 @@ fn explain(error: &wasmtime::Error, host: &Host) -> (FaultReason, String) {
             let limit = host.limits.output_bytes;
             (FaultReason::Output, format!("returned more than {limit} bytes (output_bytes)"))
         }
+        // Likewise; an animal that opens streams without end guards it.
+        None if error.root_cause().to_string().contains("store handle limit exceeded") => {
+            (FaultReason::Memory, format!("held more than {HANDLES_MAX} streams and pollables"))
+        }
         None if of_the_machine(error) => {
             let said = crate::text::clean(&format!("{error:#}"), MESSAGE_BYTES_MAX);
             (FaultReason::Host, format!("the machine could not run the handler: {said}"))
@@ -136,8 +149,11 @@ fn of_the_machine(error: &wasmtime::Error) -> bool {
 }
 
 fn of_trap(trap: Trap, error: &wasmtime::Error, host: &Host) -> String {
-    if let (Trap::UnreachableCodeReached, Some(panic)) = (trap, host.lines.last_error()) {
-        return panic.to_owned();
+    if trap == Trap::UnreachableCodeReached {
+        let logged = host.lines.last_error().map(str::to_owned);
+        if let Some(panic) = logged.or_else(|| host.stdio.last_words()) {
+            return panic;
+        }
     }
     let place = error
         .downcast_ref::<WasmBacktrace>()

@@ -12,12 +12,15 @@ use crate::budget::{Meter, Phase};
 use crate::fault::Breach;
 use crate::imports::Lines;
 use crate::limits::Limits;
+use crate::stdio::Stdio;
 
 /// What a store carries.
 pub(crate) struct Host {
     pub(crate) limits: Arc<Limits>,
     pub(crate) meter: Meter,
     pub(crate) lines: Lines,
+    /// What class *std* writes to its standard streams.
+    pub(crate) stdio: Stdio,
     pub(crate) memory: Memory,
     configuration: Arc<[u8]>,
     /// The export that runs.
@@ -55,6 +58,7 @@ impl Host {
         Self {
             meter: Meter::default(),
             lines: Lines::new(handler, &limits),
+            stdio: Stdio::default(),
             memory: Memory {
                 bytes: 0,
                 bytes_max: limits.memory_bytes,
@@ -79,7 +83,7 @@ impl Host {
         self.call = call;
         self.outside = outside;
         self.watch = Watch::default();
-        self.lines.begin();
+        self.begin_lines();
         self.meter.begin(&self.limits, metered, items_bytes)
     }
 
@@ -88,7 +92,7 @@ impl Host {
         self.call = call;
         self.outside = None;
         self.watch = Watch::default();
-        self.lines.begin();
+        self.begin_lines();
         self.meter.begin_start(&self.limits)
     }
 
@@ -110,9 +114,16 @@ impl Host {
         Ok(lookup.row(table, key))
     }
 
-    /// The call is over: nothing of what it might see is kept.
+    /// The call is over: nothing of what it might see is kept, and what it wrote is logged.
     pub(crate) fn end(&mut self) {
         self.outside = None;
+        self.stdio.end(&mut self.lines);
+        self.lines.end();
+    }
+
+    fn begin_lines(&mut self) {
+        self.lines.begin();
+        self.stdio.begin();
     }
 
     /// Called every tick while the guest runs. A thread that was preempted has used no CPU time and

@@ -1,5 +1,5 @@
 //! What a guest may call: `log`, `meter`, `configuration` and `reference` of `wit/imports.wit`.
-//! Nothing else is linked.
+//! Class *pure* is linked nothing else.
 
 use std::sync::Arc;
 
@@ -89,12 +89,12 @@ impl Lines {
     }
 
     /// Bytes that may still be written.
-    fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         if self.lines < self.lines_max { self.bytes_max.saturating_sub(self.bytes) } else { 0 }
     }
 
-    /// Takes a line that is clean already.
-    fn write(&mut self, level: u8, text: &str) {
+    /// Takes a line, and cleans it.
+    pub(crate) fn write(&mut self, level: u8, text: &str) {
         if level == 0 {
             self.last_error = Some(clean(text, MESSAGE_BYTES_MAX));
         }
@@ -135,7 +135,7 @@ fn write(
 
 /// Takes fuel for a call into the host and for the bytes that it moves: what the host does for a
 /// guest counts as the guest's work, or a loop of calls would cost next to nothing.
-fn charge(store: &mut StoreContextMut<'_, Host>, bytes: usize) -> wasmtime::Result<()> {
+pub(crate) fn charge(store: &mut StoreContextMut<'_, Host>, bytes: usize) -> wasmtime::Result<()> {
     take(store, FUEL_PER_CALL.saturating_add(bytes as u64))
 }
 

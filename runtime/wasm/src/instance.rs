@@ -132,7 +132,6 @@ fn used(live: &mut Live) -> Used {
     let left = live.store.get_fuel().unwrap_or(0);
     let host = live.store.data_mut();
     host.end();
-    host.lines.end();
     Used {
         items: host.meter.items() as u64,
         fuel: host.meter.end(left),

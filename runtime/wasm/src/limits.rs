@@ -3,9 +3,13 @@
 
 use std::time::Duration;
 
+use zamu_core::guest::manifest::Class;
+
 /// Bounds on one handler. All are always on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// The classes of components that are let in. Default both.
+    pub classes: Vec<Class>,
     /// Size of the component file, in bytes. Default 8 MiB: a Rust handler has 20 to 500 KiB.
     pub component_bytes: usize,
     /// Core modules inside the component. Default 8: the encoder of Rust guests makes 3.
@@ -47,6 +51,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            classes: Class::ALL.to_vec(),
             component_bytes: 8 << 20,
             modules: 8,
             functions: 20_000,

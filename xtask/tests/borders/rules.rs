@@ -13,6 +13,7 @@ pub(crate) const PACKAGES: &[(&str, &[&str])] = &[
     ("zamu-guest", &[]),
     ("zoo", &["zamu-guest"]),
     ("zoo-plain", &["zamu-guest"]),
+    ("zoo-std", &["zamu-guest"]),
     ("scheme", &["zamu-guest"]),
     ("participants", &["zamu-guest", "scheme"]),
     ("accounts", &["zamu-guest", "scheme"]),

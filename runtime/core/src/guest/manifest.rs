@@ -77,8 +77,42 @@ pub struct HandlerSpec {
     pub name: Arc<str>,
     /// SHA-256 of the component, lower-case hexadecimal.
     pub digest: String,
+    /// What it imports.
+    pub class: Class,
     /// What it says of itself.
     pub manifest: Manifest,
     /// The operator's configuration of it.
     pub configuration: Bytes,
+}
+
+/// What a component imports, which decides what the host serves it. Either way the same input gives
+/// the same output on every machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Our own interfaces, or none.
+    #[default]
+    Pure,
+    /// Besides, what the standard library of its language drags in: standard streams, environment,
+    /// exit.
+    Std,
+}
+
+impl Class {
+    /// Both, the narrower one first.
+    pub const ALL: [Self; 2] = [Self::Pure, Self::Std];
+
+    /// Its name in configurations and lists.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pure => "pure",
+            Self::Std => "std",
+        }
+    }
+}
+
+impl std::fmt::Display for Class {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
 }

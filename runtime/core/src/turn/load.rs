@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use crate::aggregate::Aggregate;
     use crate::error::EngineError;
-    use crate::guest::manifest::{HandlerSpec, Manifest, OwnedType};
+    use crate::guest::manifest::{Class, HandlerSpec, Manifest, OwnedType};
     use crate::memory::Memory;
     use crate::model::TypeId;
     use crate::store::Write;
@@ -96,6 +96,7 @@ mod tests {
         let spec = HandlerSpec {
             name: "h".into(),
             digest: String::new(),
+            class: Class::Pure,
             manifest,
             configuration: Bytes::new(),
         };

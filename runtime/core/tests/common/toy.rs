@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use zamu_core::guest::columns::{Decision, NEVER, WAKE};
-use zamu_core::guest::manifest::{HandlerSpec, Manifest, OwnedType, TypeKinds};
+use zamu_core::guest::manifest::{Class, HandlerSpec, Manifest, OwnedType, TypeKinds};
 use zamu_core::guest::native::{Answer, Item, Native, Rules, Sent};
 use zamu_core::guest::{FaultReason, Guest};
 use zamu_core::model::{Kind, KindName};
@@ -268,6 +268,7 @@ fn spec(manifest: Manifest) -> Arc<HandlerSpec> {
     Arc::new(HandlerSpec {
         name: manifest.name.as_str().into(),
         digest: "d".into(),
+        class: Class::Pure,
         manifest,
         configuration: bytes::Bytes::new(),
     })

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use zamu_core::guest::manifest::{HandlerSpec, Manifest, OwnedType, Table, TypeKinds};
+use zamu_core::guest::manifest::{Class, HandlerSpec, Manifest, OwnedType, Table, TypeKinds};
 use zamu_core::guest::native::{Answer, Item, Native, RowChange, Rules, Sent};
 use zamu_core::guest::{FaultReason, Guest, Lookup};
 use zamu_core::log::Limit;
@@ -233,6 +233,7 @@ pub(crate) fn bind(
         Arc::new(HandlerSpec {
             name: manifest.name.as_str().into(),
             digest: "d".into(),
+            class: Class::Pure,
             manifest,
             configuration: Bytes::new(),
         })

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use zamu_core::error::EngineError;
 use zamu_core::guest::columns::ChangeColumns;
-use zamu_core::guest::manifest::{HandlerSpec, Manifest, OwnedType, Table, TypeKinds};
+use zamu_core::guest::manifest::{Class, HandlerSpec, Manifest, OwnedType, Table, TypeKinds};
 use zamu_core::guest::native::{Answer, Item, Native, RowChange, Rules, Sent};
 use zamu_core::guest::{FaultReason, Guest};
 use zamu_core::log::Limit;
@@ -226,6 +226,7 @@ pub fn topology(fold: u32) -> Arc<Topology> {
         Arc::new(HandlerSpec {
             name: manifest.name.as_str().into(),
             digest: "d".into(),
+            class: Class::Pure,
             manifest,
             configuration: Bytes::new(),
         })

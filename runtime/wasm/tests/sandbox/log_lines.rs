@@ -39,8 +39,13 @@ impl tracing::Subscriber for Kept {
 
 /// What is logged while commands with these bodies are decided, in one call.
 fn logged(limits: Limits, bodies: &[&str]) -> Vec<String> {
+    logged_by("zoo", limits, bodies)
+}
+
+/// The same, of another guest.
+pub(crate) fn logged_by(guest: &str, limits: Limits, bodies: &[&str]) -> Vec<String> {
     let kept = Kept::default();
-    let mut zoo = load("zoo", limits).instance();
+    let mut zoo = load(guest, limits).instance();
     // The outcome is not the point here: some of these trap.
     tracing::subscriber::with_default(kept.clone(), || drop(decide(&mut zoo, bodies)));
     Arc::into_inner(kept.0).unwrap().into_inner().unwrap()

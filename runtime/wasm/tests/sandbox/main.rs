@@ -10,5 +10,6 @@ mod lookups;
 mod misbehaviour;
 mod roles;
 mod starved;
+mod std_class;
 mod support;
 mod tables;

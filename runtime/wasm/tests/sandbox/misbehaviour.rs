@@ -44,16 +44,18 @@ const LIES: [&str; 9] = [
 
 #[test]
 fn every_misbehaviour_is_the_fault_of_its_item_and_the_next_batch_is_served() {
-    let mut zoo = load("zoo", limits()).instance();
-    for (animal, reason, blamed, says) in ANIMALS {
-        let fault = decide(&mut zoo, &["note", animal, "note"]).unwrap_err();
-        assert_eq!(fault.reason, reason, "{animal}: {fault}");
-        assert_eq!(fault.culprit, blamed.then_some(1), "{animal}: {fault}");
-        assert!(fault.message.contains(says), "{animal}: {fault}");
-        assert_healthy(&mut zoo);
-        assert_healthy(&mut zoo.handler().instance());
+    for name in ["zoo", "zoo-std"] {
+        let mut zoo = load(name, limits()).instance();
+        for (animal, reason, blamed, says) in ANIMALS {
+            let fault = decide(&mut zoo, &["note", animal, "note"]).unwrap_err();
+            assert_eq!(fault.reason, reason, "{name}, {animal}: {fault}");
+            assert_eq!(fault.culprit, blamed.then_some(1), "{name}, {animal}: {fault}");
+            assert!(fault.message.contains(says), "{name}, {animal}: {fault}");
+            assert_healthy(&mut zoo);
+            assert_healthy(&mut zoo.handler().instance());
+        }
+        assert_eq!(zoo.counters().faults(), ANIMALS.len() as u64, "{name}");
     }
-    assert_eq!(zoo.counters().faults(), ANIMALS.len() as u64);
 }
 
 #[test]

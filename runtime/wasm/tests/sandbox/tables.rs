@@ -7,7 +7,7 @@ use zamu_wasm::Limits;
 
 use crate::support::*;
 
-fn project(guest: &mut impl Guest, bodies: &[&str]) -> Result<ChangeColumns, Fault> {
+pub(crate) fn project(guest: &mut impl Guest, bodies: &[&str]) -> Result<ChangeColumns, Fault> {
     let n = bodies.len();
     let subjects = Subjects { aggregate_type: vec![0], keys: blobs(["a"]) };
     let rows = RowColumns { slot: vec![0], table: vec![0], values: blobs(["41"]) };

@@ -5,6 +5,20 @@ use zamu_wasm::Limits;
 
 use crate::zoo::{ANIMALS, GUESTS, SIZES, TAME, Trace, WILD, World, limits, settings};
 
+/// What a guest of class *std* asks of its standard library, and how that ends.
+const STD: [&str; 10] = [
+    "std-environment",
+    "std-exit",
+    "std-print",
+    "std-stdin",
+    "emit react std-exit",
+    "std-terminal",
+    "std-panic",
+    "std-print-half",
+    "std-many-streams",
+    "emit std-print",
+];
+
 /// Runs a log in batches of every size; returns what all of them left.
 fn alike(guest: &'static str, limits: &Limits, fill: impl Fn(&World)) -> Trace {
     let [first, others @ ..] = SIZES.map(|size| {
@@ -99,4 +113,17 @@ fn poison_of_many_kinds_in_one_batch_leaves_the_same_bytes_in_any() {
         assert_eq!(trace.answers.len(), 140, "{guest}");
         assert_eq!((trace.letters.len(), trace.keepers_letters.len()), (38, 3), "{guest}");
     }
+}
+
+#[test]
+fn what_a_standard_library_is_asked_leaves_the_same_bytes_in_any_batch() {
+    let trace = alike("zoo-std", &limits(), |world| {
+        for n in 0..100 {
+            let body = if n % 2 == 1 { STD[(n / 2) % STD.len()] } else { "note" };
+            world.send(&format!("a{}", n % 7), &n.to_string(), body);
+        }
+    });
+    assert_eq!(trace.answers.len(), 100);
+    // Three of the ten end a decision, one a reaction.
+    assert_eq!(trace.letters.len(), 20);
 }

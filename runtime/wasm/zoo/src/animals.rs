@@ -234,6 +234,8 @@ pub(crate) fn act(
         _ if body.starts_with(b"look ") => (b"".to_vec(), looked_up(&body[5..])),
         // How often this instance was called: a breach of purity that no single call shows.
         b"hidden" => (b"".to_vec(), CALLS.get().to_string().into_bytes()),
+        #[cfg(feature = "std")]
+        _ if body.starts_with(b"std-") => (b"".to_vec(), crate::wasi::ask(body)),
         // More than a reply may be, and more than the tests let a guest return.
         b"output" => (b"".to_vec(), vec![b'x'; 2 << 20]),
         _ => match (number_after(b"event-bytes ", body), number_after(b"reply-bytes ", body)) {
@@ -375,6 +377,8 @@ pub(crate) fn misbehave(what: &[u8]) -> Result<(), Fault> {
         // 40 MiB that stay with the instance.
         b"hoard" => HOARD.set(Vec::with_capacity(40 << 20)),
         _ => {
+            #[cfg(feature = "std")]
+            crate::wasi::act(what);
             if let Some(rounds) = number_after(b"burn ", what) {
                 burn(rounds as u64);
             }

@@ -5,12 +5,14 @@
 //! of an animal its keeper is told, and nobody of a keeper's. How many notes an animal has made stands in
 //! a reference table, which `look` looks up. The configuration says whether the zoo
 //! is wild, tame or rabid. Written against the WIT bindings directly, as no vendor would; the guest
-//! SDK plays no part here.
+//! SDK plays no part here. Built for `wasm32-wasip2` it also uses the standard library (`wasi`).
 //! Empty on any target but WebAssembly.
 #![cfg(target_arch = "wasm32")]
 
 mod animals;
 mod tables;
+#[cfg(feature = "std")]
+mod wasi;
 
 // Generated code is judged by its generator's tests.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::expect_used)]

@@ -94,6 +94,7 @@ fn bounds(config: &Config) -> Result<(), Error> {
             "must not be below `http.body-bytes-max`: the largest body would never fit".to_owned(),
         );
     }
+    some("limits.classes", limits.classes.is_empty(), "\"pure\", \"std\" or both")?;
     if log.queue_bytes < http.body_bytes_max {
         return unfit(
             "log.queue-bytes",

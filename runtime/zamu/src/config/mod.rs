@@ -182,6 +182,7 @@ impl Config {
     pub fn guest_limits(&self) -> zamu_wasm::Limits {
         let limits = &self.limits;
         zamu_wasm::Limits {
+            classes: limits.classes.iter().copied().map(Into::into).collect(),
             component_bytes: limits.component_bytes,
             modules: limits.modules,
             functions: limits.functions,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use zamu_core::guest::manifest::Class as GuestClass;
 
 /// The HTTP interface.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -57,6 +58,7 @@ pub struct Shards {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "every key is explained in default.toml")]
 pub struct Limits {
+    pub classes: Vec<Class>,
     pub component_bytes: usize,
     pub modules: u32,
     pub functions: u32,
@@ -73,6 +75,24 @@ pub struct Limits {
     pub log_bytes: usize,
     pub calls_per_instance: u32,
     pub memory_recycle_bytes: usize,
+}
+
+/// What a component may import: [`GuestClass`] by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "every key is explained in default.toml")]
+pub enum Class {
+    Pure,
+    Std,
+}
+
+impl From<Class> for GuestClass {
+    fn from(class: Class) -> Self {
+        match class {
+            Class::Pure => Self::Pure,
+            Class::Std => Self::Std,
+        }
+    }
 }
 
 /// The log.

@@ -1,6 +1,8 @@
 //! What a configuration may say, and how it is told what is wrong.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use zamu_core::guest::manifest::Class;
+
 use super::*;
 
 const SMALL: &str = r#"
@@ -62,6 +64,8 @@ fn what_is_wrong_is_named_with_its_place() {
         ("[http]\nlisten = \"0.0.0.0:1\"", &[], &["http.listen", "allow-remote"]),
         ("[http]\nbodies-bytes-max = 1", &[], &["http.bodies-bytes-max"]),
         ("[shards]\nfault-share-max = 0.0", &[], &["shards.fault-share-max"]),
+        ("[limits]\nclasses = []", &[], &["limits.classes", "has no entry", "\"pure\""]),
+        ("[limits]\nclasses = [\"wasi\"]", &[], &["limits.classes", "`wasi`", "`pure` or `std`"]),
         ("[", &[], &["zamu.toml is no TOML", "line"]),
         ("", &[("ZAMU_HTTP_LAGMAX", "1")], &["ZAMU_HTTP_LAGMAX", "names no setting"]),
         ("", &[("ZAMU_HTTP_LAG_MAX", "many")], &["ZAMU_HTTP_LAG_MAX", "http.lag-max", "`many`"]),
@@ -78,6 +82,16 @@ fn what_is_wrong_is_named_with_its_place() {
     }
     let error = parse("", &[]).unwrap_err();
     assert!(error.contains("`types` has no entry"), "{error}");
+}
+
+#[test]
+fn classes_can_be_forbidden() {
+    let text = format!("{SMALL}\n[limits]\nclasses = [\"pure\"]");
+    let classes = |text: &str, environment: &[(&str, &str)]| {
+        parse(text, environment).unwrap().guest_limits().classes
+    };
+    assert_eq!(classes(&text, &[]), [Class::Pure]);
+    assert_eq!(classes(&text, &[("ZAMU_LIMITS_CLASSES", "[\"std\"]")]), [Class::Std]);
 }
 
 #[test]

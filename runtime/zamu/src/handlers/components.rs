@@ -48,6 +48,7 @@ pub fn load<'a>(
             handler = name,
             version = handler.spec().manifest.version,
             digest = handler.spec().digest,
+            class = handler.spec().class.name(),
             compiled = !handler.from_cache(),
             "handler loaded"
         );

@@ -184,7 +184,7 @@ fn deployed(spec: &HandlerSpec) -> DeployedHandler {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use zamu_core::guest::manifest::{Manifest, OwnedType};
+    use zamu_core::guest::manifest::{Class, Manifest, OwnedType};
 
     use super::*;
 
@@ -200,6 +200,7 @@ mod tests {
         Arc::new(HandlerSpec {
             name: "h".into(),
             digest: digest.into(),
+            class: Class::Pure,
             manifest,
             configuration: configuration.into(),
         })

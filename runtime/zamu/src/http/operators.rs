@@ -110,6 +110,7 @@ pub(crate) async fn deployment(State(app): State<App>) -> Json<Value> {
                 "name": &*handler.spec.name,
                 "version": handler.spec.manifest.version,
                 "digest": handler.spec.digest,
+                "class": handler.spec.class.name(),
                 "fold": handler.spec.manifest.fold,
             })
         })

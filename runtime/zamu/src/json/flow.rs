@@ -258,7 +258,7 @@ fn note(names: &mut Vec<String>, handler: &str) {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use zamu_core::guest::manifest::{Manifest, OwnedType, Table};
+    use zamu_core::guest::manifest::{Class, Manifest, OwnedType, Table};
     use zamu_core::model::KindName;
 
     use super::*;
@@ -267,6 +267,7 @@ mod tests {
         Arc::new(HandlerSpec {
             name: name.into(),
             digest: String::new(),
+            class: Class::Pure,
             manifest,
             configuration: bytes::Bytes::new(),
         })

@@ -220,7 +220,7 @@ pub enum Recent {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use zamu_core::guest::manifest::{HandlerSpec, Manifest, OwnedType};
+    use zamu_core::guest::manifest::{Class, HandlerSpec, Manifest, OwnedType};
     use zamu_core::model::TypeId;
     use zamu_core::proto::Range;
     use zamu_core::topology::TypeSettings;
@@ -238,6 +238,7 @@ mod tests {
         let spec = HandlerSpec {
             name: "h".into(),
             digest: String::new(),
+            class: Class::Pure,
             manifest,
             configuration: "".into(),
         };

@@ -6,7 +6,7 @@ use zamu::node::Node;
 
 use crate::configuration;
 use crate::stream::Stream;
-use crate::support::{Host, config_of, increment};
+use crate::support::{Host, Told, config_of, increment};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_keeps_states_answers_streams_and_the_deployment() {
@@ -54,6 +54,37 @@ async fn another_configuration_is_another_deployment_and_old_events_keep_theirs(
     assert_eq!(events["events"][0]["handler"], events["events"][1]["handler"]);
     let components = std::fs::read_dir(host.folder.path().join("components")).unwrap().count();
     assert_eq!(components, 2);
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_built_as_class_std_goes_on_where_the_pure_one_stopped_and_is_shown_as_such() {
+    let classes = |told: &Told| -> Vec<String> {
+        let handlers = told.json["handlers"].as_array().unwrap().iter();
+        handlers.map(|handler| handler["class"].as_str().unwrap().to_owned()).collect()
+    };
+    let host = Host::start().await;
+    let first = host.count("a", "1", "Increment", "{\"by\":1}").await.json;
+    assert_eq!(classes(&host.get("/deployment").await), ["pure", "pure"]);
+    let folder = host.stop().await;
+    let built_as_std = |more| {
+        configuration::text(folder.path(), more, 10).replace("counter.wasm", "counter-std.wasm")
+    };
+    let (text, pure_only) = (built_as_std(""), built_as_std("[limits]\nclasses = [\"pure\"]"));
+    let refused = block_in_place(|| Node::start(&config_of(&pure_only))).err().unwrap();
+    let refused = format!("{refused:#}");
+    for part in ["handler `counter`", "counter-std.wasm", "class std", "wasi:", "limit classes"] {
+        assert!(refused.contains(part), "{refused}");
+    }
+
+    let host = Host::of(folder, &text).await;
+    let deployment = host.get("/deployment").await;
+    assert_eq!(deployment.json["number"], 2);
+    assert_eq!(classes(&deployment), ["std", "pure"]);
+    let again = host.count("a", "1", "Increment", "{\"by\":1}").await.json;
+    assert_eq!((&again["duplicate"], &again["reply"]), (&json!(true), &first["reply"]));
+    assert_eq!(host.count("a", "2", "Increment", "{\"by\":10}").await.json["code"], "over-limit");
+    assert_eq!(host.count("a", "3", "Increment", "{\"by\":9}").await.json["outcome"], "accepted");
     host.stop().await;
 }
 

@@ -52,7 +52,13 @@ impl Host {
 
     /// The same, with another limit for counters.
     pub(crate) async fn configured(folder: TempDir, more: &str, limit: u64) -> Self {
-        let config = config_of(&configuration::text(folder.path(), more, limit));
+        let text = configuration::text(folder.path(), more, limit);
+        Self::of(folder, &text).await
+    }
+
+    /// A node with this configuration.
+    pub(crate) async fn of(folder: TempDir, configuration: &str) -> Self {
+        let config = config_of(configuration);
         let node = block_in_place(|| Node::start(&config)).unwrap();
         let server = Server::bind(node.services(), &config.http).await.unwrap();
         let url = format!("http://{}", server.address().unwrap());
