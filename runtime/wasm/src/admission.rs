@@ -1,7 +1,7 @@
 //! Is this component let in? Looks at the bytes only, cheapest checks first; compiles and runs
 //! nothing. What the component then says of itself is checked by [`crate::manifest`].
 //!
-//! What may be imported stands in [`crate::class`].
+//! What may be imported stands in `class.rs`.
 
 use std::ops::ControlFlow;
 

@@ -47,13 +47,19 @@ pub enum LoadError {
     /// It does not compile.
     #[error("the component does not compile: {0}")]
     Compile(String),
-    /// Its imports or exports have other types than `wit/` says.
+    /// Something that it imports is not there, or has another type here.
+    #[error(
+        "the component imports what this host does not have in this form: {0}; build it with the SDK \
+         of zamu:handler@0.1, and where it is of class std, for WASI 0.2.6 or older"
+    )]
+    Imports(String),
+    /// Its exports have other types than `wit/` says.
     #[error(
         "the component's {interface} is not as wit/ of zamu:handler@0.1 has it: {problem}; build it \
          with the SDK of that version"
     )]
     Shape {
-        /// The interface, or `imports`.
+        /// The interface.
         interface: &'static str,
         /// What differs.
         problem: String,
@@ -277,7 +283,7 @@ fn link(
             Class::Std => wasi::define(&mut linker),
         })
         .and_then(|()| linker.instantiate_pre(component))
-        .map_err(|error| LoadError::Shape { interface: "imports", problem: format!("{error:#}") })
+        .map_err(|error| LoadError::Imports(format!("{error:#}")))
 }
 
 fn find(

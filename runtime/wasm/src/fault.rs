@@ -149,11 +149,8 @@ fn of_the_machine(error: &wasmtime::Error) -> bool {
 }
 
 fn of_trap(trap: Trap, error: &wasmtime::Error, host: &Host) -> String {
-    if trap == Trap::UnreachableCodeReached {
-        let logged = host.lines.last_error().map(str::to_owned);
-        if let Some(panic) = logged.or_else(|| host.stdio.last_words()) {
-            return panic;
-        }
+    if let (Trap::UnreachableCodeReached, Some(panic)) = (trap, host.lines.last_error()) {
+        return panic.to_owned();
     }
     let place = error
         .downcast_ref::<WasmBacktrace>()
@@ -166,7 +163,10 @@ fn of_trap(trap: Trap, error: &wasmtime::Error, host: &Host) -> String {
             "{trap}{place} (a Rust guest whose stack overflows shows this: look for deep recursion)"
         ),
         Trap::StackOverflow => format!("{trap}{place}: look for deep recursion"),
-        _ => format!("{trap}{place}"),
+        _ => match host.stdio.last_words() {
+            Some(words) => format!("{trap}{place}; its standard error ends with: {words}"),
+            None => format!("{trap}{place}"),
+        },
     }
 }
 

@@ -149,7 +149,9 @@ const FUEL_PER_CALL: u64 = 100;
 
 fn item(mut store: StoreContextMut<'_, Host>, (index,): (u32,)) -> wasmtime::Result<()> {
     let left = store.get_fuel()?;
-    let fuel = store.data_mut().meter.item(index, left)?;
+    let host = store.data_mut();
+    host.stdio.begin_item();
+    let fuel = host.meter.item(index, left)?;
     store.set_fuel(fuel)
 }
 

@@ -1,5 +1,6 @@
 //! What a guest writes to its standard streams: lines of the handler's log, in the same bounds as
-//! lines that it writes to the log itself.
+//! lines that it writes to the log itself. What a guest's own library holds back (Rust's, the start of
+//! a line) comes with a later call of the same instance, or never.
 
 use crate::fault::MESSAGE_BYTES_MAX;
 use crate::imports::Lines;
@@ -19,7 +20,7 @@ pub(crate) enum Stream {
 pub(crate) struct Stdio {
     out: Vec<u8>,
     err: Vec<u8>,
-    /// The end of all that went to [`Stream::Err`] in this call.
+    /// The end of all that went to [`Stream::Err`] while this item was worked on.
     last_words: Vec<u8>,
 }
 
@@ -28,6 +29,11 @@ impl Stdio {
     pub(crate) fn begin(&mut self) {
         self.out.clear();
         self.err.clear();
+        self.last_words.clear();
+    }
+
+    /// Work on another item begins: what was said of the one before does not explain its faults.
+    pub(crate) fn begin_item(&mut self) {
         self.last_words.clear();
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use wasmparser::Payload;
 use zamu_core::guest::columns::{ACCEPTED, NOTHING, PastColumns, REFUSED};
 use zamu_core::guest::manifest::Class;
 use zamu_core::guest::{FaultReason, Guest, Lookup};
@@ -48,6 +49,53 @@ fn what_asks_for_a_clock_a_file_or_a_socket_is_refused_by_name_with_the_remedy()
         for part in imports.iter().chain([&remedy]) {
             assert!(refused.contains(part), "{name}: {refused}");
         }
+    }
+}
+
+/// Frozen: another list means that the compiler's standard library drags in more or less.
+#[test]
+fn a_plain_handler_of_wasip2_imports_the_harmless_interfaces_and_nothing_else() {
+    let wasi: Vec<String> = imports(&guest("counter-std"))
+        .into_iter()
+        .filter_map(|name| name.strip_prefix("wasi:").map(str::to_owned))
+        .collect();
+    assert_eq!(
+        wasi.iter().map(|name| name.strip_suffix("@0.2.6").unwrap()).collect::<BTreeSet<_>>(),
+        BTreeSet::from([
+            "cli/environment",
+            "cli/exit",
+            "cli/stderr",
+            "cli/stdin",
+            "cli/stdout",
+            "cli/terminal-input",
+            "cli/terminal-output",
+            "cli/terminal-stderr",
+            "cli/terminal-stdin",
+            "cli/terminal-stdout",
+            "io/error",
+            "io/poll",
+            "io/streams",
+        ])
+    );
+    assert!(imports(&guest("counter")).iter().all(|name| name.starts_with("zamu:handler/")));
+}
+
+#[test]
+fn a_function_that_no_stub_has_is_refused_when_the_component_is_loaded() {
+    let mut wasm = guest("zoo-std");
+    let (from, to) = (b"get-arguments", b"get-argumentz");
+    let places: Vec<usize> =
+        (0..wasm.len() - from.len()).filter(|i| wasm[*i..].starts_with(from)).collect();
+    for place in places {
+        wasm[place..place + to.len()].copy_from_slice(to);
+    }
+    let error = Handler::load(&ENGINE, &wasm, None, Limits::default(), bytes::Bytes::new())
+        .map(drop)
+        .unwrap_err();
+    assert!(matches!(error, LoadError::Imports(_)), "{error}");
+    let error = error.to_string();
+    for part in ["wasi:cli/environment@0.2.6", "get-argumentz", "WASI 0.2.6 or older"] {
+        assert!(error.contains(part), "{error}");
     }
 }
 
@@ -142,13 +190,14 @@ fn standard_streams_are_held_to_the_bounds_of_the_log() {
 }
 
 /// What is asked for, the fault that follows, and what the message says.
-const ANIMALS: [(&str, FaultReason, &str); 9] = [
+const ANIMALS: [(&str, FaultReason, &str); 10] = [
     ("std-exit", FaultReason::Trap, "called exit with status"),
     ("std-exit-well", FaultReason::Trap, "called exit with status 0"),
     ("std-abort", FaultReason::Trap, "unreachable"),
     ("std-panic", FaultReason::Trap, "the zoo was asked to panic as programs do"),
     ("std-thread", FaultReason::Trap, "thread"),
     ("std-many-streams", FaultReason::Memory, "more than 64 streams"),
+    ("std-poll-many", FaultReason::Memory, "more than 64 streams"),
     ("std-poll-nothing", FaultReason::Trap, "waited for nothing"),
     ("std-print-storm", FaultReason::Fuel, "fuel_per_item"),
     ("std-insist-on-input", FaultReason::Fuel, "fuel_per_item"),
@@ -161,6 +210,29 @@ fn what_ends_a_program_is_the_fault_of_its_item_and_the_next_batch_is_served() {
         let fault = decide(&mut zoo, &["note", animal, "note"]).unwrap_err();
         assert_eq!((fault.reason, fault.culprit), (reason, Some(1)), "{animal}: {fault}");
         assert!(fault.message.contains(says), "{animal}: {fault}");
+        assert_healthy(&mut zoo);
+    }
+}
+
+#[test]
+fn what_was_said_of_an_item_explains_its_own_fault_only() {
+    let mut zoo = zoo_std();
+    let fault = decide(&mut zoo, &["std-complain", "std-abort"]).unwrap_err();
+    assert!(!fault.message.contains("odd"), "{fault}");
+    let fault = decide(&mut zoo, &["std-complain"]);
+    assert!(fault.is_ok());
+    let fault = decide(&mut zoo, &["note", "std-panic"]).unwrap_err();
+    assert!(fault.message.contains("unreachable"), "{fault}");
+    assert!(fault.message.contains("its standard error ends with: "), "{fault}");
+}
+
+/// As with any other breach of the component model, nobody's item is blamed.
+#[test]
+fn handles_that_are_not_there_and_bytes_that_are_not_there_are_faults() {
+    let mut zoo = zoo_std();
+    for animal in ["std-drop-twice", "std-forged-handle", "std-wrong-handle", "std-write-beyond"] {
+        let fault = decide(&mut zoo, &["note", animal, "note"]).unwrap_err();
+        assert_eq!(fault.reason, FaultReason::BadOutput, "{animal}: {fault}");
         assert_healthy(&mut zoo);
     }
 }
@@ -218,4 +290,21 @@ fn both_builds_of_a_handler_give_the_same_bytes_in_every_call() {
     }
     assert_eq!(codes, BTreeSet::from([ACCEPTED, REFUSED, NOTHING]));
     assert_ne!(pure.handler().spec().digest, std.handler().spec().digest);
+}
+
+/// The names of what a component imports.
+fn imports(wasm: &[u8]) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut depth = 0;
+    for payload in wasmparser::Parser::new(0).parse_all(wasm) {
+        match payload.unwrap() {
+            Payload::Version { .. } => depth += 1,
+            Payload::End(_) => depth -= 1,
+            Payload::ComponentImportSection(section) if depth == 1 => {
+                names.extend(section.into_iter().map(|i| i.unwrap().name.name.to_owned()));
+            }
+            _ => {}
+        }
+    }
+    names
 }

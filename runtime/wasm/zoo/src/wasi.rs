@@ -57,7 +57,8 @@ pub(crate) fn act(what: &[u8]) {
     match what {
         b"std-print" => {
             println!("to the standard output\nin two lines");
-            eprintln!("to the standard {}, \u{1b}[31min pieces", "error");
+            let stream = black_box("error");
+            eprintln!("to the standard {stream}, \u{1b}[31min pieces");
         }
         b"std-print-half" => {
             print!("not yet a line");
@@ -89,6 +90,12 @@ pub(crate) fn act(what: &[u8]) {
         }
         b"std-many-streams" => stub::open_streams_without_end(),
         b"std-poll-nothing" => stub::poll_nothing(),
+        b"std-poll-many" => stub::poll_many(),
+        b"std-drop-twice" => stub::drop_twice(),
+        b"std-forged-handle" => stub::write_to(12_345),
+        b"std-wrong-handle" => stub::write_to_the_input(),
+        b"std-write-beyond" => stub::write_beyond_memory(),
+        b"std-complain" => eprintln!("something is odd"),
         b"std-insist-on-input" => loop {
             let mut text = String::new();
             if std::io::stdin().read_to_string(&mut text).is_ok_and(|bytes| bytes > 0) {
@@ -119,6 +126,10 @@ mod stub {
         fn subscribe_output(stream: i32) -> i32;
         #[link_name = "[method]input-stream.subscribe"]
         fn subscribe_input(stream: i32) -> i32;
+        #[link_name = "[method]output-stream.blocking-write-and-flush"]
+        fn write(stream: i32, bytes: *const u8, count: usize, result: *mut [u32; 3]);
+        #[link_name = "[resource-drop]output-stream"]
+        fn drop_output(stream: i32);
     }
 
     #[link(wasm_import_module = "wasi:io/poll@0.2.6")]
@@ -138,6 +149,45 @@ mod stub {
         let mut ready = [0; 2];
         // SAFETY: no pollable is read, and `ready` is a place for the pointer and length of a list.
         unsafe { poll(std::ptr::NonNull::dangling().as_ptr(), 0, &raw mut ready) };
+    }
+
+    /// One pollable, more often than there may be handles.
+    pub(super) fn poll_many() {
+        let mut ready = [0; 2];
+        // SAFETY: the handle was just given; `ready` is a place for the pointer and length of a list.
+        unsafe {
+            let pollables = vec![subscribe_input(get_stdin()); 10_000];
+            poll(pollables.as_ptr(), pollables.len(), &raw mut ready);
+        }
+    }
+
+    pub(super) fn drop_twice() {
+        // SAFETY: the host is to refuse the second one, as it does any handle that there is not.
+        unsafe {
+            let stream = get_stdout();
+            drop_output(stream);
+            drop_output(stream);
+        }
+    }
+
+    pub(super) fn write_to(stream: i32) {
+        let mut result = [0; 3];
+        // SAFETY: the bytes are there, and `result` is as large as what is written to it.
+        unsafe { write(stream, b"x".as_ptr(), 1, &raw mut result) };
+    }
+
+    pub(super) fn write_to_the_input() {
+        // SAFETY: it takes nothing, and gives a handle.
+        write_to(unsafe { get_stdin() });
+    }
+
+    pub(super) fn write_beyond_memory() {
+        let mut result = [0; 3];
+        // SAFETY: the host is to refuse bytes that are not there; none is read here.
+        unsafe {
+            let bytes = std::ptr::without_provenance(u32::MAX as usize - 10);
+            write(get_stdout(), bytes, 1 << 20, &raw mut result);
+        }
     }
 
     /// Which of the two are ready, as places in the list of what was asked.
