@@ -82,6 +82,20 @@ fn a_component_without_a_role_is_refused() {
     assert_eq!(refusal(b"\0asm\x0d\0\x01\0"), AdmissionError::NoManifest);
 }
 
+/// Only class std has handles, to what the host lends it.
+#[test]
+fn resources_of_its_own_are_refused() {
+    for (function, name) in [(2, "resource.new"), (3, "resource.drop"), (4, "resource.rep")] {
+        let mut wasm = b"\0asm\x0d\0\x01\0".to_vec();
+        // A section of types with one resource, and one of canonical functions with this one of it.
+        wasm.extend([7, 4, 1, 0x3f, 0x7f, 0, 8, 3, 1, function, 0]);
+        assert!(
+            matches!(refusal(&wasm), AdmissionError::Unwanted { what: "resources", .. }),
+            "{name}"
+        );
+    }
+}
+
 #[test]
 fn limits_are_named_when_a_component_passes_them() {
     let wasm = guest("zoo");
