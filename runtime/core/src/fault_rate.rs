@@ -30,6 +30,11 @@ impl Rates {
         self.by_handler.entry(handler).or_insert_with(|| self.nothing_yet.clone())
     }
 
+    /// Forgets one event handler: another version of it has taken over.
+    pub fn forget(&mut self, handler: usize) {
+        self.by_handler.remove(&handler);
+    }
+
     /// As [`FaultRate::rest`], for all.
     pub fn rest(&mut self) {
         self.nothing_yet.rest();

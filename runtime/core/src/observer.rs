@@ -1,6 +1,7 @@
 //! What the core tells whoever measures it. The core itself reads no clock and writes no log line.
 
-use crate::model::{PartitionId, TurnNumber};
+use crate::model::{DeploymentNumber, PartitionId, TurnNumber};
+use crate::topology::HandlerIndex;
 
 /// Listens to a shard. All methods have an empty default.
 pub trait Observer: Send {
@@ -69,12 +70,25 @@ pub enum Alarm<'a> {
         /// Why.
         reason: &'a str,
     },
-    /// A partition waits for an operator.
+    /// A partition waits for an operator, or for another version of a handler.
     Paused {
         /// Which.
         partition: PartitionId,
         /// Why.
         reason: &'a str,
+        /// The handler that is to blame, if one is: the partition goes on once it is replaced.
+        blamed: Option<HandlerIndex>,
+    },
+    /// A handler's fault is final: it is in a dead letter.
+    Faulted {
+        /// Where.
+        partition: PartitionId,
+        /// Which version of the handler it was.
+        deployment: DeploymentNumber,
+        /// The handler.
+        handler: HandlerIndex,
+        /// Key of the aggregate.
+        key: &'a [u8],
     },
     /// Choreographed commands were refused: a defect of handlers.
     CommandsRefused {

@@ -29,7 +29,7 @@ use crate::references::References;
 use crate::restore::Restore;
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::topology::Topology;
+use crate::topology::{HandlerIndex, Topology};
 
 use layers::Layer;
 use status::Trouble;
@@ -70,6 +70,8 @@ pub struct Partition {
     trouble: Option<Trouble>,
     /// Why it is to pause once it is restored: it was paused when it had to start over.
     pub(crate) paused: Option<String>,
+    /// The handler that is to blame for a pause.
+    blamed: Option<HandlerIndex>,
     /// The last turn that was told before it had to start over: later ones may be durable.
     owes_after: Option<TurnNumber>,
     pub(crate) restore: Option<Restore>,
@@ -99,6 +101,7 @@ impl Partition {
             reaction_rates: Rates::new(settings),
             trouble: None,
             paused: None,
+            blamed: None,
             owes_after: None,
             restore: None,
             restored: false,
@@ -117,7 +120,7 @@ impl Partition {
             self.owes_after = self.owes_after.or(Some(before.durable.turn));
         }
         (self.rate, self.reaction_rates) = (before.rate, before.reaction_rates);
-        self.paused = before.paused;
+        (self.paused, self.blamed) = (before.paused, before.blamed);
         match before.status {
             Status::Halted(_) | Status::Leaving => self.status = before.status,
             Status::Paused(reason) => self.paused = Some(reason),

@@ -5,6 +5,7 @@
 //! waits: whoever owns the thread parks it until [`Step::Wait`]'s time or until the log wakes it.
 
 mod reading;
+mod succession;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::store::Store;
 use crate::topology::Topology;
 
 pub use reading::{PartitionView, ReadError};
+pub use succession::Succession;
 
 /// What a shard is made of.
 pub struct Parts {
@@ -304,7 +306,7 @@ impl Shard {
                     let Parts { settings, observer, .. } = &mut self.parts;
                     partition.trouble(&reason, now, settings, &mut **observer);
                 }
-                Err(Stop::Halt(reason) | Stop::Pause(reason) | Stop::Unready(reason)) => {
+                Err(Stop::Halt(reason) | Stop::Pause { reason, .. } | Stop::Unready(reason)) => {
                     partition.halt(reason, &mut *self.parts.observer);
                 }
             }
@@ -367,7 +369,9 @@ impl Shard {
                     partition.trouble(&reason, now, settings, &mut **observer);
                 }
                 Err(Stop::Unready(why)) => partition.becomes_unready(why),
-                Err(Stop::Pause(reason)) => partition.pause(reason, &mut *self.parts.observer),
+                Err(Stop::Pause { reason, blamed }) => {
+                    partition.pause(reason, blamed, &mut *self.parts.observer);
+                }
                 Err(Stop::Halt(reason)) => partition.halt(reason, &mut *self.parts.observer),
             }
             if records >= self.parts.settings.commit_records as u64 {

@@ -24,7 +24,7 @@ use crate::projection::{self, Generations, Projections, Watcher};
 use crate::proto::{BatchRecord, Outcome};
 use crate::references::{References, Seen};
 use crate::settings::Settings;
-use crate::shard::{Effect, PartitionView, Parts, Shard, Step};
+use crate::shard::{Effect, PartitionView, Parts, Shard, Step, Succession};
 use crate::store::memory::MemoryStore;
 use crate::store::tables::memory::MemoryTables;
 use crate::topology::Topology;
@@ -127,6 +127,21 @@ impl Process {
         if writes > 0 {
             self.tables.crash_keeping(rng.index(writes + 1));
         }
+    }
+
+    /// Another deployment takes over while the process runs, in all shards.
+    pub fn succeed(&mut self, program: Program) {
+        self.program = program;
+        for shard in 0..self.shards.len() {
+            self.succeed_in(shard);
+        }
+    }
+
+    /// What is to run takes over in one shard: see [`Process::set_program`].
+    pub fn succeed_in(&mut self, shard: usize) {
+        let topology = Arc::clone(&self.program.topology);
+        let guests = (self.program.guests)().into_iter().enumerate().collect();
+        self.shards[shard].succeed(Succession { topology, guests });
     }
 
     /// What runs after the next crash.

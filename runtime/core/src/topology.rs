@@ -1,11 +1,15 @@
 //! Who does what: the aggregate types with their partitions, and the handlers of one deployment with
 //! their manifests bound to those types. Built once per deployment, then only read.
 
+mod succession;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::guest::manifest::{HandlerSpec, Manifest};
 use crate::model::{DeploymentNumber, Kind, KindName, PartitionId, TypeId, partition_of};
+
+pub use succession::SuccessionError;
 
 /// Index of a handler in [`Topology::handlers`].
 pub type HandlerIndex = usize;

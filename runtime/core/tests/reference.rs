@@ -11,7 +11,7 @@ use common::model::Model;
 use common::toy::MIRRORS;
 use common::{CELL, Layout, MIRROR, World, limit};
 use zamu_core::log::simulated::{Counts, Faults};
-use zamu_core::model::{PartitionId, Request, Stored, Time};
+use zamu_core::model::{Cause, PartitionId, Request, Stored, Time};
 use zamu_core::prng::Prng;
 use zamu_core::settings::Settings;
 use zamu_core::simulation::describe;
@@ -91,6 +91,7 @@ fn run(seed: u64) -> (u64, Counts, [u64; 3]) {
     world.skew = 4 * (rng.below(4) as i64 - 1);
     let mut sent = 0;
     let mut losses = Vec::new();
+    let mut deployment = 0;
     while turns(&world) < 200 {
         for _ in 0..rng.below(6) {
             send(&mut world, &mut rng, sent);
@@ -111,10 +112,18 @@ fn run(seed: u64) -> (u64, Counts, [u64; 3]) {
         match end {
             0 => world.crash(&mut rng),
             1 => world.power_loss(&mut rng),
+            2 | 3 => {
+                deployment += 1;
+                let some: Vec<usize> =
+                    (0..world.shards.len()).filter(|_| rng.below(2) == 0).collect();
+                world.swap(deployment, some);
+            }
             _ => {}
         }
     }
     world.log.set_faults(Faults::slow());
+    let all = 0..world.shards.len();
+    world.swap(deployment + 1, all);
     let_deadlines_pass(&mut world);
     let mended_at = mend_and_redrive(&mut world, &mut rng);
     check(&mut world, &mended_at, &losses);
@@ -252,6 +261,7 @@ fn check(world: &mut World, mended_at: &[u64], losses: &[Loss]) -> [u64; 3] {
         assert_eq!(world.sum(MIRROR, &key), expected, "mirror {key}");
     }
     check_channels(world);
+    check_deployments(world);
     wakes
 }
 
@@ -285,6 +295,24 @@ fn check_channels(world: &World) {
             let seen = last.entry(stamp.from).or_default();
             assert_eq!(stamp.number, *seen + 1, "channel from {:?}", stamp.from);
             *seen = stamp.number;
+        }
+    }
+}
+
+/// Nothing is decided by an older version than its cause, and none decides after a newer one.
+fn check_deployments(world: &World) {
+    for (aggregate_type, number) in
+        [CELL, MIRROR].into_iter().flat_map(|of| (0..PARTITIONS).map(move |number| (of, number)))
+    {
+        let contents = world.contents(aggregate_type, number);
+        let mut newest = 0;
+        for event in &contents.events {
+            assert!(event.deployment >= newest, "an older version decides after a newer one");
+            newest = event.deployment;
+            let Cause::Command { offset, .. } = &event.cause else { continue };
+            let command = contents.commands.iter().find(|command| command.offset == *offset);
+            let sender = command.expect("commands are kept").record.deployment;
+            assert!(event.deployment >= sender, "decided by an older version than its cause");
         }
     }
 }

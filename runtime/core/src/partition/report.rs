@@ -1,8 +1,11 @@
 //! What the observer is told of a turn, and the time of its steps.
 
+use bytes::Bytes;
+
 use super::{Partition, Tools};
 use crate::model::PartitionId;
 use crate::observer::{Alarm, Observer, TurnReport};
+use crate::topology::HandlerIndex;
 use crate::turn::collect::Collected;
 use crate::turn::{Decided, Item, Place, Reacted, Sender, Task, Verdict};
 
@@ -25,9 +28,20 @@ impl StepClock {
 }
 
 impl Partition {
-    pub(super) fn tell(&self, report: &TurnReport, collected: &Collected, tools: &mut Tools<'_>) {
+    pub(super) fn tell(
+        &self,
+        report: &TurnReport,
+        faults: &[HandlerFault],
+        collected: &Collected,
+        tools: &mut Tools<'_>,
+    ) {
         tools.observer.turn(report);
         let partition = self.id;
+        let deployment = tools.topology.deployment;
+        for (handler, key) in faults {
+            let handler = *handler;
+            tools.observer.alarm(Alarm::Faulted { partition, deployment, handler, key });
+        }
         if collected.refused_commands > 0 {
             let count = collected.refused_commands;
             tools.observer.alarm(Alarm::CommandsRefused { partition, count });
@@ -40,6 +54,26 @@ impl Partition {
             tools.observer.alarm(Alarm::DeadLetters { partition, count });
         }
     }
+}
+
+/// A handler that faulted, and at which aggregate.
+pub(super) type HandlerFault = (HandlerIndex, Bytes);
+
+/// The final faults of handlers in a turn. A kind that nobody takes is no handler's.
+pub(super) fn faults(
+    owner: HandlerIndex,
+    items: &[Item],
+    decided: &Decided,
+    reacted: &Reacted,
+) -> Vec<HandlerFault> {
+    let of_owner = items.iter().zip(&decided.verdicts).filter_map(|(item, verdict)| {
+        match (&item.task, verdict) {
+            (Task::Decide(ask), Verdict::Fault(_)) => Some((owner, ask.key.clone())),
+            _ => None,
+        }
+    });
+    let parked = reacted.parked.iter().map(|parked| (parked.handler, parked.key.clone()));
+    of_owner.chain(parked).collect()
 }
 
 pub(super) fn report(

@@ -10,7 +10,7 @@ use crate::model::Time;
 use crate::observer::{Alarm, Observer};
 use crate::references::References;
 use crate::settings::Settings;
-use crate::topology::Topology;
+use crate::topology::{HandlerIndex, Topology};
 
 /// Whether a partition takes turns, and if not, why.
 ///
@@ -46,8 +46,14 @@ pub enum Status {
 /// Why a turn was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// For an operator to look at; nothing of the turn is committed.
-    Pause(String),
+    /// For an operator to look at, or for another version of the handler that is to blame; nothing of
+    /// the turn is committed.
+    Pause {
+        /// Why.
+        reason: String,
+        /// Who is to blame, if a handler is.
+        blamed: Option<HandlerIndex>,
+    },
     /// For good.
     Halt(String),
     /// A reference table is not ready.
@@ -57,6 +63,12 @@ pub enum Stop {
     /// A guest could not be run, through no fault of what it was asked: to be tried again, but not
     /// for ever.
     Host(String),
+}
+
+impl Stop {
+    pub(super) fn pause(reason: String, blamed: Option<HandlerIndex>) -> Self {
+        Self::Pause { reason, blamed }
+    }
 }
 
 impl From<EngineError> for Stop {
@@ -102,7 +114,8 @@ impl Partition {
         if self.status == Status::Restoring {
             self.halt(format!("{reason}. Restart when the machine can run it"), observer);
         } else {
-            self.pause(format!("{reason}. Resume when the machine can run it"), observer);
+            let reason = format!("{reason}. Resume when the machine can run it");
+            self.pause(reason, None, observer);
         }
     }
 
@@ -112,10 +125,16 @@ impl Partition {
         self.trouble.as_ref().map(|trouble| trouble.until)
     }
 
-    /// Stops taking turns until an operator resumes it.
-    pub fn pause(&mut self, reason: String, observer: &mut dyn Observer) {
-        observer.alarm(Alarm::Paused { partition: self.id, reason: &reason });
+    /// Stops taking turns until an operator resumes it, or the handler that is to blame is replaced.
+    pub fn pause(
+        &mut self,
+        reason: String,
+        blamed: Option<HandlerIndex>,
+        observer: &mut dyn Observer,
+    ) {
+        observer.alarm(Alarm::Paused { partition: self.id, reason: &reason, blamed });
         self.status = Status::Paused(reason);
+        self.blamed = blamed;
     }
 
     /// Stops for good. What is not restored by then never will be, and is dropped.
@@ -177,7 +196,27 @@ impl Partition {
             self.rate.reset();
             self.reaction_rates.reset();
             self.trouble = None;
+            self.blamed = None;
         }
         paused
+    }
+
+    /// Goes on under another deployment, in which these handlers were replaced. What is known of the
+    /// old ones is forgotten: their faults, and a pause for which one of them was to blame.
+    pub fn succeed(&mut self, replaced: &[HandlerIndex], topology: &Topology) {
+        if self.blamed.is_some_and(|blamed| replaced.contains(&blamed)) {
+            self.resume();
+        }
+        if replaced.contains(&topology.owner(self.id.aggregate_type)) {
+            self.rate.reset();
+        }
+        for handler in replaced {
+            self.reaction_rates.forget(*handler);
+        }
+        if matches!(self.status, Status::Waiting(number) if number <= topology.deployment) {
+            self.status = Status::Running;
+        }
+        // Another version may look things up elsewhere.
+        self.tables_ready = false;
     }
 }

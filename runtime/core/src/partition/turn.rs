@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::redrives::{open_letters, until_second_redrive};
-use super::report::{StepClock, report};
+use super::report::{StepClock, faults, report};
 use super::{Partition, Stop, Tools};
 use crate::channels::{Arrival, Channels};
 use crate::log::{CommitId, InputPositions, Limit, TurnWrite};
@@ -14,7 +14,7 @@ use crate::references::Pinned;
 use crate::topology::Topology;
 use crate::turn::decide::{Decider, Undecided};
 use crate::turn::decode::Known;
-use crate::turn::{Decided, Item, Place, Reacted, Reaction, Taken};
+use crate::turn::{Decided, Item, Pause, Place, Reacted, Reaction, Taken};
 use crate::turn::{collect, decode, load, react};
 use crate::working::Working;
 
@@ -66,20 +66,24 @@ impl Partition {
         // All that this turn asks of guests sees this version.
         let pinned = tools.references.pin(tools.topology.looked_up(self.id.aggregate_type));
         let pinned = pinned.map_err(|why| Stop::Unready(why.to_string()))?;
-        let mut pause: Option<String> = None;
+        let mut pause: Option<Pause> = None;
         let (working, decided, reactions, reacted) = loop {
             let answered = self.answer(&items, &before, &pinned, &mut clock, tools);
             // It pauses in any case, and takes the turn later if that could not be decided again.
-            let answered = answered.map_err(|stop| pause.clone().map_or(stop, Stop::Pause))?;
+            let answered = answered.map_err(|stop| match &pause {
+                None => stop,
+                Some(Pause { reason, blamed, .. }) => Stop::pause(reason.clone(), *blamed),
+            })?;
             let (_, decided, _, reacted) = &answered;
             let pauses = [&decided.pause, &reacted.pause].into_iter().flatten();
             let Some(first) = pauses.min_by_key(|pause| pause.after) else { break answered };
-            pause = Some(first.reason.clone());
-            if first.after + 1 == items.len() {
+            pause = Some(first.clone());
+            let end = first.after + 1;
+            if end == items.len() {
                 break answered;
             }
             // What came after was decided as if the partition went on: once more without it.
-            items.truncate(first.after + 1);
+            items.truncate(end);
             seen = seen_until(&items, &taken, &before);
             self.rate.rest();
             self.reaction_rates.rest();
@@ -87,6 +91,8 @@ impl Partition {
         self.trouble = None;
         let mut report = report(self.id, &items, &decided, &reacted);
         report.wakes_sent = wakes.len() as u64;
+        let owner = tools.topology.owner(self.id.aggregate_type);
+        let faults = faults(owner, &items, &decided, &reacted);
         let turn = collect::Turn {
             partition: self.id,
             topology: tools.topology,
@@ -104,9 +110,9 @@ impl Partition {
         clock.lap(4, tools.observer);
         report.step_ns = clock.step_ns;
         report.turn = collected.standing.turn;
-        self.tell(&report, &collected, tools);
-        if let Some(reason) = pause {
-            self.pause(reason, tools.observer);
+        self.tell(&report, &faults, &collected, tools);
+        if let Some(Pause { reason, blamed, .. }) = pause {
+            self.pause(reason, blamed, tools.observer);
         }
         let requests_time = last_request(&taken, collected.standing.input);
         Ok(self.stack(commit, collected, working, requests_time))
@@ -174,7 +180,7 @@ impl Partition {
             sample: every > 0 && before.turn.is_multiple_of(every),
         };
         decider.run(items).map_err(|undecided| match undecided {
-            Undecided::Mismatch(what) => Stop::Pause(what),
+            Undecided::Mismatch(what) => Stop::pause(what, Some(owner)),
             Undecided::Later(fault) => {
                 Stop::Host(format!("handler `{}`: {fault}", self.owner(tools.topology)))
             }

@@ -236,15 +236,24 @@ impl Projections {
     /// When there is no such projection.
     pub fn resume(&mut self, name: &str) -> Result<usize, OrderError> {
         let at = self.find(name)?;
-        let projection = &mut self.all[at];
-        let lanes = projection.served.iter_mut().chain(&mut projection.building);
-        let mut resumed = 0;
-        for lane in lanes.filter(|lane| lane.stale().is_some()) {
-            lane.resume();
-            resumed += 1;
+        Ok(self.try_again(at))
+    }
+
+    /// Has other versions of its handlers make the tables from now on: the same tables, of the same
+    /// events. A projection that had stopped tries again. Gives back what was replaced.
+    pub fn succeed(
+        &mut self,
+        topology: &Arc<Topology>,
+        guests: Vec<(HandlerIndex, Box<dyn Guest>)>,
+    ) -> Vec<Box<dyn Guest>> {
+        self.topology = Arc::clone(topology);
+        let mut replaced = Vec::new();
+        for (handler, guest) in guests {
+            let Some(at) = self.all.iter().position(|p| p.handler == handler) else { continue };
+            replaced.push(std::mem::replace(&mut self.all[at].guest, guest));
+            self.try_again(at);
         }
-        self.show(at);
-        Ok(resumed)
+        replaced
     }
 
     /// Names of the projections.
@@ -271,6 +280,19 @@ impl Projections {
             }
         }
         standings
+    }
+
+    /// Gives in how many partitions it had stopped.
+    fn try_again(&mut self, at: usize) -> usize {
+        let projection = &mut self.all[at];
+        let lanes = projection.served.iter_mut().chain(&mut projection.building);
+        let mut resumed = 0;
+        for lane in lanes.filter(|lane| lane.stale().is_some()) {
+            lane.resume();
+            resumed += 1;
+        }
+        self.show(at);
+        resumed
     }
 
     fn find(&self, name: &str) -> Result<usize, OrderError> {

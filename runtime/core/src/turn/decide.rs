@@ -20,7 +20,7 @@ use crate::guest::{Fault, Guest, Lookup, check};
 use crate::model::{
     Cause, DeploymentNumber, Event, EventNumber, HOST_SOURCE, Kind, PartitionId, Time,
 };
-use crate::topology::{BoundHandler, Topology};
+use crate::topology::{BoundHandler, HandlerIndex, Topology};
 use crate::window::Entry;
 use crate::working::{Held, Working};
 
@@ -332,21 +332,29 @@ impl Decider<'_> {
         if let Sender::Wake(wake) = plan.asks[0].sender {
             self.change(&plan.asks[0].key).wake_given_up = Some(wake.sequence);
         }
-        self.count_fault(faulty, &plan.asks[0].key, &failure, decided);
+        let owner = self.topology.owner(self.partition.aggregate_type);
+        self.count_fault(faulty, &plan.asks[0].key, &failure, Some(owner), decided);
     }
 
     /// A command whose kind no handler takes counts as a fault of its aggregate.
     fn count_untaken(&mut self, index: usize, item: &Item, decided: &mut Decided) {
         if let Task::Untaken { key, kind } = &item.task {
-            self.count_fault(index, key, &Failure::untaken(kind), decided);
+            self.count_fault(index, key, &Failure::untaken(kind), None, decided);
         }
     }
 
     /// Counts a fault. The first that makes too many of them ends the turn.
-    fn count_fault(&mut self, index: usize, key: &Bytes, failure: &Failure, decided: &mut Decided) {
+    fn count_fault(
+        &mut self,
+        index: usize,
+        key: &Bytes,
+        failure: &Failure,
+        blamed: Option<HandlerIndex>,
+        decided: &mut Decided,
+    ) {
         self.rate.note(key, true);
         if let (None, Some(rate)) = (&decided.pause, self.rate.exceeded()) {
-            decided.pause = Some(Pause::of(index, &rate, failure));
+            decided.pause = Some(Pause::of(index, &rate, failure, blamed));
         }
     }
 

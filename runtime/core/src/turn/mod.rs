@@ -22,6 +22,7 @@ use crate::model::{
     Sequence, Stored, Time, Wake,
 };
 use crate::proto;
+use crate::topology::HandlerIndex;
 use crate::window::ContentHash;
 
 /// What was taken from the log for one turn.
@@ -223,17 +224,24 @@ pub struct Pause {
     pub after: usize,
     /// Why.
     pub reason: String,
+    /// The handler that another version would mend it of, if one is to blame.
+    pub blamed: Option<HandlerIndex>,
 }
 
 impl Pause {
     /// Because too many faulted, the last one of them like this.
     #[must_use]
-    pub fn of(after: usize, rate: &dyn std::fmt::Display, last: &Failure) -> Self {
+    pub fn of(
+        after: usize,
+        rate: &dyn std::fmt::Display,
+        last: &Failure,
+        blamed: Option<HandlerIndex>,
+    ) -> Self {
         let Failure { reason, message } = last;
         let reason = format!(
             "{rate}; last: {reason}: {message}. Restart with a mended handler, or resume to go on as it is"
         );
-        Self { after, reason }
+        Self { after, reason, blamed }
     }
 }
 
@@ -286,8 +294,10 @@ pub struct Outgoing {
 pub struct Parked {
     /// Index of the reaction.
     pub reaction: usize,
+    /// Key of the event's aggregate.
+    pub key: Bytes,
     /// The event handler, as an index of the topology.
-    pub handler: crate::topology::HandlerIndex,
+    pub handler: HandlerIndex,
     /// What broke.
     pub failure: Failure,
 }

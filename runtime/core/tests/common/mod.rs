@@ -103,6 +103,17 @@ impl World {
         self.process.replace(program(&self.layout, deployment));
     }
 
+    /// That deployment takes over while the process runs, in these shards. In all others it does so
+    /// when they are named, or after the next start.
+    pub fn swap(&mut self, deployment: u64, shards: impl IntoIterator<Item = usize>) {
+        self.deployment = deployment;
+        let layout = &self.layout;
+        self.process.set_program(program(layout, deployment));
+        for shard in shards {
+            self.process.succeed_in(shard);
+        }
+    }
+
     /// Time passes until then.
     pub fn advance_to(&mut self, time: u64) {
         let ms = time.saturating_sub(self.now);

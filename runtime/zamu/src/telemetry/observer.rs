@@ -121,13 +121,14 @@ impl Observer for ShardObserver {
             Alarm::Halted { partition, reason } => {
                 tracing::error!(partition = self.name(partition), reason, "partition halted");
             }
-            Alarm::Paused { partition, reason } => {
+            Alarm::Paused { partition, reason, .. } => {
                 tracing::warn!(
                     partition = self.name(partition),
                     reason,
                     "partition paused; `zamu topics resume` lets it go on"
                 );
             }
+            Alarm::Faulted { .. } => {}
             Alarm::CommandsRefused { partition, count } => {
                 self.of(partition.aggregate_type).commands_refused.inc_by(count);
                 tracing::error!(
