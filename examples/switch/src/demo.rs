@@ -277,7 +277,7 @@ async fn serve(client: &Client, plan: &Plan, folder: &Path, node: &mut Node) -> 
         \n  curl -N '{url}/events?types=transfer&kinds=TransferFulfilled'\
         \n  curl {url}/topics\
         \n  curl {url}/dead-letters\
-        \n  curl {url}/deployment\
+        \n  curl {url}/handlers\
         \n  curl {url}/metrics\n",
         node.pid(),
         folder.display(),

@@ -21,7 +21,7 @@ use zamu_core::projection::set::Standing;
 use zamu_core::projection::{self, Generations, Projections};
 use zamu_core::references::References;
 use zamu_core::shard::{Effect, PartitionView, Parts, Shard, Step};
-use zamu_core::topology::Topology;
+use zamu_core::topology::{Topology, TypeSettings};
 use zamu_wasm::Handler;
 
 use crate::alarms::Alarms;
@@ -87,7 +87,8 @@ impl Runtime {
         medium: impl FnOnce(&Topology, Time) -> anyhow::Result<Box<dyn Medium>>,
     ) -> anyhow::Result<Self> {
         let handlers = components::load(&layout.projections, &layout.configuration)?;
-        let types = handlers.iter().flat_map(|handler| layout.types(handler)).collect();
+        let types: Vec<TypeSettings> =
+            handlers.iter().flat_map(|handler| layout.types(handler)).collect();
         let specs = handlers.iter().map(|handler| Arc::new(handler.spec().clone())).collect();
         let topology = Arc::new(Topology::new(DEPLOYMENT, types, specs)?);
         let now = Time(fixture::START_MS);

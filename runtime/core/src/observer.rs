@@ -1,7 +1,7 @@
 //! What the core tells whoever measures it. The core itself reads no clock and writes no log line.
 
-use crate::model::{DeploymentNumber, PartitionId, TurnNumber};
-use crate::topology::HandlerIndex;
+use crate::model::{PartitionId, TurnNumber};
+use crate::topology::Blamed;
 
 /// Listens to a shard. All methods have an empty default.
 pub trait Observer: Send {
@@ -77,16 +77,14 @@ pub enum Alarm<'a> {
         /// Why.
         reason: &'a str,
         /// The handler that is to blame, if one is: the partition goes on once it is replaced.
-        blamed: Option<HandlerIndex>,
+        blamed: Option<Blamed>,
     },
     /// A handler's fault is final: it is in a dead letter.
     Faulted {
         /// Where.
         partition: PartitionId,
-        /// Which version of the handler it was.
-        deployment: DeploymentNumber,
         /// The handler.
-        handler: HandlerIndex,
+        blamed: Blamed,
         /// Key of the aggregate.
         key: &'a [u8],
     },

@@ -29,7 +29,7 @@ use crate::references::References;
 use crate::restore::Restore;
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::topology::{HandlerIndex, Topology};
+use crate::topology::{Blamed, Topology};
 
 use layers::Layer;
 use status::Trouble;
@@ -71,7 +71,7 @@ pub struct Partition {
     /// Why it is to pause once it is restored: it was paused when it had to start over.
     pub(crate) paused: Option<String>,
     /// The handler that is to blame for a pause.
-    blamed: Option<HandlerIndex>,
+    blamed: Option<Blamed>,
     /// The last turn that was told before it had to start over: later ones may be durable.
     owes_after: Option<TurnNumber>,
     pub(crate) restore: Option<Restore>,

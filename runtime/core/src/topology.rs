@@ -2,31 +2,29 @@
 //! their manifests bound to those types. Built once per deployment, then only read.
 
 mod succession;
+mod types;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::guest::manifest::{HandlerSpec, Manifest};
-use crate::model::{DeploymentNumber, Kind, KindName, PartitionId, TypeId, partition_of};
+use crate::model::{DeploymentNumber, Kind, KindName, PartitionId, TypeId};
 
 pub use succession::SuccessionError;
+pub use types::{TypeSettings, Types};
 
 /// Index of a handler in [`Topology::handlers`].
 pub type HandlerIndex = usize;
 /// Index of a table in [`Topology::reference_tables`].
 pub type ReferenceIndex = usize;
 
-/// What the operator says of an aggregate type.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TypeSettings {
-    /// The type's name; part of its topics' names.
-    pub name: Arc<str>,
-    /// Number of partitions of all its topics. Never changes once there are records.
-    pub partitions: u32,
-    /// How many ids of external commands an aggregate remembers.
-    pub window_ids: usize,
-    /// For how long it remembers them, in milliseconds of record time.
-    pub window_ms: u64,
+/// A handler, as it is under a deployment: what broke can be mended by another version of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blamed {
+    /// The handler.
+    pub handler: HandlerIndex,
+    /// The deployment.
+    pub deployment: DeploymentNumber,
 }
 
 /// The handlers in force and how their messages travel.
@@ -34,8 +32,8 @@ pub struct TypeSettings {
 pub struct Topology {
     /// The deployment that this is.
     pub deployment: DeploymentNumber,
-    /// Aggregate types; a [`TypeId`] is an index.
-    pub types: Vec<TypeSettings>,
+    /// Aggregate types.
+    pub types: Types,
     /// Handlers, sorted by name, so that their commands have one order.
     pub handlers: Vec<BoundHandler>,
     /// Tables that handlers may look things up in, by name.
@@ -161,9 +159,10 @@ impl Topology {
     /// When they do not fit together; nothing may run then.
     pub fn new(
         deployment: DeploymentNumber,
-        types: Vec<TypeSettings>,
+        types: impl Into<Types>,
         mut specs: Vec<Arc<HandlerSpec>>,
     ) -> Result<Self, WiringError> {
+        let types = types.into();
         specs.sort_by(|a, b| a.name.cmp(&b.name));
         if let Some(pair) = specs.windows(2).find(|pair| pair[0].name == pair[1].name) {
             return Err(WiringError::TwoHandlers(pair[0].name.to_string()));
@@ -193,19 +192,25 @@ impl Topology {
     /// Settings of a type.
     #[must_use]
     pub fn settings(&self, id: TypeId) -> &TypeSettings {
-        &self.types[id.0 as usize]
+        self.types.settings(id)
     }
 
     /// The type of that name.
     #[must_use]
     pub fn type_named(&self, name: &str) -> Option<TypeId> {
-        self.types.iter().position(|t| &*t.name == name).map(|i| TypeId(i as u16))
+        self.types.named(name)
     }
 
     /// The handler that owns a type.
     #[must_use]
     pub fn owner(&self, id: TypeId) -> HandlerIndex {
         self.owners[id.0 as usize]
+    }
+
+    /// A handler, as it is under this deployment.
+    #[must_use]
+    pub fn blame(&self, handler: HandlerIndex) -> Blamed {
+        Blamed { handler, deployment: self.deployment }
     }
 
     /// The handlers that react to some event of a type, by name.
@@ -217,16 +222,12 @@ impl Topology {
     /// The partition of a key.
     #[must_use]
     pub fn partition(&self, aggregate_type: TypeId, key: &[u8]) -> PartitionId {
-        let number = partition_of(key, self.settings(aggregate_type).partitions);
-        PartitionId { aggregate_type, number }
+        self.types.partition(aggregate_type, key)
     }
 
     /// All partitions of all types, in order.
     pub fn partitions(&self) -> impl Iterator<Item = PartitionId> {
-        self.types.iter().enumerate().flat_map(|(i, t)| {
-            (0..t.partitions)
-                .map(move |number| PartitionId { aggregate_type: TypeId(i as u16), number })
-        })
+        self.types.partitions()
     }
 
     /// The kind of a command for a type, by what a client said of it: an absent schema or content

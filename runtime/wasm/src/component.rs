@@ -135,7 +135,9 @@ impl Handler {
         GuestInstance::new(Arc::clone(self))
     }
 
-    pub(crate) fn manifest(&self) -> &Manifest {
+    /// What it says of itself.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
         &self.spec.manifest
     }
 

@@ -87,6 +87,8 @@ async fn serve(config: &Config, node: &Node) -> Result<()> {
     let server = tokio::spawn(server.run(stopped));
     let end = async {
         node.ready().await?;
+        // It ends with the shards, and then another branch says why.
+        node.keep_watch().await;
         std::future::pending::<Result<()>>().await
     };
     let ended = tokio::select! {

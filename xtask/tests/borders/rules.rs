@@ -91,8 +91,9 @@ pub(crate) const CORE: &[CoreRule] = &[
     // Small parts.
     ("failpoints", &[]),
     ("prng", &[]),
-    ("observer", &["model"]),
-    ("topology", &["model", "guest::manifest"]),
+    ("observer", &["model", "topology"]),
+    ("topology", &["model", "guest::manifest", "topology::*"]),
+    ("topology::*", &["topology", "model", "guest::manifest"]),
     // What turns look up. Who fills it is above, and unknown to it.
     ("references", &["model", "proto", "topology", "guest::lookup"]),
     ("settings", &["log"]),
@@ -297,7 +298,7 @@ pub(crate) const CORE: &[CoreRule] = &[
         "partition::redrives",
         &["partition", "model", "proto", "aggregate", "outcomes", "log", "turn", "turn::decode"],
     ),
-    ("partition::report", &["partition", "model", "observer", "turn", "turn::collect"]),
+    ("partition::report", &["partition", "model", "observer", "topology", "turn", "turn::collect"]),
     (
         "partition::turn",
         &[
@@ -314,6 +315,7 @@ pub(crate) const CORE: &[CoreRule] = &[
             "turn::*",
         ],
     ),
+    ("shard::succession", &["shard", "guest", "topology"]),
     (
         "shard",
         &[

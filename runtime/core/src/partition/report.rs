@@ -37,10 +37,9 @@ impl Partition {
     ) {
         tools.observer.turn(report);
         let partition = self.id;
-        let deployment = tools.topology.deployment;
         for (handler, key) in faults {
-            let handler = *handler;
-            tools.observer.alarm(Alarm::Faulted { partition, deployment, handler, key });
+            let blamed = tools.topology.blame(*handler);
+            tools.observer.alarm(Alarm::Faulted { partition, blamed, key });
         }
         if collected.refused_commands > 0 {
             let count = collected.refused_commands;

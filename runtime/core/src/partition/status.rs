@@ -10,7 +10,7 @@ use crate::model::Time;
 use crate::observer::{Alarm, Observer};
 use crate::references::References;
 use crate::settings::Settings;
-use crate::topology::{HandlerIndex, Topology};
+use crate::topology::{Blamed, HandlerIndex, Topology};
 
 /// Whether a partition takes turns, and if not, why.
 ///
@@ -52,7 +52,7 @@ pub enum Stop {
         /// Why.
         reason: String,
         /// Who is to blame, if a handler is.
-        blamed: Option<HandlerIndex>,
+        blamed: Option<Blamed>,
     },
     /// For good.
     Halt(String),
@@ -66,7 +66,7 @@ pub enum Stop {
 }
 
 impl Stop {
-    pub(super) fn pause(reason: String, blamed: Option<HandlerIndex>) -> Self {
+    pub(super) fn pause(reason: String, blamed: Option<Blamed>) -> Self {
         Self::Pause { reason, blamed }
     }
 }
@@ -126,12 +126,7 @@ impl Partition {
     }
 
     /// Stops taking turns until an operator resumes it, or the handler that is to blame is replaced.
-    pub fn pause(
-        &mut self,
-        reason: String,
-        blamed: Option<HandlerIndex>,
-        observer: &mut dyn Observer,
-    ) {
+    pub fn pause(&mut self, reason: String, blamed: Option<Blamed>, observer: &mut dyn Observer) {
         observer.alarm(Alarm::Paused { partition: self.id, reason: &reason, blamed });
         self.status = Status::Paused(reason);
         self.blamed = blamed;
@@ -204,7 +199,7 @@ impl Partition {
     /// Goes on under another deployment, in which these handlers were replaced. What is known of the
     /// old ones is forgotten: their faults, and a pause for which one of them was to blame.
     pub fn succeed(&mut self, replaced: &[HandlerIndex], topology: &Topology) {
-        if self.blamed.is_some_and(|blamed| replaced.contains(&blamed)) {
+        if self.blamed.is_some_and(|blamed| replaced.contains(&blamed.handler)) {
             self.resume();
         }
         if replaced.contains(&topology.owner(self.id.aggregate_type)) {

@@ -180,7 +180,7 @@ impl Partition {
             sample: every > 0 && before.turn.is_multiple_of(every),
         };
         decider.run(items).map_err(|undecided| match undecided {
-            Undecided::Mismatch(what) => Stop::pause(what, Some(owner)),
+            Undecided::Mismatch(what) => Stop::pause(what, Some(tools.topology.blame(owner))),
             Undecided::Later(fault) => {
                 Stop::Host(format!("handler `{}`: {fault}", self.owner(tools.topology)))
             }

@@ -215,8 +215,11 @@ impl Topology {
     }
 }
 
+/// A table: name, whose rows, keyed, reference.
+type Made<'a> = (&'a str, TypeId, bool, bool);
+
 /// The tables that a handler makes, and of whose events.
-fn makes(handler: &BoundHandler) -> (Vec<(&str, TypeId, bool, bool)>, BTreeSet<TypeId>) {
+fn makes(handler: &BoundHandler) -> (Vec<Made<'_>>, BTreeSet<TypeId>) {
     let of_type = |table: &Table| handler.types[table.aggregate_type as usize];
     let tables = handler.spec.manifest.tables.iter();
     let tables = tables.map(|t| (&*t.name, of_type(t), t.keyed, t.reference)).collect();
@@ -252,7 +255,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::guest::manifest::{HandlerSpec, Manifest, OwnedType, TypeKinds};
+    use crate::guest::manifest::{Class, HandlerSpec, Manifest, OwnedType, TypeKinds};
     use crate::model::KindName;
     use crate::topology::TypeSettings;
 
@@ -298,7 +301,8 @@ mod tests {
         let specs = manifests.into_iter().chain([others]).map(|manifest| {
             let name = manifest.name.as_str().into();
             let digest = format!("{manifest:?}");
-            Arc::new(HandlerSpec { name, digest, manifest, configuration: bytes::Bytes::new() })
+            let (class, configuration) = (Class::Pure, bytes::Bytes::new());
+            Arc::new(HandlerSpec { name, digest, class, manifest, configuration })
         });
         Topology::new(1, types.to_vec(), specs.collect()).unwrap()
     }
@@ -396,7 +400,9 @@ mod tests {
     #[test]
     fn partition_counts_are_no_matter_of_handlers() {
         let mut other = topology([cells()]);
-        other.types[0].partitions = 3;
+        let mut types = other.types.to_vec();
+        types[0].partitions = 3;
+        other.types = types.into();
         let error = topology([cells()]).may_be_succeeded_by(&other).unwrap_err();
         assert_eq!(error, SuccessionError::Types);
     }

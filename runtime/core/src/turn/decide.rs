@@ -20,7 +20,7 @@ use crate::guest::{Fault, Guest, Lookup, check};
 use crate::model::{
     Cause, DeploymentNumber, Event, EventNumber, HOST_SOURCE, Kind, PartitionId, Time,
 };
-use crate::topology::{BoundHandler, HandlerIndex, Topology};
+use crate::topology::{Blamed, BoundHandler, Topology};
 use crate::window::Entry;
 use crate::working::{Held, Working};
 
@@ -333,7 +333,8 @@ impl Decider<'_> {
             self.change(&plan.asks[0].key).wake_given_up = Some(wake.sequence);
         }
         let owner = self.topology.owner(self.partition.aggregate_type);
-        self.count_fault(faulty, &plan.asks[0].key, &failure, Some(owner), decided);
+        let blamed = Some(self.topology.blame(owner));
+        self.count_fault(faulty, &plan.asks[0].key, &failure, blamed, decided);
     }
 
     /// A command whose kind no handler takes counts as a fault of its aggregate.
@@ -349,7 +350,7 @@ impl Decider<'_> {
         index: usize,
         key: &Bytes,
         failure: &Failure,
-        blamed: Option<HandlerIndex>,
+        blamed: Option<Blamed>,
         decided: &mut Decided,
     ) {
         self.rate.note(key, true);

@@ -22,7 +22,7 @@ use crate::model::{
     Sequence, Stored, Time, Wake,
 };
 use crate::proto;
-use crate::topology::HandlerIndex;
+use crate::topology::{Blamed, HandlerIndex};
 use crate::window::ContentHash;
 
 /// What was taken from the log for one turn.
@@ -225,7 +225,7 @@ pub struct Pause {
     /// Why.
     pub reason: String,
     /// The handler that another version would mend it of, if one is to blame.
-    pub blamed: Option<HandlerIndex>,
+    pub blamed: Option<Blamed>,
 }
 
 impl Pause {
@@ -235,7 +235,7 @@ impl Pause {
         after: usize,
         rate: &dyn std::fmt::Display,
         last: &Failure,
-        blamed: Option<HandlerIndex>,
+        blamed: Option<Blamed>,
     ) -> Self {
         let Failure { reason, message } = last;
         let reason = format!(

@@ -106,7 +106,8 @@ impl Reactor<'_> {
         self.rate.note(&event.key, true);
         let before = self.reacted.pause.as_ref().is_none_or(|pause| *item < pause.after);
         if let Some(rate) = self.rate.exceeded().filter(|_| before) {
-            let mut pause = Pause::of(*item, &rate, &failure, Some(self.handler));
+            let mut pause =
+                Pause::of(*item, &rate, &failure, Some(self.topology.blame(self.handler)));
             pause.reason = format!("event handler `{}`: {}", self.bound().spec.name, pause.reason);
             self.reacted.pause = Some(pause);
         }

@@ -8,6 +8,7 @@ mod dead_letters;
 mod events;
 mod failure;
 mod files;
+mod handlers;
 mod import;
 mod output;
 mod place;
@@ -66,6 +67,8 @@ Examples:
     Topics(topics::TopicsArgs),
     /// Show how messages flow between handlers, or draw it
     Topology(topology::TopologyArgs),
+    /// Show versions of handlers, or put others in force
+    Handlers(handlers::HandlersArgs),
     /// Show what could not be processed, or have it processed again
     DeadLetters(dead_letters::DeadLettersArgs),
 }
@@ -111,6 +114,7 @@ pub(crate) fn run(cli: &Cli) -> ExitCode {
         Command::Trace(args) => trace::run(args, &mut output),
         Command::Topics(args) => topics::run(args, &mut output),
         Command::Topology(args) => topology::run(args, &mut output),
+        Command::Handlers(args) => handlers::run(args, &mut output),
         Command::DeadLetters(args) => dead_letters::run(args, &mut output),
     };
     match done.and_then(|()| output.flush()) {
@@ -178,6 +182,12 @@ mod tests {
             "tables resume counter --json --node http://h:1",
             "tables drop counter",
             "tables drop counter --confirm counter --json --node http://h:1",
+            "handlers list --data d --json",
+            "handlers inspect counter --json",
+            "handlers history counter --data d",
+            "handlers deploy a.wasm --configuration c.toml --reason why --dry-run --json",
+            "handlers configure counter c.json --node http://h:1",
+            "handlers rollback counter --to 3 --reason why",
             "events",
             "events --data d --json",
             "events --type order --key 17 --kind Placed --kind Paid --after 3 --limit 5",

@@ -53,6 +53,7 @@ fn bounds(config: &Config) -> Result<(), Error> {
         ("shards.commits-in-flight", shards.commits_in_flight as u64, 1, 1_024),
         ("shards.host-tries", u64::from(shards.host_tries), 1, 10_000),
         ("shards.wake-retry-ms", shards.wake_retry_ms, 1, 3_600_000),
+        ("deployments.faults-max", config.deployments.faults_max as u64, 0, 100_000),
         ("shards.restore-records", shards.restore_records as u64, 1, 1_000_000),
         ("shards.restore-bytes", shards.restore_bytes as u64, 1_024, 1_024 * mib),
         ("store.flush-every-ms", store.flush_every_ms, 1, 3_600_000),

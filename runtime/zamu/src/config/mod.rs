@@ -18,8 +18,8 @@ use zamu_core::settings::Settings;
 use zamu_core::topology::TypeSettings;
 
 pub use sections::{
-    EventHandlers, Handler, Http, Limits, Log, LogFormat, Pace, Projections, Shards, Store,
-    Telemetry, Type,
+    Deployments, EventHandlers, Handler, Http, Limits, Log, LogFormat, Pace, Projections, Shards,
+    Store, Telemetry, Type,
 };
 
 /// Every setting with its default, unit and reason.
@@ -37,6 +37,8 @@ pub struct Config {
     pub shards: Shards,
     /// Bounds on every handler.
     pub limits: Limits,
+    /// When a newly deployed version is rolled back by itself.
+    pub deployments: Deployments,
     /// The log.
     pub log: Log,
     /// The store.

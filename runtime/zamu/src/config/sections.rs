@@ -95,6 +95,15 @@ impl From<Class> for GuestClass {
     }
 }
 
+/// When a newly deployed version is rolled back by itself.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "every key is explained in default.toml")]
+pub struct Deployments {
+    pub probation_ms: u64,
+    pub faults_max: usize,
+}
+
 /// The log.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

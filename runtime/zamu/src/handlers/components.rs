@@ -12,56 +12,103 @@ use zamu_wasm::{Engine, Handler, Limits};
 
 use crate::config;
 
-/// The handlers of a node, in the topology's order: by name.
-pub struct Loaded {
-    /// The handlers.
-    pub handlers: Vec<Arc<Handler>>,
+/// Where components become handlers. The data directory gets copies of them by digest, and their
+/// compiled code.
+pub struct Workshop {
+    engine: Engine,
+    cache: Cache,
+    limits: Limits,
+    kept: PathBuf,
 }
 
-impl Loaded {
-    /// What they are.
-    #[must_use]
-    pub fn specs(&self) -> Vec<Arc<HandlerSpec>> {
-        self.handlers.iter().map(|handler| Arc::new(handler.spec().clone())).collect()
+impl Workshop {
+    /// Opens that of a data directory.
+    ///
+    /// # Errors
+    /// When its folders cannot be made.
+    pub fn open(limits: Limits, data: &Path) -> Result<Self> {
+        let kept = data.join("components");
+        fs::create_dir_all(&kept).with_context(|| format!("cannot make {}", kept.display()))?;
+        let cache = Cache::open(data.join("compiled"))?;
+        Ok(Self { engine: Engine::new()?, cache, limits, kept })
+    }
+
+    /// Loads all configured handlers, in the topology's order: by name.
+    ///
+    /// # Errors
+    /// Names the handler, its file, what is wrong and what to do.
+    pub fn load_configured<'a>(
+        &self,
+        configured: impl IntoIterator<Item = (&'a String, &'a config::Handler)>,
+    ) -> Result<Vec<Arc<Handler>>> {
+        let mut handlers = Vec::new();
+        for (name, of) in configured {
+            let (handler, wasm) =
+                load_one(&self.engine, name, of, &self.limits, Some(&self.cache))?;
+            keep(&self.kept, &handler.spec().digest, &wasm)?;
+            tell_loaded(&handler);
+            handlers.push(handler);
+        }
+        handlers.sort_by(|a, b| a.spec().name.cmp(&b.spec().name));
+        Ok(handlers)
+    }
+
+    /// Loads a component that somebody has sent. It is kept only by [`Workshop::keep`].
+    ///
+    /// # Errors
+    /// Says what is wrong with it, and what to do.
+    pub fn load(&self, wasm: &[u8], configuration: Bytes) -> Result<Arc<Handler>> {
+        let limits = self.limits.clone();
+        let handler = Handler::load(&self.engine, wasm, Some(&self.cache), limits, configuration)?;
+        tell_loaded(&handler);
+        Ok(handler)
+    }
+
+    /// Keeps a component under its digest, for restarts and rollbacks.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep(&self, digest: &str, wasm: &[u8]) -> Result<()> {
+        keep(&self.kept, digest, wasm)
+    }
+
+    /// Loads a component that was kept.
+    ///
+    /// # Errors
+    /// When it is gone, or does not load.
+    pub fn load_kept(&self, digest: &str, configuration: Bytes) -> Result<Arc<Handler>> {
+        let path = self.kept.join(format!("{digest}.wasm"));
+        let wasm = fs::read(&path).with_context(|| {
+            format!("the component {} is gone, put it back from a backup", path.display())
+        })?;
+        let found = zamu_wasm::cache::digest(&wasm);
+        ensure!(found == digest, "{} holds another component, of digest {found}", path.display());
+        self.load(&wasm, configuration)
     }
 }
 
-/// Loads all configured handlers. `data` gets copies of the components by digest, and their compiled
-/// code.
-///
-/// # Errors
-/// Names the handler, its file, what is wrong and what to do.
-pub fn load<'a>(
-    configured: impl IntoIterator<Item = (&'a String, &'a config::Handler)>,
-    limits: &Limits,
-    data: &Path,
-) -> Result<Loaded> {
-    let engine = Engine::new()?;
-    let cache = Cache::open(data.join("compiled"))?;
-    let kept = data.join("components");
-    fs::create_dir_all(&kept).with_context(|| format!("cannot make {}", kept.display()))?;
-    let mut handlers = Vec::new();
-    for (name, of) in configured {
-        let (handler, wasm) = load_one(&engine, name, of, limits, Some(&cache))?;
-        keep(&kept, &handler.spec().digest, &wasm)?;
-        tracing::info!(
-            handler = name,
-            version = handler.spec().manifest.version,
-            digest = handler.spec().digest,
-            class = handler.spec().class.name(),
-            compiled = !handler.from_cache(),
-            "handler loaded"
-        );
-        handlers.push(handler);
-    }
-    handlers.sort_by(|a, b| a.spec().name.cmp(&b.spec().name));
-    Ok(Loaded { handlers })
+/// What handlers are, for a topology.
+#[must_use]
+pub fn specs(handlers: &[Arc<Handler>]) -> Vec<Arc<HandlerSpec>> {
+    handlers.iter().map(|handler| Arc::new(handler.spec().clone())).collect()
+}
+
+fn tell_loaded(handler: &Handler) {
+    let spec = handler.spec();
+    tracing::info!(
+        handler = &*spec.name,
+        version = spec.manifest.version,
+        digest = spec.digest,
+        class = spec.class.name(),
+        compiled = !handler.from_cache(),
+        "handler loaded"
+    );
 }
 
 /// What the configured components are, by name. Nothing is written.
 ///
 /// # Errors
-/// As [`load`].
+/// As [`Workshop::load_configured`].
 pub fn describe<'a>(
     configured: impl IntoIterator<Item = (&'a String, &'a config::Handler)>,
     limits: &Limits,
@@ -103,6 +150,14 @@ fn configuration(name: &str, of: &config::Handler) -> Result<Bytes> {
     let place = format!("handlers.{name}.configuration");
     let json = json(&toml::Value::Table(table.clone()), &place)?;
     Ok(serde_json::to_vec(&json)?.into())
+}
+
+/// Settings as JSON.
+///
+/// # Errors
+/// Names what JSON cannot say.
+pub fn json_of(table: &toml::Table) -> Result<serde_json::Value> {
+    json(&toml::Value::Table(table.clone()), "configuration")
 }
 
 fn json(value: &toml::Value, place: &str) -> Result<serde_json::Value> {

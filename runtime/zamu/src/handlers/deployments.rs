@@ -1,21 +1,24 @@
 //! The control topic: which handlers are in force, and which were.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
 use zamu_core::aggregate::{decode, encode};
 use zamu_core::error::EngineError;
-use zamu_core::guest::manifest::HandlerSpec;
 use zamu_core::log::Limit;
-use zamu_core::model::{DeploymentNumber, Time};
+use zamu_core::model::DeploymentNumber;
 use zamu_core::proto::{DeployedHandler, Deployment};
 use zamu_rocks::{EmbeddedLog, LogReader};
 
-/// All deployments of a log, oldest first.
-#[derive(Debug, Default, PartialEq)]
-pub struct History {
-    deployments: Vec<(DeploymentNumber, Deployment)>,
+/// All deployments of a log. Grows while the node runs.
+#[derive(Debug, Default)]
+pub struct History(RwLock<Deployments>);
+
+/// Oldest first. In all that stand here, `since` is resolved.
+#[derive(Debug, Default)]
+struct Deployments {
+    all: Vec<(DeploymentNumber, Arc<Deployment>)>,
     handlers: HashMap<DeploymentNumber, HashMap<String, Deployed>>,
 }
 
@@ -68,7 +71,7 @@ impl History {
     /// # Errors
     /// When the log fails or a record is from a newer version.
     pub fn read(log: &LogReader) -> Result<Self, DeploymentError> {
-        let mut history = Self::default();
+        let history = Self::default();
         let page = Limit { records: 256, bytes: 8 << 20 };
         loop {
             let from = history.newest().map_or(1, |(number, _)| number + 1);
@@ -88,95 +91,76 @@ impl History {
 
     /// The deployment that was written last.
     #[must_use]
-    pub fn newest(&self) -> Option<(DeploymentNumber, &Deployment)> {
-        self.deployments.last().map(|(number, deployment)| (*number, deployment))
+    pub fn newest(&self) -> Option<(DeploymentNumber, Arc<Deployment>)> {
+        self.lock().all.last().cloned()
     }
 
     /// The version of a handler under a deployment.
     #[must_use]
-    pub fn handler(&self, deployment: DeploymentNumber, name: &str) -> Option<&Deployed> {
-        self.handlers.get(&deployment)?.get(name)
+    pub fn handler(&self, deployment: DeploymentNumber, name: &str) -> Option<Deployed> {
+        self.lock().handlers.get(&deployment)?.get(name).cloned()
+    }
+
+    /// What a deployment says of a handler.
+    #[must_use]
+    pub fn entry(&self, deployment: DeploymentNumber, name: &str) -> Option<DeployedHandler> {
+        let deployments = self.lock();
+        let found =
+            deployments.all.binary_search_by_key(&deployment, |(number, _)| *number).ok()?;
+        let handlers = &deployments.all[found].1.handlers;
+        handlers.iter().find(|handler| handler.name == name).cloned()
+    }
+
+    /// What the last deployment that had a handler says of it.
+    #[must_use]
+    pub fn last_entry(&self, name: &str) -> Option<DeployedHandler> {
+        self.lock().all.iter().rev().find_map(|(_, deployment)| {
+            deployment.handlers.iter().find(|handler| handler.name == name).cloned()
+        })
     }
 
     /// All deployments, oldest first.
     #[must_use]
-    pub fn deployments(&self) -> &[(DeploymentNumber, Deployment)] {
-        &self.deployments
+    pub fn deployments(&self) -> Vec<(DeploymentNumber, Arc<Deployment>)> {
+        self.lock().all.clone()
     }
 
-    fn add(&mut self, number: DeploymentNumber, deployment: Deployment) {
-        let handlers = self.handlers.entry(number).or_default();
-        for handler in &deployment.handlers {
+    /// Puts a deployment in force: it is durable, and part of the history, when its number comes back.
+    ///
+    /// # Errors
+    /// When the log fails.
+    pub fn write(
+        &self,
+        log: &EmbeddedLog,
+        deployment: Deployment,
+    ) -> Result<DeploymentNumber, DeploymentError> {
+        let record: Bytes = encode(&deployment);
+        let number = log.append_control(record)?;
+        self.add(number, deployment);
+        Ok(number)
+    }
+
+    pub(super) fn add(&self, number: DeploymentNumber, mut deployment: Deployment) {
+        for handler in deployment.handlers.iter_mut().filter(|handler| handler.since == 0) {
+            handler.since = number;
+        }
+        let named = deployment.handlers.iter().map(|handler| {
             let deployed = Deployed {
                 version: handler.version.as_str().into(),
                 digest: handler.digest.as_str().into(),
                 fold: handler.fold,
             };
-            handlers.insert(handler.name.clone(), deployed);
-        }
-        self.deployments.push((number, deployment));
-    }
-
-    /// The record that puts these handlers in force, `None` if they are already.
-    fn next(
-        &self,
-        specs: &[Arc<HandlerSpec>],
-        time: Time,
-    ) -> Result<Option<Deployment>, DeploymentError> {
-        for spec in specs {
-            // One that only makes tables has no states: its tables are made anew.
-            if !spec.manifest.aggregates.is_empty() {
-                self.check_fold(spec)?;
-            }
-        }
-        let handlers: Vec<DeployedHandler> = specs.iter().map(|spec| deployed(spec)).collect();
-        let unchanged = self.newest().is_some_and(|(_, newest)| newest.handlers == handlers);
-        Ok((!unchanged).then_some(Deployment { handlers, time: time.0 }))
-    }
-
-    fn check_fold(&self, spec: &HandlerSpec) -> Result<(), DeploymentError> {
-        let last = self.deployments.iter().rev().find_map(|(_, deployment)| {
-            deployment.handlers.iter().find(|handler| *handler.name == *spec.name)
+            (handler.name.clone(), deployed)
         });
-        match last {
-            Some(last) if last.fold != spec.manifest.fold => Err(DeploymentError::Fold {
-                name: spec.name.to_string(),
-                configured: spec.manifest.fold,
-                recorded: last.fold,
-                version: last.version.clone(),
-                digest: last.digest.clone(),
-            }),
-            _ => Ok(()),
-        }
+        let named = named.collect();
+        let mut deployments = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        deployments.handlers.insert(number, named);
+        deployments.all.push((number, Arc::new(deployment)));
     }
-}
 
-/// Puts these handlers in force: writes a record if any of them changed. Gives the number in force.
-///
-/// # Errors
-/// When they may not be, or the log fails.
-pub fn enact(
-    log: &EmbeddedLog,
-    history: &mut History,
-    specs: &[Arc<HandlerSpec>],
-    time: Time,
-) -> Result<DeploymentNumber, DeploymentError> {
-    if let Some(deployment) = history.next(specs, time)? {
-        let record: Bytes = encode(&deployment);
-        let number = log.append_control(record)?;
-        tracing::info!(number, "new deployment");
-        history.add(number, deployment);
-    }
-    Ok(history.newest().map_or(0, |(number, _)| number))
-}
-
-fn deployed(spec: &HandlerSpec) -> DeployedHandler {
-    DeployedHandler {
-        name: spec.name.to_string(),
-        version: spec.manifest.version.clone(),
-        digest: spec.digest.clone(),
-        fold: spec.manifest.fold,
-        configuration: spec.configuration.clone(),
+    fn lock(&self) -> RwLockReadGuard<'_, Deployments> {
+        // It only grows, entry by entry: it is never half changed.
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -184,77 +168,44 @@ fn deployed(spec: &HandlerSpec) -> DeployedHandler {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use zamu_core::guest::manifest::{Class, Manifest, OwnedType};
-
     use super::*;
 
-    fn spec(
-        version: &str,
-        digest: &str,
-        fold: u32,
-        configuration: &'static str,
-    ) -> Arc<HandlerSpec> {
-        let aggregates = vec![OwnedType::default()];
-        let manifest =
-            Manifest { version: version.into(), fold, aggregates, ..Manifest::default() };
-        Arc::new(HandlerSpec {
-            name: "h".into(),
+    fn entry(digest: &str, since: u64) -> DeployedHandler {
+        let (name, version) = ("h".to_owned(), "1.0.0".to_owned());
+        DeployedHandler {
+            name,
+            version,
             digest: digest.into(),
-            class: Class::Pure,
-            manifest,
-            configuration: configuration.into(),
-        })
+            fold: 1,
+            since,
+            ..Default::default()
+        }
     }
 
-    fn history(specs: &[Arc<HandlerSpec>]) -> History {
-        let mut history = History::default();
-        let first = history.next(specs, Time(1)).unwrap().unwrap();
-        history.add(3, first);
+    fn history() -> History {
+        let history = History::default();
+        history.add(3, Deployment { handlers: vec![entry("d1", 0)], ..Deployment::default() });
+        history.add(5, Deployment { handlers: vec![entry("d1", 3)], ..Deployment::default() });
+        history.add(6, Deployment { handlers: vec![entry("d2", 0)], ..Deployment::default() });
+        history.add(7, Deployment::default());
         history
     }
 
     #[test]
-    fn a_new_record_is_written_when_anything_changed_and_only_then() {
-        let history = history(&[spec("1.0.0", "d1", 1, "{}")]);
-        for (spec, changed) in [
-            (spec("1.0.0", "d1", 1, "{}"), false),
-            (spec("1.0.1", "d1", 1, "{}"), true),
-            (spec("1.0.0", "d2", 1, "{}"), true),
-            (spec("1.0.0", "d1", 1, "{\"a\":1}"), true),
-        ] {
-            assert_eq!(
-                history.next(std::slice::from_ref(&spec), Time(9)).unwrap().is_some(),
-                changed,
-                "{spec:?}"
-            );
-        }
-        assert!(history.next(&[], Time(9)).unwrap().is_some());
-    }
-
-    #[test]
-    fn another_fold_number_is_refused_by_name_even_after_an_absence() {
-        let mut history = history(&[spec("1.0.0", "d1", 1, "")]);
-        history.add(4, Deployment::default());
-        let error = history.next(&[spec("2.0.0", "d2", 2, "")], Time(9)).unwrap_err().to_string();
-        for part in ["handler `h`", "fold number 2", "with 1", "version 1.0.0", "d1", "go back"] {
-            assert!(error.contains(part), "{error}");
-        }
-    }
-
-    #[test]
     fn provenance_is_resolved_by_deployment_number_and_name() {
-        let history = history(&[spec("1.0.0", "d1", 1, "")]);
-        assert_eq!(history.handler(3, "h").map(|h| &*h.digest), Some("d1"));
-        assert_eq!(history.handler(3, "other"), None);
-        assert_eq!(history.handler(2, "h"), None);
+        let history = history();
+        let digest = |number, name| history.handler(number, name).map(|h| h.digest.to_string());
+        assert_eq!(digest(3, "h").as_deref(), Some("d1"));
+        assert_eq!(digest(6, "h").as_deref(), Some("d2"));
+        assert_eq!((digest(3, "other"), digest(2, "h"), digest(7, "h")), (None, None, None));
     }
 
     #[test]
-    fn another_fold_of_a_handler_without_states_is_another_deployment() {
-        let tables = |fold| {
-            let manifest = Manifest { fold, ..Manifest::default() };
-            vec![Arc::new(HandlerSpec { manifest, ..(*spec("1.0.0", "d", 1, "")).clone() })]
-        };
-        assert!(history(&tables(1)).next(&tables(2), Time(2)).unwrap().is_some());
+    fn an_entry_says_since_when_its_version_is_in_force() {
+        let history = history();
+        let since = |number| history.entry(number, "h").map(|entry| entry.since);
+        assert_eq!([3, 5, 6, 7, 8].map(since), [Some(3), Some(3), Some(6), None, None]);
+        assert_eq!(history.last_entry("h").unwrap().digest, "d2");
+        assert_eq!(history.newest().unwrap().0, 7);
     }
 }

@@ -6,6 +6,8 @@
 
 mod components;
 mod deployments;
+mod proposal;
 
-pub use components::{Loaded, describe, load};
-pub use deployments::{Deployed, DeploymentError, History, enact};
+pub use components::{Workshop, describe, json_of, specs};
+pub use deployments::{Deployed, DeploymentError, History};
+pub use proposal::{Chosen, Proposal, previous};

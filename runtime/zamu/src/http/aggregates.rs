@@ -111,7 +111,7 @@ pub(crate) async fn events(
 
 fn place(app: &App, r#type: &str, key: &str) -> Result<(PartitionId, Bytes), Problem> {
     let aggregate_type = app.type_named(r#type)?;
-    let partition = app.node.topology.partition(aggregate_type, key.as_bytes());
+    let partition = app.node.types.partition(aggregate_type, key.as_bytes());
     Ok((partition, Bytes::copy_from_slice(key.as_bytes())))
 }
 

@@ -150,10 +150,10 @@ fn groups<'a>(
     entries: Vec<Entry<'a>>,
 ) -> Result<BTreeMap<PartitionId, Group<'a>>, Problem> {
     let mut groups: BTreeMap<PartitionId, Group<'_>> = BTreeMap::new();
+    let now = app.node.in_force.now();
     for (index, entry) in entries.into_iter().enumerate() {
         let said = said(entry, index)?;
-        let (topology, kinds) = (&app.node.topology, &app.node.kinds);
-        let checked = record::check(said, Some(index), &NAMES, topology, kinds)?;
+        let checked = record::check(said, Some(index), &NAMES, &app.node.types, &now.kinds)?;
         let group = groups
             .entry(checked.partition)
             .or_insert_with(|| Group { commands: Vec::new(), indices: Vec::new() });

@@ -39,7 +39,8 @@ pub(crate) async fn post(
     let wait = waiting::wanted(&app, &headers)?;
     let until = wait.map(|wait| Instant::now() + wait);
     let said = said(&r#type, &key, &headers, &payload.bytes)?;
-    let checked = record::check(said, None, &NAMES, &app.node.topology, &app.node.kinds)?;
+    let kinds = &app.node.in_force.now().kinds;
+    let checked = record::check(said, None, &NAMES, &app.node.types, kinds)?;
     let partition = checked.partition;
     gate::room(&app, &[partition]).await?;
     let requests = record::requests(std::slice::from_ref(&checked));

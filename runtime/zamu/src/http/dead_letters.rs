@@ -116,7 +116,7 @@ pub(crate) async fn redrive_all(
 }
 
 fn partitions(app: &App, asked: &Asked) -> Result<Vec<PartitionId>, Problem> {
-    let all = app.node.topology.partitions();
+    let all = app.node.types.partitions();
     match (&asked.r#type, &asked.partition) {
         (Some(name), Some(number)) => Ok(vec![app.partition(name, number)?]),
         (Some(name), None) => {

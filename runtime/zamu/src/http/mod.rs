@@ -3,7 +3,8 @@
 //!
 //! - `record` checks what a client sent and makes requests of it; `commands` and `batch` take them.
 //! - `waiting` waits for answers; `requests` finds old ones.
-//! - `aggregates`, `tables` and `stream` read; `operators`, `dead_letters` and `trace` are for whoever runs the node.
+//! - `aggregates`, `tables` and `stream` read; `operators`, `handlers`, `dead_letters` and `trace` are for whoever
+//!   runs the node.
 //! - `gate` bounds what is in flight; `server` the connections.
 //!
 //! Authentication and TLS are left to whoever stands in front.
@@ -13,6 +14,7 @@ mod batch;
 mod commands;
 mod dead_letters;
 mod gate;
+mod handlers;
 mod operators;
 mod params;
 mod position;
@@ -31,7 +33,7 @@ use axum::Router;
 use axum::http::{Method, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 
 use crate::config;
 use crate::node::Services;
@@ -74,7 +76,11 @@ pub fn router(node: Arc<Services>, settings: &config::Http) -> Router {
         .route("/projections/{name}", delete(tables::drop_orphaned))
         .route("/projections/{name}/rebuild", post(tables::rebuild))
         .route("/projections/{name}/resume", post(tables::resume))
-        .route("/deployment", get(operators::deployment))
+        .route("/handlers", get(handlers::list).post(handlers::deploy))
+        .route("/handlers/{name}", get(handlers::show))
+        .route("/handlers/{name}/configuration", put(handlers::configure))
+        .route("/handlers/{name}/rollback", post(handlers::roll_back))
+        .route("/deployments", get(handlers::past))
         .route("/topology", get(operators::topology))
         .route("/trace", get(trace::get))
         .layer(from_fn_with_state(app.clone(), gate::bound_operators));

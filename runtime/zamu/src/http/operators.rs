@@ -1,4 +1,4 @@
-//! For whoever runs the node: partitions, deployment, health, metrics.
+//! For whoever runs the node: partitions, topology, health, metrics.
 
 use std::sync::Arc;
 
@@ -93,29 +93,9 @@ pub(crate) async fn resume(
 
 /// Who sends what to whom.
 pub(crate) async fn topology(State(app): State<App>) -> Json<Flow> {
-    let topology = &app.node.topology;
+    let topology = &app.node.in_force.now().topology;
     let specs: Vec<_> = topology.handlers.iter().map(|h| Arc::clone(&h.spec)).collect();
     Json(Flow::of(topology.types.iter().map(|t| (&*t.name, t.partitions)), &specs))
-}
-
-/// What is in force.
-pub(crate) async fn deployment(State(app): State<App>) -> Json<Value> {
-    let handlers: Vec<Value> = app
-        .node
-        .topology
-        .handlers
-        .iter()
-        .map(|handler| {
-            json!({
-                "name": &*handler.spec.name,
-                "version": handler.spec.manifest.version,
-                "digest": handler.spec.digest,
-                "class": handler.spec.class.name(),
-                "fold": handler.spec.manifest.fold,
-            })
-        })
-        .collect();
-    Json(json!({ "number": app.node.topology.deployment, "handlers": handlers }))
 }
 
 /// The process answers.
@@ -139,7 +119,7 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<Response, Problem> {
             json!({ "type": r#type, "partition": partition, "status": status, "reason": reason })
         })
         .collect();
-    let partitions = app.node.topology.partitions().count();
+    let partitions = app.node.types.partitions().count();
     if others.is_empty() && views.len() == partitions {
         return Ok(Json(json!({ "status": "ready", "partitions": partitions })).into_response());
     }
@@ -159,7 +139,7 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, Problem>
         if let Ok(told) = json::tables(&*node.tables.store.snapshot(), &*node) {
             telemetry::tables(&node.metrics, &told);
         }
-        telemetry::scrape(&node.metrics, &node.topology, &views, &node.handlers, &log);
+        telemetry::scrape(&node.metrics, &node.types, &views, &node.guests, &log);
         node.metrics.text()
     })
     .await

@@ -53,8 +53,8 @@ fn unreadable(text: &str) -> Problem {
 impl App {
     /// The type of that name: 404 if there is none.
     pub(crate) fn type_named(&self, name: &str) -> Result<TypeId, Problem> {
-        self.node.topology.type_named(name).ok_or_else(|| {
-            let known: Vec<&str> = self.node.topology.types.iter().map(|t| &*t.name).collect();
+        self.node.types.named(name).ok_or_else(|| {
+            let known: Vec<&str> = self.node.types.iter().map(|t| &*t.name).collect();
             let detail =
                 format!("there is no aggregate type `{name}`; there are {}", known.join(", "));
             Problem::new(404, detail).with("field", "type")
@@ -65,7 +65,7 @@ impl App {
     pub(crate) fn partition(&self, name: &str, number: &str) -> Result<PartitionId, Problem> {
         let aggregate_type = self.type_named(name)?;
         let number = number_of("partition", number)?;
-        let partitions = self.node.topology.settings(aggregate_type).partitions;
+        let partitions = self.node.types.settings(aggregate_type).partitions;
         if number >= partitions {
             let detail = format!("`{name}` has partitions 0 to {}, not {number}", partitions - 1);
             return Err(Problem::new(404, detail).with("field", "partition"));

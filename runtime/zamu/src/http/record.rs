@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use zamu_core::model::{Context, HOST_SOURCE, Kind, PartitionId, Request, TypeId};
-use zamu_core::topology::Topology;
+use zamu_core::topology::Types;
 
 use crate::http::problem::Problem;
 use crate::node::{Kinds, UnknownKind};
@@ -15,7 +15,7 @@ use crate::node::{Kinds, UnknownKind};
 /// Bytes of a key, id, source or correlation at most. They stand in every record of a process.
 pub(crate) const TEXT_BYTES_MAX: usize = 1_024;
 /// Who asks, as long as nobody is authenticated.
-const PRINCIPAL: &[u8] = b"anonymous";
+pub(crate) const PRINCIPAL: &[u8] = b"anonymous";
 /// The content type of a body that does not say.
 pub(crate) const JSON: &str = "application/json";
 
@@ -65,7 +65,7 @@ pub(crate) fn check<'a>(
     said: Said<'a>,
     index: Index,
     names: &Names,
-    topology: &Topology,
+    types: &Types,
     kinds: &Kinds,
 ) -> Result<Checked<'a>, Problem> {
     let bad = |field: &'static str, problem: String| Err(at(index, field, &problem));
@@ -100,13 +100,13 @@ pub(crate) fn check<'a>(
             return bad(field, format!("has {length} bytes: at most {TEXT_BYTES_MAX} are allowed"));
         }
     }
-    let Some(aggregate_type) = topology.type_named(&said.aggregate_type) else {
-        let known: Vec<&str> = topology.types.iter().map(|t| &*t.name).collect();
+    let Some(aggregate_type) = types.named(&said.aggregate_type) else {
+        let known: Vec<&str> = types.iter().map(|t| &*t.name).collect();
         let problem = format!("is `{}`; there are {}", said.aggregate_type, known.join(", "));
         return bad(names.aggregate_type, problem);
     };
     let kind = kind(&said, aggregate_type, index, names, kinds)?;
-    let partition = topology.partition(aggregate_type, said.key.as_bytes());
+    let partition = types.partition(aggregate_type, said.key.as_bytes());
     Ok(Checked { partition, said, kind })
 }
 

@@ -86,21 +86,21 @@ pub(crate) async fn get(
 
 /// The asked types, or all, in the topology's order.
 fn types<'a>(app: &'a App, asked: Option<&str>) -> Result<Vec<(TypeId, &'a str, u32)>, Problem> {
-    let topology = &app.node.topology;
+    let types = &app.node.types;
     let ids: BTreeSet<TypeId> = match asked {
-        None => (0..topology.types.len()).map(|index| TypeId(index as u16)).collect(),
+        None => (0..types.len()).map(|index| TypeId(index as u16)).collect(),
         Some(names) => names
             .split(',')
             .map(|name| {
-                topology.type_named(name).ok_or_else(|| {
-                    let known: Vec<&str> = topology.types.iter().map(|t| &*t.name).collect();
+                types.named(name).ok_or_else(|| {
+                    let known: Vec<&str> = types.iter().map(|t| &*t.name).collect();
                     let problem = format!("names `{name}`; there are {}", known.join(", "));
                     Problem::field("types", problem)
                 })
             })
             .collect::<Result<_, _>>()?,
     };
-    let entry = |id: TypeId| (id, &*topology.settings(id).name, topology.settings(id).partitions);
+    let entry = |id: TypeId| (id, &*types.settings(id).name, types.settings(id).partitions);
     Ok(ids.into_iter().map(entry).collect())
 }
 
@@ -110,8 +110,9 @@ fn checked_kinds(
     types: &[(TypeId, &str, u32)],
     asked: &str,
 ) -> Result<BTreeSet<String>, Problem> {
+    let now = app.node.in_force.now();
     let known: BTreeSet<&str> =
-        types.iter().flat_map(|(id, ..)| app.node.topology.event_names(*id)).collect();
+        types.iter().flat_map(|(id, ..)| now.topology.event_names(*id)).collect();
     let check = |name: &str| {
         if known.contains(name) {
             return Ok(name.to_owned());

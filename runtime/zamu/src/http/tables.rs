@@ -242,14 +242,15 @@ impl<'n> Found<'n> {
         let Some(table) = query::find(&query::catalogue(tables)?, name, made) else {
             return Ok(None);
         };
-        let Some(aggregate_type) = node.topology.type_named(table.aggregate_type()) else {
+        let Some(aggregate_type) = node.types.named(table.aggregate_type()) else {
             return Ok(None);
         };
-        let settings = node.topology.settings(aggregate_type);
-        let handler = node.topology.handlers.iter().find(|h| *h.spec.name == *table.projection);
+        let settings = node.types.settings(aggregate_type);
+        let now = node.in_force.now();
+        let handler = now.topology.handlers.iter().find(|h| *h.spec.name == *table.projection);
         let left_behind = match handler {
             None => Some(format!("handler `{}` is not configured any more", table.projection)),
-            Some(handler) if !alike(&shape_of(handler, &node.topology), &table.generation) => {
+            Some(handler) if !alike(&shape_of(handler, &now.topology), &table.generation) => {
                 Some(format!(
                     "made with fold number {}, while tables for {} are built",
                     table.generation.fold, handler.spec.manifest.fold
@@ -363,12 +364,12 @@ fn missing(
 
 impl Sources for Services {
     fn partitions(&self, aggregate_type: &str) -> Option<u32> {
-        let id = self.topology.type_named(aggregate_type)?;
-        Some(self.topology.settings(id).partitions)
+        let id = self.types.named(aggregate_type)?;
+        Some(self.types.settings(id).partitions)
     }
 
     fn end(&self, aggregate_type: &str, number: u32) -> Result<u64, EngineError> {
-        let Some(aggregate_type) = self.topology.type_named(aggregate_type) else { return Ok(0) };
+        let Some(aggregate_type) = self.types.named(aggregate_type) else { return Ok(0) };
         Ok(self.reader.ends(PartitionId { aggregate_type, number })?.events)
     }
 
@@ -378,7 +379,7 @@ impl Sources for Services {
 
     fn stale(&self, projection: &str, served: bool, place: (&str, u32)) -> Option<Stale> {
         let (name, number) = place;
-        let aggregate_type = self.topology.type_named(name)?;
+        let aggregate_type = self.types.named(name)?;
         self.tables.stale(projection, served, PartitionId { aggregate_type, number })
     }
 }

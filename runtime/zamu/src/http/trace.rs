@@ -60,7 +60,7 @@ async fn known(app: &App, id: &str) -> Result<Vec<Known>, Problem> {
 }
 
 fn traced(app: &App, id: &str, known: &[Known], limit: usize) -> Result<Trace, TraceError> {
-    let topology = &app.node.topology;
+    let topology = &app.node.in_force.now().topology;
     let owner = |index: usize| {
         let owner = &topology.handlers[topology.owner(TypeId(index as u16))];
         Some(Arc::clone(&owner.spec.name))

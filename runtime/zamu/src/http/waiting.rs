@@ -133,7 +133,7 @@ pub(crate) fn told<'a>(
     partition: PartitionId,
 ) -> json::Outcome<'a> {
     let position = answer.next_event().map(|next| {
-        let of = app.node.topology.settings(partition.aggregate_type);
+        let of = app.node.types.settings(partition.aggregate_type);
         let types = [(partition.aggregate_type, &*of.name, of.partitions)];
         Position::new(&types, |other| if other == partition { next } else { 0 }).to_string()
     });

@@ -4,8 +4,9 @@
 //! (another aggregate's, by an event handler) or `wake` (its own deadline), each with its offset.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use zamu_core::model::{self, Cause, EventRef, PartitionId};
 
 use crate::json::{Data, Terms, text};
@@ -59,8 +60,14 @@ enum CauseJson<'a> {
 #[derive(Debug, Serialize)]
 struct HandlerJson<'a> {
     name: &'a str,
-    version: Option<&'a str>,
-    digest: Option<&'a str>,
+    #[serde(serialize_with = "shared")]
+    version: Option<Arc<str>>,
+    #[serde(serialize_with = "shared")]
+    digest: Option<Arc<str>>,
+}
+
+fn shared<S: Serializer>(text: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
+    text.as_deref().serialize(serializer)
 }
 
 /// An event of a partition, as JSON shows it.
@@ -87,8 +94,8 @@ pub fn event<'a>(event: &'a model::Event, partition: PartitionId, terms: &'a Ter
         cause: cause(&event.cause, terms),
         handler: HandlerJson {
             name: &event.handler,
-            version: deployed.map(|handler| &*handler.version),
-            digest: deployed.map(|handler| &*handler.digest),
+            version: deployed.as_ref().map(|handler| Arc::clone(&handler.version)),
+            digest: deployed.map(|handler| handler.digest),
         },
         deployment: event.deployment,
         data: Data::of(&event.body),

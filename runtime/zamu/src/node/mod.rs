@@ -8,12 +8,16 @@
 //! What talks to clients is left to `http`; it sees only [`Services`].
 
 pub mod answers;
+mod crew;
+mod deployer;
 mod history;
+mod in_force;
 mod intake;
 mod kinds;
 mod outcomes;
 mod shards;
 mod tables;
+mod watchman;
 
 use std::fs;
 use std::sync::Arc;
@@ -22,24 +26,26 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use tokio::sync::watch;
-use zamu_core::guest::Guest;
-use zamu_core::model::{PartitionId, Time};
+use zamu_core::model::Time;
 use zamu_core::outcomes::decode_record;
 use zamu_core::partition::Status;
 use zamu_core::references::{References, Seen};
-use zamu_core::shard::{PartitionView, Parts, Shard};
-use zamu_core::topology::{HandlerIndex, Topology, TypeSettings};
-use zamu_rocks::{
-    EmbeddedLog, LogOptions, LogReader, RocksStore, StoreOptions, Subscription, Waker,
-};
+use zamu_core::shard::PartitionView;
+use zamu_core::topology::{Topology, TypeSettings, Types};
+use zamu_rocks::{EmbeddedLog, LogOptions, LogReader, RocksStore, StoreOptions, Subscription};
 
 use crate::config::Config;
-use crate::handlers::{self, History, Loaded};
+use crate::handlers::{History, Workshop, specs};
 use crate::json::Terms;
-use crate::telemetry::{HandlerCounters, Metrics, ShardObserver};
+use crate::telemetry::{GuestCounters, Metrics};
+
+use self::crew::Crew;
+use self::watchman::Watchman;
 
 pub use answers::{Answer, Answers, Asked, Recent, Wait};
+pub use deployer::{DeployError, Deployed, Deployer, Order, What};
 pub use history::EventsAfter;
+pub use in_force::{Handlers, InForce};
 pub use intake::{Entrance, Refusal};
 pub use kinds::{Kinds, UnknownKind};
 pub use outcomes::{Found, find};
@@ -48,12 +54,14 @@ pub use tables::{DropError, Tables};
 
 /// What a running node offers to whoever talks to clients.
 pub struct Services {
-    /// Who does what.
-    pub topology: Arc<Topology>,
+    /// The aggregate types.
+    pub types: Types,
     /// Names for what records only number.
     pub terms: Terms,
-    /// The kinds of commands that are taken.
-    pub kinds: Kinds,
+    /// The handlers, and what follows from them.
+    pub in_force: InForce,
+    /// Puts others in force.
+    pub deployer: Deployer,
     /// The way in.
     pub entrance: Entrance,
     /// Who waits for answers.
@@ -69,7 +77,7 @@ pub struct Services {
     /// Everything that is counted.
     pub metrics: Arc<Metrics>,
     /// What guests use.
-    pub handlers: Vec<HandlerCounters>,
+    pub guests: GuestCounters,
     /// Changes when something has become durable.
     pub news: watch::Receiver<()>,
     /// True from the moment the node stops.
@@ -85,6 +93,7 @@ pub struct Node {
     failure: watch::Receiver<Option<String>>,
     started: Instant,
     drain: Duration,
+    watchman: Watchman,
 }
 
 impl Node {
@@ -98,15 +107,16 @@ impl Node {
         let data = &config.data;
         fs::create_dir_all(data)
             .with_context(|| format!("cannot make the data directory {}", data.display()))?;
-        let loaded = handlers::load(&config.handlers, &config.guest_limits(), data)?;
-        let types = config.type_settings();
+        let workshop = Workshop::open(config.guest_limits(), data)?;
+        let configured = workshop.load_configured(&config.handlers)?;
+        let types = Types::from(config.type_settings());
         // Before anything is opened or written: do the handlers fit together?
-        Topology::new(0, types.clone(), loaded.specs())?;
+        Topology::new(0, types.clone(), specs(&configured))?;
         let log = open_log(config, &types)?;
         let reader = log.reader();
-        let mut history = History::read(&reader)?;
-        let deployment = handlers::enact(&log, &mut history, &loaded.specs(), clock())?;
-        let topology = Arc::new(Topology::new(deployment, types.clone(), loaded.specs())?);
+        let history = History::read(&reader)?;
+        let (deployment, loaded) = deployer::enact(&log, &history, &workshop, configured)?;
+        let topology = Arc::new(Topology::new(deployment, types.clone(), specs(&loaded))?);
         let store = open_store(config, &types)?;
         tracing::info!(deployment, epoch = log.epoch(), data = %data.display(), "log and store are open");
 
@@ -132,10 +142,22 @@ impl Node {
             failed: Arc::clone(&failed),
         };
         let references = References::new(&topology);
-        let mut crew = crew(config, &topology, &loaded, &log, &store, &metrics, &references)?;
+        let guests = GuestCounters::default();
+        let (watched, watchman) = watchman::watch();
+        let crew = Crew::new(crew::Start {
+            config,
+            topology: &topology,
+            loaded: &loaded,
+            log: &log,
+            store: &store,
+            metrics: &metrics,
+            references: &references,
+            guests: &guests,
+            watched: &watched,
+        })?;
         let (tables, table_threads) = Tables::start(tables::Start {
             topology: &topology,
-            makers: projecting(&topology, &loaded, &mut crew.counters),
+            makers: crew::projecting(&topology, &loaded, &guests),
             log: log.reader(),
             store: store.tables(),
             metrics: &metrics,
@@ -156,8 +178,9 @@ impl Node {
         let (stop, stopping) = watch::channel(false);
         let services = Services {
             terms: Terms { types: types.iter().map(|t| Arc::clone(&t.name)).collect(), history },
-            kinds: Kinds::new(&topology),
-            topology,
+            types,
+            in_force: InForce::new(topology, loaded),
+            deployer: Deployer::new(workshop, &config.deployments),
             entrance,
             answers,
             shards,
@@ -165,13 +188,14 @@ impl Node {
             log,
             reader,
             metrics,
-            handlers: crew.counters,
+            guests,
             news,
             stopping,
             _subscription: subscription,
         };
         let drain = Duration::from_millis(config.shards.drain_ms);
-        Ok(Self { services: Arc::new(services), threads, stop, failure, started, drain })
+        let services = Arc::new(services);
+        Ok(Self { services, threads, stop, failure, started, drain, watchman })
     }
 
     /// What the node offers.
@@ -189,7 +213,7 @@ impl Node {
         loop {
             let views = self.services.shards.views().await?;
             let restoring = views.iter().any(|view| view.status == Status::Restoring);
-            if !restoring && views.len() == self.services.topology.partitions().count() {
+            if !restoring && views.len() == self.services.types.partitions().count() {
                 let running = views.iter().filter(|v| v.status == Status::Running).count();
                 let seconds = self.started.elapsed().as_secs_f64();
                 let types = self.services.terms.types.iter().map(|name| &**name);
@@ -210,6 +234,11 @@ impl Node {
         let mut failure = self.failure.clone();
         let seen = failure.wait_for(Option::is_some).await;
         seen.ok().and_then(|reason| reason.clone()).unwrap_or_else(|| "all shards ended".to_owned())
+    }
+
+    /// Rolls back versions of handlers that break, for as long as it is polled.
+    pub async fn keep_watch(&self) {
+        self.watchman.keep(&self.services).await;
     }
 
     /// Takes no more commands and finishes what was taken, for as long as is configured.
@@ -323,81 +352,4 @@ fn catch_up(
         }
     }
     Ok(seen)
-}
-
-/// An instance of each handler that makes tables, by name.
-fn projecting(
-    topology: &Topology,
-    loaded: &Loaded,
-    counters: &mut [HandlerCounters],
-) -> Vec<(HandlerIndex, Box<dyn Guest>)> {
-    let instance = |handler: HandlerIndex| {
-        let guest = loaded.handlers[handler].instance();
-        counters[handler].shards.push(guest.counters());
-        (handler, Box::new(guest) as Box<dyn Guest>)
-    };
-    topology.projections().map(instance).collect()
-}
-
-/// The shards to be started, and what is kept of them.
-struct Crew {
-    owners: Vec<Vec<usize>>,
-    starts: Vec<shards::Start>,
-    counters: Vec<HandlerCounters>,
-}
-
-fn crew(
-    config: &Config,
-    topology: &Arc<Topology>,
-    loaded: &Loaded,
-    log: &EmbeddedLog,
-    store: &RocksStore,
-    metrics: &Arc<Metrics>,
-    references: &References,
-) -> Result<Crew> {
-    let count = config.shard_count();
-    let owners = deal(topology.types.iter().map(|t| t.partitions), count);
-    let mut counters: Vec<HandlerCounters> = loaded
-        .handlers
-        .iter()
-        .map(|handler| HandlerCounters {
-            name: handler.spec().name.to_string(),
-            version: handler.spec().manifest.version.clone(),
-            fuel_per_item: handler.limits().fuel_per_item,
-            shards: Vec::new(),
-        })
-        .collect();
-    let mut starts = Vec::new();
-    for number in 0..count {
-        let mine: Vec<PartitionId> = topology
-            .partitions()
-            .filter(|p| owners[usize::from(p.aggregate_type.0)][p.number as usize] == number)
-            .collect();
-        let mut guests: Vec<Box<dyn Guest>> = Vec::new();
-        for (handler, counters) in loaded.handlers.iter().zip(&mut counters) {
-            let guest = handler.instance();
-            counters.shards.push(guest.counters());
-            guests.push(Box::new(guest));
-        }
-        let doorbell = shards::Doorbell::default();
-        let ring = doorbell.clone();
-        let waker: Waker = Arc::new(move || ring.ring());
-        let parts = Parts {
-            log: Box::new(log.shard(&mine, waker)?),
-            store: Box::new(store.handle()),
-            guests,
-            topology: Arc::clone(topology),
-            references: references.clone(),
-            settings: config.shard_settings(count),
-            observer: Box::new(ShardObserver::new(metrics, topology)),
-        };
-        let shard = number as u32;
-        starts.push(shards::Start {
-            shard: Shard::new(parts),
-            doorbell,
-            busy: metrics.shard_busy(shard),
-            waiting: metrics.shard_calls(shard),
-        });
-    }
-    Ok(Crew { owners, starts, counters })
 }

@@ -165,6 +165,30 @@ impl Shards {
         Ok(views)
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// Has every shard do something of its own: one for each, in order. However much they have to do,
+    /// they come to it.
+    ///
+    /// # Errors
+    /// When one has stopped.
+    pub async fn tell_all<T: Send + 'static>(
+        &self,
+        what: Vec<impl FnOnce(&mut Shard) -> T + Send + 'static>,
+    ) -> Result<Vec<T>, CallError> {
+        let told: Vec<_> =
+            self.seats.iter().zip(what).map(|(seat, what)| seat.insist(what)).collect();
+        let mut done = Vec::new();
+        for told in told {
+            done.push(told.await.map_err(|_| CallError::Gone)?);
+        }
+        Ok(done)
+    }
+
     /// Tells all threads to finish what is in flight and to end.
     pub fn stop(&self) {
         for seat in &self.seats {
@@ -179,9 +203,7 @@ impl Seat {
         &self,
         what: impl FnOnce(&mut Shard) -> T + Send + 'static,
     ) -> Result<oneshot::Receiver<T>, CallError> {
-        let (tell, told) = oneshot::channel();
-        // Nobody may be there any more to hear it.
-        let call: Call = Box::new(move |shard| drop(tell.send(what(shard))));
+        let (call, told) = call(what);
         match self.calls.try_send(call) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => return Err(CallError::Busy),
@@ -191,6 +213,33 @@ impl Seat {
         self.doorbell.ring();
         Ok(told)
     }
+
+    /// As [`Seat::ask`], and waits for its place elsewhere if too many calls wait.
+    fn insist<T: Send + 'static>(
+        &self,
+        what: impl FnOnce(&mut Shard) -> T + Send + 'static,
+    ) -> oneshot::Receiver<T> {
+        let (call, told) = call(what);
+        if let Err(TrySendError::Full(call)) = self.calls.try_send(call) {
+            let (calls, doorbell) = (self.calls.clone(), self.doorbell.clone());
+            tokio::task::spawn_blocking(move || {
+                // Where the shard has stopped, whoever waits is told so by the end of the call.
+                drop(calls.send(call));
+                doorbell.ring();
+            });
+        }
+        self.doorbell.ring();
+        told
+    }
+}
+
+/// A call, and where its result comes.
+fn call<T: Send + 'static>(
+    what: impl FnOnce(&mut Shard) -> T + Send + 'static,
+) -> (Call, oneshot::Receiver<T>) {
+    let (tell, told) = oneshot::channel();
+    // Nobody may be there any more to hear it.
+    (Box::new(move |shard| drop(tell.send(what(shard)))), told)
 }
 
 /// Tells when a thread ends although nobody asked it to.

@@ -212,6 +212,20 @@ impl Tables {
         self.maker(projection).is_some()
     }
 
+    /// Has another version of a handler make its tables from now on. Gives back what was replaced.
+    ///
+    /// # Errors
+    /// When the thread has stopped.
+    pub async fn succeed(
+        &self,
+        name: String,
+        topology: Arc<Topology>,
+        guest: (HandlerIndex, Box<dyn Guest>),
+    ) -> Result<Vec<Box<dyn Guest>>, CallError> {
+        let Some(maker) = self.maker(&name) else { return Ok(Vec::new()) };
+        maker.insist(move |set| set.succeed(&topology, vec![guest])).await
+    }
+
     /// Why a projection has stopped in a partition, if it has: of the tables that are served, or of
     /// those that are built.
     #[must_use]

@@ -7,6 +7,7 @@
 //! look; info, something that happens a few times in a node's life; debug, more. Nothing is logged
 //! per message.
 
+mod complaint;
 mod labels;
 mod logging;
 mod observer;
@@ -21,6 +22,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+pub use complaint::{Complaint, How, Watched};
 pub use labels::{
     HandlerLabels, InputLabels, PartitionLabels, ProjectionLabels, ShardLabels, StatusLabels,
     StepLabels, TablesLabels, TypeLabels,
@@ -28,7 +30,7 @@ pub use labels::{
 pub use logging::start_logging;
 pub use observer::ShardObserver;
 pub(crate) use scrape::tables;
-pub use scrape::{HandlerCounters, scrape};
+pub use scrape::{GuestCounters, scrape};
 
 /// Seconds, added up in parts.
 pub(crate) type Seconds = Counter<f64, AtomicU64>;
@@ -57,6 +59,8 @@ pub struct Metrics {
     pub(crate) commit_seconds: Histogram,
     pub(crate) append_seconds: Histogram,
     pub(crate) turn_records: Histogram,
+    /// For how long a shard did nothing but change over to another version of a handler.
+    pub(crate) swap_seconds: Histogram,
     pub(crate) lag: Family<InputLabels, Gauge>,
     pub(crate) running: Family<PartitionLabels, Gauge>,
     pub(crate) dead_letters_open: Family<PartitionLabels, Gauge>,
@@ -159,6 +163,7 @@ impl Metrics {
             commit_seconds: SECONDS.new_metric(),
             append_seconds: SECONDS.new_metric(),
             turn_records: RECORDS.new_metric(),
+            swap_seconds: SECONDS.new_metric(),
             lag: Family::default(),
             running: Family::default(),
             dead_letters_open: Family::default(),
@@ -259,6 +264,11 @@ impl Metrics {
             self.append_seconds.clone(),
         );
         r.register("turn_records", "Records of a turn", self.turn_records.clone());
+        r.register(
+            "swap_seconds",
+            "Time that a shard took to change over to another version of a handler",
+            self.swap_seconds.clone(),
+        );
         r.register(
             "shard_busy_seconds",
             "Time that a shard did not wait",

@@ -1,19 +1,19 @@
 //! Counts what a shard does.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 use zamu_core::model::{PartitionId, TypeId};
 use zamu_core::observer::{Alarm, Observer, STEPS, TurnReport};
-use zamu_core::topology::Topology;
+use zamu_core::topology::{Blamed, Types};
 
-use crate::telemetry::{Metrics, Seconds, StepLabels, TypeLabels};
+use crate::telemetry::{Complaint, How, Metrics, Seconds, StepLabels, TypeLabels, Watched};
 
 /// The handles of one shard.
 pub struct ShardObserver {
-    topology: Arc<Topology>,
+    names: Types,
+    watched: Watched,
     start: Instant,
     types: Vec<TypeCounters>,
     steps: [Seconds; STEPS.len()],
@@ -67,12 +67,13 @@ impl TypeCounters {
 impl ShardObserver {
     /// Handles for all types, looked up once.
     #[must_use]
-    pub fn new(metrics: &Metrics, topology: &Arc<Topology>) -> Self {
+    pub fn new(metrics: &Metrics, types: &Types, watched: Watched) -> Self {
         let step = |step| metrics.step_seconds.get_or_create_owned(&StepLabels { step });
         Self {
-            topology: Arc::clone(topology),
+            names: types.clone(),
+            watched,
             start: Instant::now(),
-            types: topology.types.iter().map(|t| TypeCounters::new(metrics, &t.name)).collect(),
+            types: types.iter().map(|t| TypeCounters::new(metrics, &t.name)).collect(),
             steps: STEPS.map(step),
             commit_seconds: metrics.commit_seconds.clone(),
             turn_records: metrics.turn_records.clone(),
@@ -83,8 +84,13 @@ impl ShardObserver {
         &self.types[usize::from(id.0)]
     }
 
+    /// Where nobody listens any more, or too much waits already, it is not heard.
+    fn complain(&self, blamed: Blamed, partition: PartitionId, how: How) {
+        drop(self.watched.try_send(Complaint { blamed, partition, how }));
+    }
+
     fn name(&self, partition: PartitionId) -> String {
-        format!("{}/{}", self.topology.settings(partition.aggregate_type).name, partition.number)
+        format!("{}/{}", self.names.settings(partition.aggregate_type).name, partition.number)
     }
 }
 
@@ -121,14 +127,19 @@ impl Observer for ShardObserver {
             Alarm::Halted { partition, reason } => {
                 tracing::error!(partition = self.name(partition), reason, "partition halted");
             }
-            Alarm::Paused { partition, reason, .. } => {
+            Alarm::Paused { partition, reason, blamed } => {
+                if let Some(blamed) = blamed {
+                    self.complain(blamed, partition, How::Paused(reason.to_owned()));
+                }
                 tracing::warn!(
                     partition = self.name(partition),
                     reason,
                     "partition paused; `zamu topics resume` lets it go on"
                 );
             }
-            Alarm::Faulted { .. } => {}
+            Alarm::Faulted { partition, blamed, key } => {
+                self.complain(blamed, partition, How::Faulted(key.into()));
+            }
             Alarm::CommandsRefused { partition, count } => {
                 self.of(partition.aggregate_type).commands_refused.inc_by(count);
                 tracing::error!(

@@ -2,32 +2,59 @@
 
 use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use zamu_core::partition::Status;
 use zamu_core::shard::PartitionView;
-use zamu_core::topology::Topology;
+use zamu_core::topology::Types;
 use zamu_rocks::{LogMetrics, SYNC_BUCKETS_US};
-use zamu_wasm::Counters;
+use zamu_wasm::{Counters, Handler};
 
 use crate::telemetry::{
     HandlerLabels, HandlerMetrics, InputLabels, Metrics, PartitionLabels, TablesLabels,
 };
 
-/// The counters of one handler, one per shard.
-#[derive(Clone, Debug)]
-pub struct HandlerCounters {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
+/// What all guests use, by handler and version: also what versions have used that are not in force
+/// any more.
+#[derive(Debug, Default)]
+pub struct GuestCounters(Mutex<Vec<VersionCounters>>);
+
+/// The counters of one version of a handler.
+#[derive(Debug)]
+struct VersionCounters {
+    name: String,
+    version: String,
     /// Fuel that one item may use, before what its bytes add.
-    pub fuel_per_item: u64,
-    /// One per shard.
-    pub shards: Vec<Arc<Counters>>,
+    fuel_per_item: u64,
+    /// One per instance.
+    instances: Vec<Arc<Counters>>,
+}
+
+impl GuestCounters {
+    /// Counts an instance of a handler.
+    pub(crate) fn add(&self, handler: &Handler, counters: Arc<Counters>) {
+        let manifest = handler.manifest();
+        let mut all = self.lock();
+        let same =
+            |of: &&mut VersionCounters| of.name == manifest.name && of.version == manifest.version;
+        match all.iter_mut().find(same) {
+            Some(of) => of.instances.push(counters),
+            None => all.push(VersionCounters {
+                name: manifest.name.clone(),
+                version: manifest.version.clone(),
+                fuel_per_item: handler.limits().fuel_per_item,
+                instances: vec![counters],
+            }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<VersionCounters>> {
+        // Entries are pushed whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Syncs of the log by duration, as the log counted them.
@@ -55,23 +82,23 @@ impl EncodeMetric for Syncs {
 /// Brings all figures up to date.
 pub fn scrape(
     metrics: &Metrics,
-    topology: &Topology,
+    types: &Types,
     views: &[PartitionView],
-    handlers: &[HandlerCounters],
+    guests: &GuestCounters,
     log: &LogMetrics,
 ) {
     for view in views {
-        partition(metrics, topology, view);
+        partition(metrics, types, view);
     }
-    for of in handlers {
+    for of in guests.lock().iter() {
         handler(&metrics.handler, of);
     }
     self::log(metrics, log);
     metrics.process.refresh();
 }
 
-fn partition(metrics: &Metrics, topology: &Topology, view: &PartitionView) {
-    let r#type = topology.settings(view.partition.aggregate_type).name.to_string();
+fn partition(metrics: &Metrics, types: &Types, view: &PartitionView) {
+    let r#type = types.settings(view.partition.aggregate_type).name.to_string();
     let partition = view.partition.number;
     let lags = [
         ("requests", view.ends.requests.saturating_sub(view.position.requests)),
@@ -87,10 +114,10 @@ fn partition(metrics: &Metrics, topology: &Topology, view: &PartitionView) {
     metrics.deadlines_in_memory.get_or_create(&labels).set(signed(view.deadlines));
 }
 
-fn handler(metrics: &HandlerMetrics, of: &HandlerCounters) {
+fn handler(metrics: &HandlerMetrics, of: &VersionCounters) {
     let labels = HandlerLabels { handler: of.name.clone(), version: of.version.clone() };
-    let sum = |read: fn(&Counters) -> u64| of.shards.iter().map(|c| read(c)).sum::<u64>();
-    let max = |read: fn(&Counters) -> u64| of.shards.iter().map(|c| read(c)).max().unwrap_or(0);
+    let sum = |read: fn(&Counters) -> u64| of.instances.iter().map(|c| read(c)).sum::<u64>();
+    let max = |read: fn(&Counters) -> u64| of.instances.iter().map(|c| read(c)).max().unwrap_or(0);
     for (family, value) in [
         (&metrics.calls, sum(Counters::calls)),
         (&metrics.items, sum(Counters::items)),

@@ -67,7 +67,7 @@ impl StepHandler {
         let deployed = terms.history.handler(deployment, name);
         Self {
             name: name.to_owned(),
-            version: deployed.map(|handler| handler.version.to_string()),
+            version: deployed.as_ref().map(|handler| handler.version.to_string()),
             digest: deployed.map(|handler| handler.digest.to_string()),
             deployment,
         }

@@ -10,6 +10,7 @@ mod orphans;
 mod dead_letters;
 mod done;
 mod exits;
+mod handlers;
 mod import;
 mod node;
 mod reading;

@@ -133,7 +133,7 @@ async fn clients_that_take_all_places_do_not_keep_operators_out() {
         }
     });
     full.await.unwrap();
-    for path in ["/topics", "/dead-letters", "/deployment", "/topology", "/ready", "/metrics"] {
+    for path in ["/topics", "/dead-letters", "/handlers", "/topology", "/ready", "/metrics"] {
         let response = host.request(reqwest::Method::GET, path).send().await.unwrap();
         assert_eq!(response.status().as_u16(), 200, "{path}");
     }

@@ -17,5 +17,6 @@ mod reading;
 mod restart;
 mod stream;
 mod support;
+mod swaps;
 mod tables;
 mod trace;

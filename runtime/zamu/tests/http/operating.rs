@@ -17,8 +17,8 @@ async fn health_readiness_topics_and_deployment_tell_where_the_node_is() {
     assert!(topics.iter().all(|topic| topic["status"] == "running"));
     let requests: u64 = topics.iter().map(|t| t["requests"]["next"].as_u64().unwrap()).sum();
     assert_eq!(requests, 1);
-    let deployment = host.get("/deployment").await.json;
-    assert_eq!(deployment["number"], 1);
+    let deployment = host.get("/handlers").await.json;
+    assert_eq!(deployment["deployment"], 1);
     assert_eq!(deployment["handlers"][0]["name"], "counter");
     assert_eq!(deployment["handlers"][0]["digest"].as_str().unwrap().len(), 64);
     host.stop().await;

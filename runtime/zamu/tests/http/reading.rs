@@ -23,7 +23,7 @@ async fn history_is_paged_in_order_with_provenance() {
     let host = Host::start().await;
     let list: Vec<_> = (1..=9).map(|n| increment("a", &format!("i{n}"), n)).collect();
     host.batch("wait=60", &json!(list)).await;
-    let deployment = host.get("/deployment").await.json;
+    let deployment = host.get("/handlers").await.json;
     let mut after = 0;
     loop {
         let path = format!("/aggregates/counter/a/events?after={after}&limit=4");
@@ -38,7 +38,7 @@ async fn history_is_paged_in_order_with_provenance() {
             assert_eq!(event["cause"]["request"]["id"], format!("i{after}"));
             assert_eq!(event["correlation"], format!("test/i{after}"));
             assert_eq!(event["principal"], "anonymous");
-            assert_eq!(event["deployment"], deployment["number"]);
+            assert_eq!(event["deployment"], deployment["deployment"]);
             assert_eq!(event["previous"].is_null(), after == 1);
             for member in ["name", "version", "digest"] {
                 assert_eq!(event["handler"][member], deployment["handlers"][0][member]);

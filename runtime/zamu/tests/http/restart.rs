@@ -16,11 +16,11 @@ async fn a_restart_keeps_states_answers_streams_and_the_deployment() {
     let before = host.batch("wait=60", &json!(list)).await.json;
     let refused = host.count("k1", "over", "Increment", "{\"by\":1000000}").await.json;
     let state = host.get("/aggregates/counter/k3").await.json;
-    let deployment = host.get("/deployment").await.json;
+    let deployment = host.get("/handlers").await.json;
     let middle = Stream::open(&host, "types=counter", None).await.take(40).await.pop().unwrap();
 
     let host = Host::over(host.stop().await, "").await;
-    assert_eq!(host.get("/deployment").await.json, deployment);
+    assert_eq!(host.get("/handlers").await.json, deployment);
     assert_eq!(host.get("/aggregates/counter/k3").await.json, state);
     for answer in before.as_array().unwrap() {
         let path = format!("/requests/counter/{}/{}", answer["partition"], answer["offset"]);
@@ -43,7 +43,7 @@ async fn another_configuration_is_another_deployment_and_old_events_keep_theirs(
     let host = Host::start().await;
     host.count("a", "1", "Increment", "{\"by\":1}").await;
     let host = Host::configured(host.stop().await, "", 10).await;
-    assert_eq!(host.get("/deployment").await.json["number"], 2);
+    assert_eq!(host.get("/handlers").await.json["deployment"], 2);
     assert_eq!(host.count("a", "2", "Increment", "{\"by\":10}").await.json["code"], "over-limit");
     host.count("a", "3", "Increment", "{\"by\":9}").await;
     let events = host.get("/aggregates/counter/a/events").await.json;
@@ -65,7 +65,7 @@ async fn a_handler_built_as_class_std_goes_on_where_the_pure_one_stopped_and_is_
     };
     let host = Host::start().await;
     let first = host.count("a", "1", "Increment", "{\"by\":1}").await.json;
-    assert_eq!(classes(&host.get("/deployment").await), ["pure", "pure"]);
+    assert_eq!(classes(&host.get("/handlers").await), ["pure", "pure"]);
     let folder = host.stop().await;
     let built_as_std = |more| {
         configuration::text(folder.path(), more, 10).replace("counter.wasm", "counter-std.wasm")
@@ -78,8 +78,8 @@ async fn a_handler_built_as_class_std_goes_on_where_the_pure_one_stopped_and_is_
     }
 
     let host = Host::of(folder, &text).await;
-    let deployment = host.get("/deployment").await;
-    assert_eq!(deployment.json["number"], 2);
+    let deployment = host.get("/handlers").await;
+    assert_eq!(deployment.json["deployment"], 2);
     assert_eq!(classes(&deployment), ["std", "pure"]);
     let again = host.count("a", "1", "Increment", "{\"by\":1}").await.json;
     assert_eq!((&again["duplicate"], &again["reply"]), (&json!(true), &first["reply"]));
@@ -110,6 +110,6 @@ async fn a_node_that_does_not_fit_its_data_refuses_to_start_and_says_why() {
     }
     // None of that has left anything behind.
     let host = Host::over(folder, "").await;
-    assert_eq!(host.get("/deployment").await.json["number"], 1);
+    assert_eq!(host.get("/handlers").await.json["deployment"], 1);
     host.stop().await;
 }

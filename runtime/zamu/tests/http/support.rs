@@ -139,7 +139,7 @@ impl Host {
 }
 
 impl Told {
-    async fn of(response: reqwest::Response) -> Self {
+    pub(crate) async fn of(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.unwrap();
         Self { status, headers, json: serde_json::from_str(&text).unwrap_or(Value::String(text)) }

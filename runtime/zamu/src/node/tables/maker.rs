@@ -111,12 +111,7 @@ impl Maker {
         &self,
         what: impl FnOnce(&mut Projections) -> T + Send + 'static,
     ) -> Result<T, CallError> {
-        let (tell, told) = oneshot::channel();
-        let order = Order::Do(Box::new(move |set| {
-            let done = what(set);
-            // Nobody may be there any more to hear it.
-            Box::new(move || drop(tell.send(done)))
-        }));
+        let (order, told) = order(what);
         self.orders.try_send(order).map_err(|error| match error {
             TrySendError::Full(_) => CallError::Busy,
             TrySendError::Disconnected(_) => CallError::Gone,
@@ -124,6 +119,37 @@ impl Maker {
         self.doorbell.ring();
         told.await.map_err(|_| CallError::Gone)
     }
+
+    /// As [`Maker::order`], and waits for its place if too many orders wait.
+    ///
+    /// # Errors
+    /// When the thread has stopped.
+    pub(super) async fn insist<T: Send + 'static>(
+        &self,
+        what: impl FnOnce(&mut Projections) -> T + Send + 'static,
+    ) -> Result<T, CallError> {
+        let (order, told) = order(what);
+        let (orders, doorbell) = (self.orders.clone(), self.doorbell.clone());
+        // Where the thread has stopped, whoever waits is told so by the end of the order.
+        drop(tokio::task::spawn_blocking(move || {
+            drop(orders.send(order));
+            doorbell.ring();
+        }));
+        told.await.map_err(|_| CallError::Gone)
+    }
+}
+
+/// An order, and where its result comes.
+fn order<T: Send + 'static>(
+    what: impl FnOnce(&mut Projections) -> T + Send + 'static,
+) -> (Order, oneshot::Receiver<T>) {
+    let (tell, told) = oneshot::channel();
+    let order = Order::Do(Box::new(move |set| {
+        let done = what(set);
+        // Nobody may be there any more to hear it.
+        Box::new(move || drop(tell.send(done)))
+    }));
+    (order, told)
 }
 
 impl Drive {

@@ -1,0 +1,363 @@
+//! `zamu handlers`: which versions of handlers are in force, which were, and orders that put others in
+//! force while the node runs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use clap::{Args, Subcommand};
+use reqwest::Method;
+use serde_json::Value;
+use zamu::json;
+
+use crate::cli::failure::Failure;
+use crate::cli::files::Files;
+use crate::cli::output::{Output, time};
+use crate::cli::remote::{Remote, segment};
+use crate::cli::{FormatArgs, NodeArgs, SourceArgs};
+
+const EXAMPLES: &str = "\
+Examples:
+  zamu handlers list
+  zamu handlers inspect counter
+  zamu handlers history counter
+  zamu handlers deploy counter-1.1.0.wasm --reason 'new limit'
+  zamu handlers deploy counter-1.1.0.wasm --dry-run
+  zamu handlers configure counter limits.toml
+  zamu handlers rollback counter
+
+What is deployed takes over between two turns of every partition, and holds over restarts until the
+configuration file says something new. The version before it is kept, and comes back with `rollback`;
+a version that breaks too often soon after it was deployed is rolled back by itself ([deployments] in
+the configuration).";
+
+/// Show versions of handlers, or put others in force while the node runs.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct HandlersArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Action {
+    /// Show the versions that are in force
+    List(ListArgs),
+    /// Show a handler: its version, its configuration, and what it says of itself
+    Inspect(InspectArgs),
+    /// Show all deployments, newest first, and what each changed
+    History(HistoryArgs),
+    /// Put another version of a handler in force
+    Deploy(DeployArgs),
+    /// Put another configuration of a handler in force
+    Configure(ConfigureArgs),
+    /// Bring back what a handler was before its newest version, or under an earlier deployment
+    Rollback(RollbackArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  zamu handlers list\n  zamu handlers list --data zamu-data --json"
+)]
+struct ListArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  zamu handlers inspect counter\n  zamu handlers inspect counter --json"
+)]
+struct InspectArgs {
+    /// The handler
+    name: String,
+    #[command(flatten)]
+    node: NodeArgs,
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  zamu handlers history\n  zamu handlers history counter --data zamu-data"
+)]
+struct HistoryArgs {
+    /// Only what was changed of this handler
+    name: Option<String>,
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zamu handlers deploy counter-1.1.0.wasm --reason 'new limit'
+  zamu handlers deploy counter-1.1.0.wasm --configuration limits.toml
+  zamu handlers deploy counter-1.1.0.wasm --dry-run --json
+
+The component says itself which handler it is. Without --configuration it gets that of the version in
+force. A version that could not take over safely (another fold number, kinds that it no longer takes or
+reads, commands that nobody takes) is refused, and everything stays as it is.")]
+struct DeployArgs {
+    /// The component
+    file: PathBuf,
+    /// Its configuration: JSON, or TOML if the name ends so
+    #[arg(long, value_name = "FILE")]
+    configuration: Option<PathBuf>,
+    #[command(flatten)]
+    order: OrderArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zamu handlers configure counter limits.toml
+  zamu handlers configure counter limits.json --dry-run")]
+struct ConfigureArgs {
+    /// The handler
+    name: String,
+    /// Its configuration: JSON, or TOML if the name ends so
+    file: PathBuf,
+    #[command(flatten)]
+    order: OrderArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zamu handlers rollback counter
+  zamu handlers rollback counter --to 3 --reason 'wrong limit'")]
+struct RollbackArgs {
+    /// The handler
+    name: String,
+    /// The deployment whose version is to come back
+    #[arg(long, value_name = "DEPLOYMENT")]
+    to: Option<u64>,
+    #[command(flatten)]
+    order: OrderArgs,
+}
+
+/// What all orders have.
+#[derive(Clone, Debug, Args)]
+struct OrderArgs {
+    /// Why: it stands in the history
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Only say whether it could be done
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    node: NodeArgs,
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+/// Shows them, or gives an order.
+pub(crate) fn run(args: &HandlersArgs, output: &mut Output) -> Result<(), Failure> {
+    match &args.action {
+        Action::List(list) => {
+            let told =
+                stored_or(&list.source, "/handlers", |files| json::in_force(&files.terms.history))?;
+            if list.format.json { output.json(&told) } else { tell_list(&told, output) }
+        }
+        Action::Inspect(inspect) => {
+            let path = format!("/handlers/{}", segment(&inspect.name));
+            let told: Value = Remote::new(&inspect.node)?.get(&path)?;
+            if inspect.format.json { output.json(&told) } else { tell_one(&told, output) }
+        }
+        Action::History(history) => {
+            let name = history.name.as_deref();
+            let asked = name.map(|name| format!("?handler={}", segment(name)));
+            let path = format!("/deployments{}", asked.unwrap_or_default());
+            let told =
+                stored_or(&history.source, &path, |files| json::past(&files.terms.history, name))?;
+            if history.format.json { output.json(&told) } else { tell_history(&told, output) }
+        }
+        Action::Deploy(deploy) => self::deploy(deploy, output),
+        Action::Configure(configure) => {
+            let path = format!("/handlers/{}/configuration", segment(&configure.name));
+            let body = configuration(&configure.file)?.to_string().into_bytes();
+            order((Method::PUT, &path), &[], body, &configure.order, output)
+        }
+        Action::Rollback(rollback) => {
+            let path = format!("/handlers/{}/rollback", segment(&rollback.name));
+            let to: Vec<_> = rollback.to.map(|to| ("to", to.to_string())).into_iter().collect();
+            order((Method::POST, &path), &to, Vec::new(), &rollback.order, output)
+        }
+    }
+}
+
+fn deploy(args: &DeployArgs, output: &mut Output) -> Result<(), Failure> {
+    let wasm = fs::read(&args.file)
+        .with_context(|| format!("cannot read the component {}", args.file.display()))?;
+    let document = args.configuration.as_deref().map(configuration).transpose()?;
+    let asked: Vec<_> =
+        document.map(|document| ("configuration", document.to_string())).into_iter().collect();
+    order((Method::POST, "/handlers"), &asked, wasm, &args.order, output)
+}
+
+/// Has something put in force, and tells what came of it.
+fn order(
+    (method, path): (Method, &str),
+    asked: &[(&str, String)],
+    body: Vec<u8>,
+    args: &OrderArgs,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let remote = Remote::new(&args.node)?;
+    let mut path = format!("{path}?dry-run={}", args.dry_run);
+    let reason = args.reason.iter().map(|reason| ("reason", reason));
+    for (name, value) in asked.iter().map(|(name, value)| (*name, value)).chain(reason) {
+        path.push_str(&format!("&{name}={}", segment(value)));
+    }
+    let told = remote.ask(remote.request(method, &path).body(body))?.expect_success()?;
+    if args.format.json { output.json(&told) } else { tell_order(&told, output) }
+}
+
+fn tell_order(told: &Value, output: &mut Output) -> Result<(), Failure> {
+    let version = |of: &Value| format!("{} ({})", text(&of["version"]), short(&of["digest"]));
+    let (name, before) = (text(&told["handler"]), version(&told["before"]));
+    match told["deployment"].as_u64() {
+        None => {
+            let next = version(told);
+            output.line(format_args!("{name} {next} could take over from {before}"))?;
+        }
+        Some(number) => {
+            let next = version(told);
+            output.line(format_args!(
+                "deployment {number}: {name} {next} has taken over from {before}; no shard stood \
+                 still for longer than {} us",
+                told["stallUs"]
+            ))?;
+        }
+    }
+    for kind in list(&told["standAlone"]) {
+        let (kind, r#type, what) = (text(&kind["kind"]), text(&kind["type"]), text(&kind["what"]));
+        output.line(format_args!("! `{kind}` of `{type}` is {what}"))?;
+    }
+    Ok(())
+}
+
+fn tell_list(told: &Value, output: &mut Output) -> Result<(), Failure> {
+    let heads = ["HANDLER", "VERSION", "DIGEST", "CLASS", "FOLD", "SINCE", "ROLLBACK TO", "FILE"];
+    let mut rows = vec![heads.map(str::to_owned)];
+    for of in list(&told["handlers"]) {
+        rows.push([
+            text(&of["name"]),
+            text(&of["version"]),
+            short(&of["digest"]),
+            text(&of["class"]),
+            of["fold"].to_string(),
+            of["since"].to_string(),
+            of["previous"].as_u64().map_or_else(|| "-".to_owned(), |number| number.to_string()),
+            if of["differsFromFile"] == true { "differs" } else { "same" }.to_owned(),
+        ]);
+    }
+    output.line(format_args!("deployment {}", told["deployment"]))?;
+    output.table(&rows)
+}
+
+fn tell_one(told: &Value, output: &mut Output) -> Result<(), Failure> {
+    let (name, version) = (text(&told["name"]), text(&told["version"]));
+    output.line(format_args!("{name} {version}"))?;
+    let mut rows = vec![
+        ["digest".to_owned(), text(&told["digest"])],
+        ["class".to_owned(), text(&told["class"])],
+        ["fold".to_owned(), told["fold"].to_string()],
+        ["since".to_owned(), format!("deployment {}", told["since"])],
+        ["configuration".to_owned(), told["configuration"].to_string()],
+    ];
+    let manifest = &told["manifest"];
+    for (field, head) in [("commands", "takes"), ("events", "decides")] {
+        for owned in list(&manifest["aggregates"]) {
+            rows.push([head.to_owned(), kinds(&owned["type"], &owned[field])]);
+        }
+    }
+    for (field, head) in [("reactsTo", "reacts to"), ("sends", "sends"), ("projects", "projects")] {
+        for of in list(&manifest[field]) {
+            rows.push([head.to_owned(), kinds(&of["type"], &of["kinds"])]);
+        }
+    }
+    for table in list(&manifest["tables"]) {
+        let reference = if table["reference"] == true { ", reference" } else { "" };
+        let line = format!("{} of {}{reference}", text(&table["table"]), text(&table["type"]));
+        rows.push(["makes table".to_owned(), line]);
+    }
+    for table in list(&manifest["looksUp"]) {
+        rows.push(["looks up in".to_owned(), text(table)]);
+    }
+    output.table(&rows)
+}
+
+fn tell_history(told: &Value, output: &mut Output) -> Result<(), Failure> {
+    let heads = ["DEPLOYMENT", "TIME", "BY", "HANDLER", "VERSION", "DIGEST", "BEFORE", "REASON"];
+    let mut rows = vec![heads.map(str::to_owned)];
+    for deployment in list(told) {
+        let by = match deployment["principal"].as_str() {
+            None | Some("") => "a start".to_owned(),
+            Some(by) => by.to_owned(),
+        };
+        for change in list(&deployment["changes"]) {
+            rows.push([
+                deployment["deployment"].to_string(),
+                time(deployment["time"].as_u64().unwrap_or_default()),
+                by.clone(),
+                text(&change["handler"]),
+                change["version"].as_str().unwrap_or("gone").to_owned(),
+                short(&change["digest"]),
+                change["before"].as_str().unwrap_or("-").to_owned(),
+                text(&deployment["reason"]),
+            ]);
+        }
+    }
+    output.table(&rows)
+}
+
+fn kinds(r#type: &Value, kinds: &Value) -> String {
+    let names: Vec<String> = list(kinds).iter().map(|kind| text(&kind["kind"])).collect();
+    format!("{}: {}", text(r#type), names.join(", "))
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], |values| values)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Enough of a digest to tell it from others.
+fn short(digest: &Value) -> String {
+    digest.as_str().map_or_else(|| "-".to_owned(), |digest| digest.chars().take(12).collect())
+}
+
+/// What a running node says, or the files of a stopped one.
+fn stored_or(
+    source: &SourceArgs,
+    path: &str,
+    stored: impl FnOnce(&Files) -> serde_json::Result<Box<serde_json::value::RawValue>>,
+) -> Result<Value> {
+    match &source.data {
+        None => Remote::new(&source.node)?.get(path),
+        Some(folder) => Ok(serde_json::from_str(stored(&Files::open(folder)?)?.get())?),
+    }
+}
+
+/// A configuration in a file.
+fn configuration(path: &Path) -> Result<Value> {
+    let place = || format!("the configuration {}", path.display());
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", place()))?;
+    let is_toml = path.extension().is_some_and(|extension| extension == "toml");
+    let value: Value = if is_toml {
+        let table = toml::from_str(&text).with_context(|| format!("{} is no TOML", place()))?;
+        zamu::handlers::json_of(&table).with_context(place)?
+    } else {
+        serde_json::from_str(&text).with_context(|| format!("{} is no JSON", place()))?
+    };
+    ensure!(value.is_object(), anyhow!("{} is no table of settings", place()));
+    Ok(value)
+}

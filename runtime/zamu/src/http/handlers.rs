@@ -1,0 +1,226 @@
+//! `/handlers`: which versions are in force; `/deployments`: which were; orders that put others in force.
+//!
+//! A deployment that has begun is carried through, whether the client that asked for it waits or not.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use zamu_core::guest::manifest::Manifest;
+
+use crate::http::App;
+use crate::http::gate::Payload;
+use crate::http::params::{Path, Query, number_of};
+use crate::http::problem::Problem;
+use crate::http::record::PRINCIPAL;
+use crate::json;
+use crate::node::{DeployError, Deployed, Order, Services, What};
+
+/// What is in force.
+pub(crate) async fn list(State(app): State<App>) -> Result<Json<Box<RawValue>>, Problem> {
+    json::in_force(&app.node.terms.history).map(Json).map_err(unreadable)
+}
+
+/// One handler, with what it says of itself.
+pub(crate) async fn show(
+    State(app): State<App>,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let now = app.node.in_force.now();
+    let handler = now.loaded.iter().find(|handler| *handler.spec().name == *name);
+    let handler = handler.ok_or_else(|| unknown(&app.node, &name))?;
+    let deployment = now.topology.deployment;
+    let entry = app.node.terms.history.entry(deployment, &name).unwrap_or_default();
+    let mut told = serde_json::to_value(json::version(&entry)).map_err(unreadable)?;
+    told["deployment"] = json!(deployment);
+    told["manifest"] = manifest(handler.manifest());
+    Ok(Json(told))
+}
+
+/// What a client may ask of the past.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Asked {
+    handler: Option<String>,
+}
+
+/// All deployments, newest first.
+pub(crate) async fn past(
+    State(app): State<App>,
+    Query(asked): Query<Asked>,
+) -> Result<Json<Box<RawValue>>, Problem> {
+    json::past(&app.node.terms.history, asked.handler.as_deref()).map(Json).map_err(unreadable)
+}
+
+/// How something is to be put in force.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct How {
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    dry_run: bool,
+    /// Of a component: the configuration that it comes with.
+    configuration: Option<String>,
+    /// Of a rollback: the deployment whose version is to come back.
+    to: Option<String>,
+}
+
+/// Puts the component in the body in force.
+pub(crate) async fn deploy(
+    State(app): State<App>,
+    Query(how): Query<How>,
+    payload: Payload,
+) -> Result<Response, Problem> {
+    how.is_without("to")?;
+    let configuration = how.configuration.as_deref().map(configuration).transpose()?;
+    carry_out(&app, What::Component { wasm: payload.bytes, configuration }, how).await
+}
+
+/// Puts the configuration in the body in force for the component that is.
+pub(crate) async fn configure(
+    State(app): State<App>,
+    Path(handler): Path<String>,
+    Query(how): Query<How>,
+    payload: Payload,
+) -> Result<Response, Problem> {
+    how.is_without("to")?;
+    how.is_without("configuration")?;
+    let text = std::str::from_utf8(&payload.bytes);
+    let text = text.map_err(|_| Problem::field("body", "is not UTF-8: send a JSON object"))?;
+    let configuration = configuration(text).map_err(|problem| problem.with("field", "body"))?;
+    carry_out(&app, What::Configuration { handler, configuration }, how).await
+}
+
+/// Brings back an earlier version.
+pub(crate) async fn roll_back(
+    State(app): State<App>,
+    Path(handler): Path<String>,
+    Query(how): Query<How>,
+) -> Result<Response, Problem> {
+    how.is_without("configuration")?;
+    let to = how.to.as_deref().map(|to| number_of("to", to)).transpose()?;
+    carry_out(&app, What::RollBack { handler, to }, how).await
+}
+
+async fn carry_out(app: &App, what: What, how: How) -> Result<Response, Problem> {
+    let node = Arc::clone(&app.node);
+    let principal = String::from_utf8_lossy(PRINCIPAL).into_owned();
+    let order = Order { principal, reason: how.reason };
+    let dry_run = how.dry_run;
+    let carried_out = tokio::spawn(async move {
+        if dry_run { node.would_deploy(what).await } else { node.deploy(what, order).await }
+    });
+    let done = carried_out.await.map_err(|_| Problem::new(500, "the deployment broke off"))??;
+    Ok(Json(told(&done)).into_response())
+}
+
+fn told(done: &Deployed) -> Value {
+    let Deployed { spec, before, loose, swap } = done;
+    let stand_alone: Vec<Value> = loose
+        .iter()
+        .map(|(r#type, kind, what)| json!({ "type": r#type, "kind": kind, "what": what }))
+        .collect();
+    let us = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    json!({
+        "handler": &*spec.name,
+        "version": spec.manifest.version,
+        "digest": spec.digest,
+        "before": { "version": before.version, "digest": before.digest },
+        "deployment": swap.map(|swap| swap.deployment),
+        "stallUs": swap.map(|swap| us(swap.stall)),
+        "spreadUs": swap.map(|swap| us(swap.spread)),
+        "standAlone": stand_alone,
+    })
+}
+
+/// A JSON object, its keys in order: equal configurations are equal bytes.
+fn configuration(text: &str) -> Result<Bytes, Problem> {
+    match serde_json::from_str::<serde_json::Map<String, Value>>(text) {
+        Ok(map) if map.is_empty() => Ok(Bytes::new()),
+        Ok(map) => Ok(Value::Object(map).to_string().into()),
+        Err(error) => Err(Problem::field("configuration", format!("is no JSON object: {error}"))),
+    }
+}
+
+impl How {
+    /// What makes no sense here must not be given.
+    fn is_without(&self, not: &'static str) -> Result<(), Problem> {
+        let given = if not == "to" { self.to.is_some() } else { self.configuration.is_some() };
+        if given { Err(Problem::field(not, "is not for this order: leave it out")) } else { Ok(()) }
+    }
+}
+
+fn unknown(node: &Services, handler: &str) -> Problem {
+    let now = node.in_force.now();
+    let known: Vec<&str> = now.loaded.iter().map(|handler| &*handler.spec().name).collect();
+    let detail = format!("there is no handler `{handler}`; there are {}", known.join(", "));
+    Problem::new(404, detail).with("field", "handler")
+}
+
+fn unreadable(error: serde_json::Error) -> Problem {
+    Problem::new(500, format!("the deployment cannot be shown: {error}"))
+}
+
+/// What a handler says of itself, indices resolved.
+fn manifest(manifest: &Manifest) -> Value {
+    let type_name = |index: &u32| &manifest.types[*index as usize];
+    let kinds = |indices: &[u32]| -> Vec<Value> {
+        let kind = |index: &u32| {
+            let kind = &manifest.kinds[*index as usize];
+            json!({ "kind": kind.name, "schema": kind.schema, "contentType": kind.content_type })
+        };
+        indices.iter().map(kind).collect()
+    };
+    let of = |all: &[zamu_core::guest::manifest::TypeKinds]| -> Vec<Value> {
+        let entry = |of: &zamu_core::guest::manifest::TypeKinds| json!({ "type": type_name(&of.aggregate_type), "kinds": kinds(&of.kinds) });
+        all.iter().map(entry).collect()
+    };
+    let owned = manifest.aggregates.iter().map(|owned| {
+        json!({
+            "type": type_name(&owned.aggregate_type),
+            "commands": kinds(&owned.commands),
+            "events": kinds(&owned.events),
+        })
+    });
+    let tables = manifest.tables.iter().map(|table| {
+        json!({
+            "table": table.name,
+            "type": type_name(&table.aggregate_type),
+            "keyed": table.keyed,
+            "reference": table.reference,
+        })
+    });
+    json!({
+        "aggregates": owned.collect::<Vec<_>>(),
+        "reactsTo": of(&manifest.subscriptions),
+        "sends": of(&manifest.sends),
+        "projects": of(&manifest.projections),
+        "tables": tables.collect::<Vec<_>>(),
+        "looksUp": manifest.references,
+        "stateSchemas": manifest.state_schemas,
+        "metersItems": manifest.items,
+    })
+}
+
+impl From<DeployError> for Problem {
+    fn from(error: DeployError) -> Self {
+        let detail = error.to_string();
+        let (status, field) = match error {
+            DeployError::Unknown { .. } => (404, "handler"),
+            DeployError::NoDeployment { .. } => (404, "to"),
+            DeployError::Load(_) => (400, "body"),
+            DeployError::Wiring(_) | DeployError::Succession(_) | DeployError::Same(_) => {
+                (409, "body")
+            }
+            DeployError::First(_) => (409, "handler"),
+            DeployError::Failed(_) => return Self::busy(detail),
+        };
+        Self::new(status, detail).with("field", field)
+    }
+}

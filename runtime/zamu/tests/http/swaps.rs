@@ -1,0 +1,261 @@
+//! Other versions of handlers are put in force while the node runs.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::configuration;
+use crate::support::{Host, PATIENCE, Told, increment};
+
+/// The counter's component as another version of it: the same rules, and other bytes.
+fn counter(mark: &str) -> Vec<u8> {
+    marked("counter", mark)
+}
+
+/// A component with one more custom section, which means nothing to anybody.
+fn marked(name: &str, mark: &str) -> Vec<u8> {
+    let path: PathBuf = configuration::guests().join(format!("{name}.wasm"));
+    let mut wasm = fs::read(path).unwrap();
+    let name = b"mark";
+    let length = 1 + name.len() + mark.len();
+    assert!(length < 128, "one byte is enough for the length");
+    wasm.extend([0, length as u8, name.len() as u8]);
+    wasm.extend(name);
+    wasm.extend(mark.as_bytes());
+    wasm
+}
+
+impl Host {
+    async fn deploy(&self, query: &str, wasm: Vec<u8>) -> Told {
+        let path = format!("/handlers?{query}");
+        Told::of(self.request(reqwest::Method::POST, &path).body(wasm).send().await.unwrap()).await
+    }
+
+    async fn configure(&self, configuration: &str) -> Told {
+        let request = self.request(reqwest::Method::PUT, "/handlers/counter/configuration");
+        Told::of(request.body(configuration.to_owned()).send().await.unwrap()).await
+    }
+
+    async fn roll_back(&self, query: &str) -> Told {
+        self.post(&format!("/handlers/counter/rollback?{query}"), &[], "").await
+    }
+
+    /// What is in force of the counter.
+    async fn counter(&self) -> Value {
+        let told = self.get("/handlers").await.json;
+        let mut handlers = told["handlers"].as_array().unwrap().iter();
+        handlers.find(|handler| handler["name"] == "counter").unwrap().clone()
+    }
+
+    /// Whether a counter may be raised so far.
+    async fn allows(&self, key: &str, id: &str, by: u64) -> bool {
+        let told = self.count(key, id, "Increment", &json!({ "by": by }).to_string()).await;
+        match told.status {
+            200 => true,
+            422 => false,
+            _ => panic!("{told:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_configuration_takes_over_and_comes_back_with_a_rollback() {
+    let host = Host::start().await;
+    let limit = |n: u64| json!({ "limit": n }).to_string();
+    assert!(host.allows("a", "1", 50).await);
+    let told = host.configure(&limit(60)).await;
+    assert_eq!((told.status, &told.json["deployment"]), (200, &json!(2)), "{told:?}");
+    assert!(!host.allows("a", "2", 50).await && host.allows("a", "3", 10).await);
+    let told = host.roll_back("reason=too%20low").await;
+    assert_eq!((told.status, &told.json["deployment"]), (200, &json!(3)), "{told:?}");
+    assert!(host.allows("a", "4", 50).await);
+    let events = host.get("/aggregates/counter/a/events").await.json;
+    let deployments: Vec<_> =
+        events["events"].as_array().unwrap().iter().map(|e| e["deployment"].clone()).collect();
+    assert_eq!(deployments, [json!(1), json!(2), json!(3)]);
+    let past = host.get("/deployments?handler=counter").await.json;
+    assert_eq!(past[0]["reason"], "too low");
+    assert_eq!(past[0]["principal"], "anonymous");
+    assert_eq!(past[1]["changes"][0]["configuration"], json!({ "limit": 60 }));
+    assert_eq!(past.as_array().unwrap().len(), 3);
+    let told = host.roll_back("").await;
+    assert_eq!((told.status, &told.json["field"]), (409, &json!("handler")), "{told:?}");
+    assert!(told.json["detail"].as_str().unwrap().contains("no earlier version"), "{told:?}");
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_component_takes_over_and_events_name_the_one_that_decided_them() {
+    let host = Host::start().await;
+    host.count("a", "1", "Increment", "{\"by\":1}").await;
+    let before = host.counter().await;
+    let told = host.deploy("reason=new", counter("two")).await;
+    assert_eq!((told.status, &told.json["handler"]), (200, &json!("counter")), "{told:?}");
+    assert_eq!(told.json["before"]["digest"], before["digest"]);
+    let after = host.counter().await;
+    assert_eq!((&after["since"], &after["previous"]), (&json!(2), &json!(1)));
+    assert_eq!(after["configuration"], before["configuration"], "it keeps its configuration");
+    host.count("a", "2", "Increment", "{\"by\":1}").await;
+    let events = host.get("/aggregates/counter/a/events").await.json;
+    let digest = |n: usize| &events["events"][n]["handler"]["digest"];
+    assert_eq!((digest(0), digest(1)), (&before["digest"], &after["digest"]));
+    // Its rows are made by the new version as well.
+    let position = host.count("a", "3", "Increment", "{\"by\":1}").await.json["position"].clone();
+    let path = format!("/tables/counters/rows/a?min-position={}", position.as_str().unwrap());
+    assert_eq!(host.get(&path).await.status, 200);
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deployed_holds_over_a_restart_and_can_still_be_rolled_back() {
+    let host = Host::start().await;
+    let first = host.counter().await["digest"].clone();
+    host.deploy("", counter("two")).await;
+    host.configure("{\"limit\":60}").await;
+    let deployed = host.counter().await;
+    assert_eq!(deployed["differsFromFile"], true);
+    let host = Host::over(host.stop().await, "").await;
+    assert_eq!(host.counter().await, deployed);
+    assert!(!host.allows("a", "1", 61).await);
+    host.roll_back("").await;
+    host.roll_back("").await;
+    let back = host.counter().await;
+    assert_eq!((&back["digest"], &back["differsFromFile"]), (&first, &json!(false)));
+    // The file's last word counts: another limit there, and the component stays what it is.
+    host.deploy("", counter("two")).await;
+    let host = Host::configured(host.stop().await, "", 70).await;
+    let mixed = host.counter().await;
+    assert_eq!(
+        (&mixed["digest"], &mixed["configuration"]["limit"]),
+        (&deployed["digest"], &json!(70))
+    );
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_earlier_deployment_comes_back_by_its_number() {
+    let host = Host::start().await;
+    for limit in [60, 70, 80] {
+        host.configure(&json!({ "limit": limit }).to_string()).await;
+    }
+    assert_eq!(host.roll_back("to=2").await.status, 200);
+    assert_eq!(host.counter().await["configuration"]["limit"], 60);
+    let told = host.roll_back("to=9").await;
+    assert_eq!((told.status, &told.json["field"]), (404, &json!("to")), "{told:?}");
+    let told = host.roll_back("to=x").await;
+    assert_eq!((told.status, &told.json["field"]), (400, &json!("to")), "{told:?}");
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_take_over_is_refused_and_nothing_changes() {
+    let host = Host::start().await;
+    let in_force = host.get("/handlers").await.json;
+    let unknown = |told: Told, status: u16, field: &str, part: &str| {
+        assert_eq!((told.status, &told.json["field"]), (status, &json!(field)), "{told:?}");
+        assert!(told.json["detail"].as_str().unwrap().contains(part), "{told:?}");
+    };
+    unknown(host.deploy("", b"no component".to_vec()).await, 400, "body", "component");
+    unknown(host.deploy("configuration=7", counter("two")).await, 400, "configuration", "object");
+    unknown(host.deploy("to=1", counter("two")).await, 400, "to", "leave it out");
+    unknown(host.deploy("", marked("views", "x")).await, 404, "handler", "`views`");
+    let same = fs::read(configuration::guests().join("counter.wasm")).unwrap();
+    unknown(host.deploy("", same).await, 409, "body", "in force already");
+    unknown(host.configure("nonsense").await, 400, "body", "JSON object");
+    let told = host.get("/handlers/nobody").await;
+    unknown(told, 404, "handler", "there are counter, zoo");
+    assert_eq!(host.get("/handlers").await.json, in_force);
+    // A dry run says what would be, and does nothing either.
+    let told = host.deploy("dry-run=true", counter("two")).await;
+    assert_eq!((told.status, &told.json["deployment"]), (200, &json!(null)), "{told:?}");
+    assert_eq!(host.get("/handlers").await.json, in_force);
+    assert_eq!(fs::read_dir(host.folder.path().join("components")).unwrap().count(), 2);
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_load_nothing_is_lost_doubled_or_reordered() {
+    let host = Host::start().await;
+    let deploy = async {
+        let mut deployments = Vec::new();
+        for round in 0..10 {
+            let told = host.deploy("", counter(&round.to_string())).await;
+            deployments
+                .push(told.json["deployment"].as_u64().unwrap_or_else(|| panic!("{told:?}")));
+        }
+        deployments
+    };
+    let load = async {
+        for round in 0..20_u64 {
+            let list: Vec<_> = (0..200)
+                .map(|n| increment(&format!("k{}", n % 10), &format!("{round}-{n}"), 1))
+                .collect();
+            let told = host.batch("wait=60", &json!(list)).await;
+            let answers = told.json.as_array().unwrap();
+            assert!(answers.iter().all(|a| a["outcome"] == "accepted"), "round {round}");
+        }
+    };
+    let (deployments, ()) = tokio::join!(deploy, load);
+    assert_eq!(deployments, (2..=11).collect::<Vec<u64>>());
+    for key in (0..10).map(|n| format!("k{n}")) {
+        let state = host.get(&format!("/aggregates/counter/{key}")).await.json;
+        assert_eq!(state["sequence"], 400, "{state}");
+        let path = format!("/aggregates/counter/{key}/events?limit=1000");
+        let events = host.get(&path).await.json;
+        let deciders: Vec<u64> = events["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| event["deployment"].as_u64().unwrap())
+            .collect();
+        assert!(deciders.is_sorted() && deciders.len() == 400, "{key}: {deciders:?}");
+    }
+    let metrics = host.text("/metrics").await;
+    let swaps = metrics.lines().find(|line| line.starts_with("zamu_swap_seconds_count")).unwrap();
+    let swaps: u64 = swaps.rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(swaps >= 10 && swaps.is_multiple_of(10), "{swaps}: one of each shard");
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_breaks_is_rolled_back_by_itself_and_one_that_has_long_served_is_not() {
+    let host = Host::with("[deployments]\nfaults-max = 5\n").await;
+    let zoo = || async {
+        let told = host.get("/handlers").await.json;
+        let mut all = told["handlers"].as_array().unwrap().iter();
+        all.find(|handler| handler["name"] == "zoo").unwrap().clone()
+    };
+    let first = zoo().await["digest"].clone();
+    let rest = async {
+        for n in 0..10 {
+            host.act(&format!("old{n}"), "1", "trap").await;
+        }
+        assert_eq!(
+            host.get("/handlers").await.json["deployment"],
+            1,
+            "there is nothing to go back to"
+        );
+        let told = host.deploy("", marked("zoo", "worse")).await;
+        assert_eq!(told.status, 200, "{told:?}");
+        for n in 0..4 {
+            // The same aggregate over and over is one.
+            host.act("one", &n.to_string(), "trap").await;
+            host.act(&format!("new{n}"), "1", "trap").await;
+        }
+        let mut last = host.get("/handlers").await.json["deployment"].clone();
+        while last != 3 {
+            tokio::task::yield_now().await;
+            last = host.get("/handlers").await.json["deployment"].clone();
+        }
+        assert_eq!(zoo().await["digest"], first);
+        let past = host.get("/deployments?handler=zoo").await.json;
+        assert_eq!(past[0]["principal"], "zamu");
+        assert!(past[0]["reason"].as_str().unwrap().contains("broke on 5 aggregates"), "{past}");
+    };
+    tokio::select! {
+        () = host.node.keep_watch() => panic!("the watch has ended"),
+        done = tokio::time::timeout(PATIENCE, rest) => done.unwrap(),
+    }
+    host.stop().await;
+}
