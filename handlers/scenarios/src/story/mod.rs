@@ -2,7 +2,7 @@
 //! its process, the laws of money hold whenever it comes to rest.
 //!
 //! A number makes a story, so a number replays it; one that fails is told in its smallest form. What a
-//! story is played on is any [`Driven`] switch.
+//! story is played on is any [`Driven`](crate::switch::Driven) switch.
 
 mod cast;
 mod next;
