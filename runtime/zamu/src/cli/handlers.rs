@@ -12,7 +12,7 @@ use zamu::json;
 
 use crate::cli::failure::Failure;
 use crate::cli::files::Files;
-use crate::cli::output::{Output, time};
+use crate::cli::output::{Output, list, text, time};
 use crate::cli::remote::{Remote, segment};
 use crate::cli::{FormatArgs, NodeArgs, SourceArgs};
 
@@ -320,14 +320,6 @@ fn tell_history(told: &Value, output: &mut Output) -> Result<(), Failure> {
 fn kinds(r#type: &Value, kinds: &Value) -> String {
     let names: Vec<String> = list(kinds).iter().map(|kind| text(&kind["kind"])).collect();
     format!("{}: {}", text(r#type), names.join(", "))
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], |values| values)
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Enough of a digest to tell it from others.

@@ -6,10 +6,9 @@ use std::io::Read;
 use anyhow::{Context, Result};
 use clap::Args;
 use reqwest::Method;
-use serde_json::Value;
 
 use crate::cli::failure::Failure;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, text};
 use crate::cli::remote::{Answer, Remote, attribute, segment};
 use crate::cli::{EXIT_CODES, FormatArgs, NodeArgs};
 
@@ -155,10 +154,6 @@ fn tell(answer: &Answer, id: &str, args: &SendArgs, output: &mut Output) -> Resu
     Ok(())
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
 /// The body as it was meant.
 fn body(text: &str) -> Result<Vec<u8>> {
     if text == "-" {
@@ -188,7 +183,7 @@ mod tests {
 
     use clap::Parser;
     use reqwest::StatusCode;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -17,7 +17,7 @@ use zamu_rocks::RocksStore;
 
 use crate::cli::failure::Failure;
 use crate::cli::files::Files;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, list, text};
 use crate::cli::remote::{Remote, segment};
 use crate::cli::{FormatArgs, NodeArgs, SourceArgs};
 
@@ -119,14 +119,6 @@ fn tell(told: &Value, output: &mut Output) -> Result<(), Failure> {
 
 /// Said of tables that nobody makes.
 const ORPHANED: &str = "orphaned: no handler makes it any more";
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], |values| values)
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
 
 /// How many events of a type the rows are behind.
 fn lag(generation: &Value, aggregate_type: &Value) -> u64 {

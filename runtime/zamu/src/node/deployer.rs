@@ -128,7 +128,7 @@ pub enum DeployError {
         /// Whose version was asked for.
         handler: String,
     },
-    /// The log failed, or the node is stopping.
+    /// The log failed, a kept component is gone, or the node is stopping.
     #[error("{0:#}")]
     Failed(anyhow::Error),
 }
@@ -202,7 +202,7 @@ impl Services {
             What::Configuration { handler, configuration } => {
                 let digest = &now.loaded[position(&now, handler)?].spec().digest;
                 let kept = self.deployer.workshop.load_kept(digest, configuration.clone());
-                let handler = kept.map_err(DeployError::Load)?;
+                let handler = kept.map_err(DeployError::Failed)?;
                 let deployment = proposal.replace(history, handler.spec());
                 (handler, deployment, None)
             }
@@ -211,7 +211,7 @@ impl Services {
                 let to = earlier(history, handler, *to)?;
                 let (digest, configuration) = (&to.digest, to.configuration.clone());
                 let kept = self.deployer.workshop.load_kept(digest, configuration);
-                (kept.map_err(DeployError::Load)?, proposal.roll_back(history, &to), None)
+                (kept.map_err(DeployError::Failed)?, proposal.roll_back(history, &to), None)
             }
         };
         let name = &handler.spec().name;

@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 use zamu::json::Flow;
 
 use crate::cli::failure::Failure;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, text};
 use crate::cli::remote::Remote;
 use crate::cli::{EXIT_CODES, FormatArgs, NodeArgs};
 use journal::{Journal, Progress};
@@ -308,10 +308,6 @@ fn bar(commands: u64) -> ProgressBar {
         let _ = write!(to, "{}", HumanCount(state.per_sec() as u64));
     });
     ProgressBar::new(commands).with_style(style)
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn digest(path: &Path) -> Result<Vec<u8>> {
