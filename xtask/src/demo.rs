@@ -17,12 +17,13 @@ use crate::{guests, native, say};
 pub(crate) const COMMAND: args::Command = args::Command {
     name: "demo",
     help: "\
-Build everything and run the transfer switch, with a crash in the middle.
+Build everything and run the transfer switch, with swaps of handlers and a crash in the middle.
 
 Usage: cargo xtask demo [OPTIONS]
 
 Starts the host on a fresh folder, provisions participants, drives transfers over HTTP, some of
-every kind that does not go well, kills the host with -9 in the middle, starts it again, and reports:
+every kind that does not go well, deploys a version of the rules with a ceiling and one with a defect
+(which is found out and rolled back), kills the host with -9 in the middle, starts it again, and reports:
 completed, refused, rate, latency, cost, how each kind ended, sums, lost, doubled. Exits with an
 error if anything was lost, doubled or unbalanced, or ended otherwise than its kind allows.
 
@@ -31,6 +32,9 @@ Options:
       --rate N           Transfers a second; without it, as fast as it goes
       --unhappy PERCENT  How many of a hundred go another way than the happy one: 5 unless given
       --no-kill          Leave the host alone
+      --no-swap          Leave the handlers alone
+      --kinds            Print how each kind of transfer ended, too
+      --picture FILE     Draw the report, too, as SVG
       --json             Print the report as one JSON object
       --serve            Leave the host running, and say which URLs to try
       --in-flight N      Without --rate: transfers under way at once
@@ -44,6 +48,9 @@ Options:
         Flag { name: "--rate", value: Value::Number },
         Flag { name: "--unhappy", value: Value::Percent },
         Flag { name: "--no-kill", value: Value::None },
+        Flag { name: "--no-swap", value: Value::None },
+        Flag { name: "--kinds", value: Value::None },
+        Flag { name: "--picture", value: Value::Text },
         Flag { name: "--json", value: Value::None },
         Flag { name: "--serve", value: Value::None },
         Flag { name: "--in-flight", value: Value::Number },

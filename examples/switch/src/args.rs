@@ -9,7 +9,8 @@ use clap::value_parser;
 const TRANSFERS: u64 = 300_000;
 
 /// Runs the transfer switch: starts the host as a process of its own, drives transfers over HTTP,
-/// plays the payee, kills the host with -9 in the middle, starts it again, and reports.
+/// plays the payee, deploys other versions of a handler meanwhile, kills the host with -9 in the middle,
+/// starts it again, and reports.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "switch-demo",
@@ -22,8 +23,8 @@ pub struct Args {
     #[arg(long, value_name = "PATH")]
     pub(crate) zamu: PathBuf,
 
-    /// The folder of the handlers' components (participants.wasm, accounts.wasm, transfers.wasm,
-    /// directory.wasm)
+    /// The folder of the handlers' components (participants.wasm, accounts.wasm, transfers.wasm and its
+    /// other versions, directory.wasm)
     #[arg(long, value_name = "DIR")]
     pub(crate) guests: PathBuf,
 
@@ -43,6 +44,18 @@ pub struct Args {
     /// Leave the host alone
     #[arg(long)]
     pub(crate) no_kill: bool,
+
+    /// Leave the handlers alone: with few transfers they are
+    #[arg(long)]
+    pub(crate) no_swap: bool,
+
+    /// Print how each kind of transfer ended, too
+    #[arg(long)]
+    pub(crate) kinds: bool,
+
+    /// Draw the report, too, as SVG
+    #[arg(long, value_name = "FILE")]
+    pub(crate) picture: Option<PathBuf>,
 
     /// Print the report as one JSON object
     #[arg(long)]
@@ -87,10 +100,12 @@ mod tests {
     #[test]
     fn what_xtask_passes_on_is_understood() {
         let words = ["--transfers", "60000", "--rate=1000", "--no-kill", "--json", "--serve"];
-        let args = parse(&[&words[..], &["--unhappy", "0"]].concat()).unwrap();
+        let more = ["--unhappy", "0", "--no-swap", "--kinds", "--picture", "p.svg"];
+        let args = parse(&[&words[..], &more].concat()).unwrap();
         assert_eq!(args.unhappy, 0);
         assert_eq!((args.transfers, args.rate), (60_000, Some(1_000)));
-        assert!(args.no_kill && args.json && args.serve);
+        assert!(args.no_kill && args.json && args.serve && args.no_swap && args.kinds);
+        assert_eq!(args.picture, Some("p.svg".into()));
         assert_eq!(parse(&[]).unwrap().transfers, TRANSFERS);
         assert_eq!(parse(&[]).unwrap().unhappy, 5);
     }

@@ -15,6 +15,7 @@ use crate::provision::accounts;
 use crate::stream::Stream;
 use crate::tally::Tally;
 use crate::transfer::{COVERED, account};
+use crate::verdicts::Verdicts;
 
 /// Events of whatever type: one that the ledger does not know is to be found.
 const ALL: &str = "from=start";
@@ -68,6 +69,8 @@ pub(crate) struct Audit {
     pub(crate) outcomes: Outcomes,
     /// Events read.
     pub(crate) events: u64,
+    /// Which version decided what.
+    pub(crate) verdicts: Verdicts,
 }
 
 /// Reads all events and closes the ledger over the transfers that the host took.
@@ -82,7 +85,7 @@ pub(crate) async fn audit(
 ) -> Result<Audit> {
     let topics = client.topics().await?;
     let events = topics.iter().map(|topic| topic.events).sum();
-    let ledger = read(client, &topics).await?;
+    let (ledger, verdicts) = read(client, &topics).await?;
     let taken = (0..plan.transfers).filter(|index| tally.was_taken(*index));
     let taken = taken.map(|index| plan.transfer(index).id());
     let mut balance = ledger.close(taken, &shown(client).await?);
@@ -103,7 +106,7 @@ pub(crate) async fn audit(
         }
     }
     client.look::<Tables>("/tables").await?.find_stale(&mut balance.findings);
-    Ok(Audit { balance, outcomes, events })
+    Ok(Audit { balance, outcomes, events, verdicts })
 }
 
 impl Tables {
@@ -122,17 +125,18 @@ impl Tables {
     }
 }
 
-async fn read(client: &Client, topics: &[Topic]) -> Result<Ledger> {
-    let mut ledger = Ledger::default();
+async fn read(client: &Client, topics: &[Topic]) -> Result<(Ledger, Verdicts)> {
+    let (mut ledger, mut verdicts) = (Ledger::default(), Verdicts::default());
     let mut stream = Stream::new(client.clone(), ALL);
     while let Some(topic) = unread(&ledger, topics) {
-        if timeout(SILENCE, stream.next(|json| ledger.enter(json))).await.is_err() {
+        let enter = |json: &str| verdicts.enter(json).and_then(|()| ledger.enter(json));
+        if timeout(SILENCE, stream.next(enter)).await.is_err() {
             let Topic { aggregate_type, partition, events, .. } = topic;
             let entered = ledger.entered(aggregate_type, *partition);
             bail!("{aggregate_type}/{partition} has {events} events, but shows only {entered}");
         }
     }
-    Ok(ledger)
+    Ok((ledger, verdicts))
 }
 
 fn unread<'a>(ledger: &Ledger, topics: &'a [Topic]) -> Option<&'a Topic> {

@@ -4,51 +4,30 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use tokio::task::JoinSet;
+use anyhow::{Context, Result};
 use tokio::time::{Instant, sleep};
 
 use crate::args::Args;
 use crate::audit::{Audit, audit};
 use crate::clerk::{self, Clerk};
 use crate::client::Client;
+use crate::course::{Seen, drained, drive};
 use crate::environment::Environment;
 use crate::kinds::Plan;
 use crate::ledger::Findings;
 use crate::load::{self, Load};
 use crate::node::{Node, Usage, folder_bytes};
+use crate::operator::Operator;
 use crate::outcomes;
 use crate::pace::Pace;
-use crate::payee;
-use crate::provision::{answers, provision};
-use crate::report::{LatencyMs, Particulars, Report, RssMib, kinds};
-use crate::show::{self, Show};
+use crate::picture;
+use crate::provision::provision;
+use crate::report::{LatencyMs, Particulars, Report, RssMib, VersionsReport, kinds};
+use crate::show;
 use crate::split::Split;
-use crate::tally::{Counts, Tally};
+use crate::tally::Tally;
 use crate::transfer::CURRENCY;
-
-/// Between two looks at how far everything is.
-const LOOK: Duration = Duration::from_millis(20);
-/// When no transfer ends for so long, none will any more: what is missing is lost.
-const STALL: Duration = Duration::from_secs(30);
-/// From the kill to an answer, at most.
-const ANSWER_MAX: Duration = Duration::from_secs(60);
-
-/// What was seen of the host while transfers ran.
-#[derive(Debug)]
-struct Seen {
-    rss_half_mib: Option<f64>,
-    crash: Option<Crash>,
-    /// The first look at this incarnation: what had been spent, and how many transfers had ended.
-    first_look: (Split, u64),
-}
-
-/// A kill and what followed.
-#[derive(Clone, Copy, Debug)]
-struct Crash {
-    seconds_to_answer: f64,
-    restart_cpu_s: f64,
-}
+use crate::versions;
 
 /// What was used when.
 #[derive(Clone, Copy, Debug)]
@@ -73,15 +52,17 @@ pub async fn run(args: &Args) -> Result<bool> {
     show::note(format_args!("the host runs as process {} at {}", node.pid(), client.url()));
     provision(&client).await?;
 
+    let plan = plan(args);
     let before = Meter::read(&node, &folder);
     let load = Arc::new(Load {
         client: client.clone(),
-        plan: Plan { transfers: args.transfers, unhappy_percent: args.unhappy },
+        plan,
         clerk: Arc::new(Clerk::new(client.clone(), load::expiration()?)),
         pace: Pace::new(args.transfers, args.batch, args.rate, args.in_flight),
         tally: Tally::new(args.transfers, Instant::now())?,
     });
     let seen = drive(args, &load, &mut node).await?;
+    drained(&client, &mut node).await?;
     let rss_end_mib = node.rss_mib();
     let after = Meter::read(&node, &folder);
     let (first_look, ended_before) = &seen.first_look;
@@ -89,12 +70,16 @@ pub async fn run(args: &Args) -> Result<bool> {
     let split = split.since(first_look, load.tally.counts().ended - ended_before);
 
     show::note("all channels are drained; reading all events again");
-    let audit = audit(&client, &load.tally, &load.plan, &load.clerk).await?;
+    let mut audit = audit(&client, &load.tally, &load.plan, &load.clerk).await?;
+    if let Some(versions) = &seen.versions {
+        versions.check(&audit.verdicts, &mut audit.balance.findings);
+    }
+    let trace = trace(args, &client, &seen).await?;
     node.check()?;
 
     let rss = RssMib { half: seen.rss_half_mib.unwrap_or(rss_end_mib), end: rss_end_mib };
     let seconds = (load.tally.last_fulfilled() - load.pace.start()).as_secs_f64();
-    let report = report(&load, &audit, seconds, (before, after), rss, seen.crash, &environment);
+    let report = report(&load, &audit, seconds, (before, after), rss, &seen, &environment);
     let ok = audit.balance.findings.is_empty() && report.all_final;
     let more = Particulars {
         pace: pace_in_words(args),
@@ -109,7 +94,15 @@ pub async fn run(args: &Args) -> Result<bool> {
         events: audit.events,
         findings: audit.balance.findings,
         environment,
+        timeline: seen.timeline,
+        with_kinds: args.kinds,
+        trace,
     };
+    if let Some(file) = &args.picture {
+        let picture = picture::draw(&more.timeline, &report.figures(&more));
+        std::fs::write(file, picture)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
     if args.json {
         show::result(serde_json::to_string(&report)?);
         more.findings.lines().for_each(|finding| show::note(format_args!("WRONG: {finding}")));
@@ -129,93 +122,25 @@ pub async fn run(args: &Args) -> Result<bool> {
     Ok(ok)
 }
 
-/// Sends, fulfils and watches until all transfers have ended, or nothing moves any more.
-async fn drive(args: &Args, load: &Arc<Load>, node: &mut Node) -> Result<Seen> {
-    let mut forever = JoinSet::new();
-    let clerk = Arc::clone(&load.clerk);
-    forever.spawn(payee::play(load.client.clone(), clerk, args.batch as usize));
-    forever.spawn(clerk::work(Arc::clone(&load.clerk)));
-    forever.spawn(load::watch(Arc::clone(load)));
-    let mut sending = JoinSet::new();
-    sending.spawn(load::send(Arc::clone(load)));
-
-    let first_look = (Split::read(node.pid(), &load.client).await, 0);
-    let mut seen = Seen { rss_half_mib: None, crash: None, first_look };
-    let mut show = Show::new(args.transfers);
-    let mut moved = (Instant::now(), (Counts::default(), 0));
-    loop {
-        tokio::select! {
-            Some(ended) = forever.join_next() => ended.context("a client broke")??,
-            Some(ended) = sending.join_next() => ended.context("a sender broke")??,
-            () = sleep(LOOK) => {}
-        }
-        let (counts, open) = (load.tally.counts(), load.clerk.open());
-        show.update(counts, node.rss_mib());
-        if counts.ended * 2 >= args.transfers && seen.rss_half_mib.is_none() {
-            seen.rss_half_mib = Some(node.rss_mib());
-            if !args.no_kill {
-                seen.crash = Some(crash(node, &load.client, &show).await?);
-                // Threads and counters began anew with the host.
-                let split = Split::read(node.pid(), &load.client).await;
-                seen.first_look = (split, load.tally.counts().ended);
-                moved.0 = Instant::now();
-            }
-        }
-        if counts.ended == args.transfers && sending.is_empty() && open == 0 {
-            break;
-        }
-        node.check()?;
-        if (counts, open) != moved.1 {
-            moved = (Instant::now(), (counts, open));
-        } else if moved.0.elapsed() > STALL {
-            show.event(format_args!(
-                "nothing has moved for {STALL:?}: giving up on {} transfers without an end and \
-                 {open} without an answer",
-                args.transfers - counts.ended
-            ));
-            break;
-        }
+/// What is driven. Versions need transfers to decide.
+fn plan(args: &Args) -> Plan {
+    let Args { transfers, unhappy: unhappy_percent, .. } = *args;
+    let for_versions = !args.no_swap && transfers >= versions::TRANSFERS_MIN;
+    if !args.no_swap && !for_versions {
+        show::note(format_args!(
+            "no other version is deployed: that takes {} transfers or more",
+            versions::TRANSFERS_MIN
+        ));
     }
-    show.finish();
-    drained(&load.client, node).await?;
-    Ok(seen)
+    Plan { transfers, unhappy_percent, for_versions }
 }
 
-async fn crash(node: &mut Node, client: &Client, show: &Show) -> Result<Crash> {
-    show.event(format_args!("kill -9 {}", node.pid()));
-    let killed = Instant::now();
-    node.kill()?;
-    let cpu_before = node.usage().cpu_s;
-    node.restart()?;
-    while !answers(client).await? {
-        node.check()?;
-        ensure!(killed.elapsed() < ANSWER_MAX, "no answer for {ANSWER_MAX:?} after the kill");
-        sleep(Duration::from_millis(2)).await;
-    }
-    let crash = Crash {
-        seconds_to_answer: killed.elapsed().as_secs_f64(),
-        restart_cpu_s: node.usage().cpu_s - cpu_before,
-    };
-    let Crash { seconds_to_answer, .. } = crash;
-    show.event(format_args!("process {} answered after {seconds_to_answer:.2} s", node.pid()));
-    Ok(crash)
-}
-
-/// Waits until no command waits anywhere: what an account still owes a transfer is then done.
-async fn drained(client: &Client, node: &mut Node) -> Result<()> {
-    let until = Instant::now() + STALL;
-    loop {
-        let topics = client.topics().await?;
-        let lag: u64 = topics.iter().map(|topic| topic.requests.lag + topic.commands.lag).sum();
-        if lag == 0 {
-            return Ok(());
-        }
-        node.check()?;
-        if Instant::now() > until {
-            show::note(format_args!("{lag} commands are still waiting after {STALL:?}"));
-            return Ok(());
-        }
-        sleep(LOOK).await;
+/// How one of those went that a version broke on.
+async fn trace(args: &Args, client: &Client, seen: &Seen) -> Result<Option<String>> {
+    let example = seen.versions.as_ref().and_then(|versions| versions.example.as_deref());
+    match example {
+        Some(id) => Operator::new(&args.zamu, client).trace(id).await.map(Some),
+        None => Ok(None),
     }
 }
 
@@ -225,7 +150,7 @@ fn report(
     seconds: f64,
     (before, after): (Meter, Meter),
     rss_mib: RssMib,
-    crash: Option<Crash>,
+    seen: &Seen,
     environment: &Environment,
 ) -> Report {
     let balance = &audit.balance;
@@ -239,7 +164,7 @@ fn report(
         ftps: if seconds > 0.0 { completed as f64 / seconds } else { 0.0 },
         latency_ms: LatencyMs { p50: latency.p50, p99: latency.p99, max: latency.max },
         cpu_us_per_transfer: per((after.usage.cpu_s - before.usage.cpu_s) * 1e6, ended),
-        kill_to_answer_s: crash.map(|crash| crash.seconds_to_answer),
+        kill_to_answer_s: seen.crash.map(|crash| crash.seconds_to_answer),
         disk_bytes_per_transfer: per(written, ended),
         rss_mib,
         sums: balance.sums.clone(),
@@ -251,6 +176,10 @@ fn report(
         not_final: audit.outcomes.not_final,
         all_final: audit.outcomes.not_final == 0,
         unexpected: unexpected(&balance.findings),
+        versions: seen
+            .versions
+            .clone()
+            .map(|versions| VersionsReport { versions, decided: audit.verdicts.clone() }),
     }
 }
 

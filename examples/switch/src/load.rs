@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_happy_batch_holds_one_prepare_per_transfer_due() {
-        let plan = Plan { transfers: 100, unhappy_percent: 0 };
+        let plan = Plan { transfers: 100, unhappy_percent: 0, for_versions: false };
         let commands = batch_of(plan, 5..8);
         assert_eq!(commands.len(), 3);
         for (index, command) in (5..).zip(&commands) {
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_is_said_at_once_stands_right_behind_its_offer() {
-        let plan = Plan { transfers: 100, unhappy_percent: 100 };
+        let plan = Plan { transfers: 100, unhappy_percent: 100, for_versions: false };
         let commands = batch_of(plan, 0..42);
         let more = |command: &serde_json::Value| {
             let id = command["id"].as_str().unwrap();
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn the_same_transfers_make_the_same_batch() {
-        let plan = Plan { transfers: 100, unhappy_percent: 50 };
+        let plan = Plan { transfers: 100, unhappy_percent: 50, for_versions: false };
         assert_eq!(batch_of(plan, 0..50), batch_of(plan, 0..50));
     }
 

@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn kinds_are_looked_at_when_all_transfers_are_counted() {
-        let plan = Plan { transfers: 5, unhappy_percent: 0 };
+        let plan = Plan { transfers: 5, unhappy_percent: 0, for_versions: false };
         let mut findings = Findings::default();
         Outcomes::count(&plan, &Ledger::default(), |_| Ways::ALL, &mut findings);
         assert_eq!(findings.count(MISSED), 1);
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_transfer_that_left_no_trace_is_not_final() {
-        let plan = Plan { transfers: 3, unhappy_percent: 0 };
+        let plan = Plan { transfers: 3, unhappy_percent: 0, for_versions: false };
         let mut findings = Findings::default();
         let outcomes = Outcomes::count(&plan, &Ledger::default(), |_| Ways::ALL, &mut findings);
         assert_eq!(outcomes.not_final, 3);

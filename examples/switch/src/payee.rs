@@ -117,8 +117,8 @@ mod tests {
         let commands: Vec<serde_json::Value> =
             serde_json::from_slice(&commands(&told).unwrap()).unwrap();
         let count = |kind: &str| commands.iter().filter(|command| command["type"] == kind).count();
-        assert_eq!((count("FulfilTransfer"), count("AbortTransfer")), (17, 8));
-        assert_eq!(commands.len(), 25);
+        assert_eq!((count("FulfilTransfer"), count("AbortTransfer")), (19, 8));
+        assert_eq!(commands.len(), 27);
         let of = |transfer: &Transfer| {
             let id = transfer.id();
             commands.iter().filter(|command| command["subject"] == *id).count()

@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep};
 use crate::client::Client;
 use crate::ledger::Figures;
 use crate::transfer::{
-    BARE, CAP, CLOSED, COVER, COVERED, Command, PARTICIPANTS, RETIRED, UNCAPPED, account,
-    participant,
+    BARE, CAP, CLOSED, COVER, COVERED, Command, MODEST, MODEST_CAP, PARTICIPANTS, RETIRED,
+    UNCAPPED, account, participant,
 };
 
 const SOURCE: &str = "operator";
@@ -33,18 +33,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// When the host refuses anything.
 pub async fn provision(client: &Client) -> Result<()> {
     let participants: Vec<String> = (0..PARTICIPANTS)
-        .chain([COVERED, RETIRED, BARE, CLOSED, UNCAPPED])
+        .chain([COVERED, RETIRED, BARE, CLOSED, UNCAPPED, MODEST])
         .map(participant)
         .collect();
     let retired = [participant(RETIRED)];
     let capped: Vec<String> = capped().map(account).collect();
-    let [closed, uncapped] = [[account(CLOSED)], [account(UNCAPPED)]];
+    let [closed, uncapped, modest] = [CLOSED, UNCAPPED, MODEST].map(|number| [account(number)]);
     for (kind, aggregate_type, keys, data) in [
         ("CreateParticipant", scheme::PARTICIPANT, &participants[..], None),
         ("ActivateParticipant", scheme::PARTICIPANT, &participants, Some(json!({}))),
         ("DeactivateParticipant", scheme::PARTICIPANT, &retired, Some(json!({}))),
         ("OpenAccount", scheme::ACCOUNT, &capped, Some(json!({ "cap": CAP }))),
         ("OpenAccount", scheme::ACCOUNT, &uncapped, Some(json!({}))),
+        ("OpenAccount", scheme::ACCOUNT, &modest, Some(json!({ "cap": MODEST_CAP }))),
         ("CloseAccount", scheme::ACCOUNT, &closed, Some(json!({}))),
     ] {
         let commands: Vec<Command<'_, Value>> = keys
@@ -63,10 +64,10 @@ pub async fn provision(client: &Client) -> Result<()> {
 
 /// Keys of all accounts that are provisioned.
 pub(crate) fn accounts() -> impl Iterator<Item = String> {
-    capped().chain([UNCAPPED]).map(account)
+    capped().chain([UNCAPPED, MODEST]).map(account)
 }
 
-/// Numbers of the participants whose accounts have a cap.
+/// Numbers of the participants whose accounts have the usual cap.
 fn capped() -> impl Iterator<Item = u64> {
     (0..PARTICIPANTS).chain([COVERED, RETIRED, CLOSED])
 }

@@ -8,6 +8,9 @@ use serde::Serialize;
 use crate::environment::Environment;
 use crate::ledger::{Findings, Sums};
 use crate::outcomes::Outcomes;
+use crate::timeline::Timeline;
+use crate::verdicts::Verdicts;
+use crate::versions::Versions;
 
 /// What `--json` prints, exactly.
 #[derive(Clone, Debug, Serialize)]
@@ -46,6 +49,17 @@ pub(crate) struct Report {
     pub(crate) not_final: u64,
     /// Ended otherwise than their kind allows, or answered otherwise than they must be.
     pub(crate) unexpected: u64,
+    /// What came of other versions; none where handlers were left alone.
+    pub(crate) versions: Option<VersionsReport>,
+}
+
+/// What came of other versions of a handler, and what each decided.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct VersionsReport {
+    #[serde(flatten)]
+    pub(crate) versions: Versions,
+    /// By version.
+    pub(crate) decided: Verdicts,
 }
 
 /// What became of the transfers of one kind.
@@ -104,6 +118,12 @@ pub(crate) struct Particulars {
     pub(crate) findings: Findings,
     /// The machine.
     pub(crate) environment: Environment,
+    /// What happened when.
+    pub(crate) timeline: Timeline,
+    /// Whether all kinds are told one by one.
+    pub(crate) with_kinds: bool,
+    /// How one transfer went on which a version broke, as `zamu trace` tells it.
+    pub(crate) trace: Option<String>,
 }
 
 impl Report {
@@ -114,6 +134,24 @@ impl Report {
 
     /// The report for people.
     pub(crate) fn text(&self, more: &Particulars) -> String {
+        let mut text = String::new();
+        for line in more.timeline.text().lines() {
+            text.push_str(&format!("  {line}\n"));
+        }
+        for (number, (at, what)) in (1..).zip(&more.timeline.moments) {
+            text.push_str(&format!("  {number}  {at:>5.1} s  {what}\n"));
+        }
+        text.push('\n');
+        text.push_str(&self.figures(more));
+        if let Some(trace) = &more.trace {
+            text.push_str("\nOne that the third version broke on, as `zamu trace` tells it:\n\n");
+            text.push_str(trace);
+        }
+        text
+    }
+
+    /// Its figures alone.
+    pub(crate) fn figures(&self, more: &Particulars) -> String {
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = self.write(&mut text, more);
@@ -163,7 +201,19 @@ impl Report {
             let name = if number == 0 { "ended" } else { "" };
             line(name, format_args!("{count:>8}  {state}"))?;
         }
-        for (number, (name, ends)) in more.outcomes.by_name().enumerate() {
+        if let Some(VersionsReport { versions, decided }) = &self.versions {
+            let heading = "versions";
+            for (number, (version, of)) in decided.iter().enumerate() {
+                let heading = if number == 0 { heading } else { "" };
+                line(heading, format_args!("{version}  {of}"))?;
+            }
+            line("", format_args!("{versions}"))?;
+        }
+        let all_kinds = more.with_kinds || self.unexpected > 0;
+        if !all_kinds {
+            line("kinds", format_args!("{}, each ended as it may", self.kinds.len()))?;
+        }
+        for (number, (name, ends)) in more.outcomes.by_name().enumerate().filter(|_| all_kinds) {
             let ends = ends.iter().map(|(end, count)| format!("{count:>8}  {end}"));
             let ends = ends.collect::<Vec<_>>().join(",");
             let heading = if number == 0 { "by kind" } else { "" };
@@ -188,6 +238,8 @@ impl Report {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use tokio::time::Instant;
+
     use super::*;
 
     fn report() -> Report {
@@ -209,6 +261,7 @@ mod tests {
             all_final: true,
             not_final: 0,
             unexpected: 0,
+            versions: None,
         }
     }
 
@@ -244,6 +297,7 @@ mod tests {
             "all_final",
             "not_final",
             "unexpected",
+            "versions",
         ];
         expected.sort_unstable();
         let mut found = names(&json);
@@ -268,6 +322,9 @@ mod tests {
     fn what_is_wrong_stands_in_the_text() {
         let mut findings = Findings::default();
         findings.add("lost", || "T7".to_owned());
+        let mut timeline = Timeline::new(Instant::now());
+        timeline.steps.push((1.0, 10));
+        timeline.note("something happens");
         let more = Particulars {
             pace: "as fast as it goes".to_owned(),
             seconds: 3.0,
@@ -278,9 +335,15 @@ mod tests {
             events: 70,
             findings,
             environment: Environment::default(),
+            timeline,
+            with_kinds: true,
+            trace: Some("T7 went so".to_owned()),
         };
         let text = report().text(&more);
         for part in ["9 of 10", "p99 2.0 ms", "0.50 s", "WRONG", "lost: T7", "in handlers"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        for part in ["up to 10 a second", "something happens", "T7 went so"] {
             assert!(text.contains(part), "{part}: {text}");
         }
         for part in ["9  COMMITTED", "on-us", "1  INVALID 3100", "for each that ended"] {
@@ -290,6 +353,11 @@ mod tests {
             text.lines().any(|line| line.contains("final  ") && line.ends_with(verdict))
         };
         assert!(is_final(&text, "yes"), "{text}");
+        let brief = Particulars { with_kinds: false, ..more.clone() };
+        let text = report().text(&brief);
+        assert!(!text.contains("on-us") && text.contains("2, each ended as it may"), "{text}");
+        let text = Report { unexpected: 1, ..report() }.text(&brief);
+        assert!(text.contains("on-us"), "what is unexpected is told: {text}");
         let text = Report { not_final: 2, all_final: false, ..report() }.text(&more);
         assert!(is_final(&text, "no: 2 are not"), "{text}");
     }

@@ -16,8 +16,12 @@ pub const PARTICIPANTS: u64 = 8;
 pub const CURRENCY: &str = "USD";
 /// How far below nothing each may go.
 pub const CAP: &str = "1000000000";
-/// More than anybody's cap.
-pub(crate) const ABOVE_CAP: &str = "100000000000000";
+/// The number of the participant that may owe next to nothing. It pays only, and trades with nobody.
+pub(crate) const MODEST: u64 = PARTICIPANTS + 6;
+/// How far below nothing it may go.
+pub(crate) const MODEST_CAP: &str = "100";
+/// More than that.
+pub(crate) const ABOVE_CAP: &str = "100.01";
 /// The number of the participant that has paid in funds, so that they are its limit, too. It pays
 /// only, and trades with nobody.
 pub(crate) const COVERED: u64 = PARTICIPANTS;
@@ -35,6 +39,10 @@ pub(crate) const BARE: u64 = PARTICIPANTS + 3;
 pub(crate) const CLOSED: u64 = PARTICIPANTS + 4;
 /// The number of a participant whose account has no cap, so that nobody knows how much it may owe.
 pub(crate) const UNCAPPED: u64 = PARTICIPANTS + 5;
+/// More than the second version of the rules lets pass at once (`CEILING` in `versions/`).
+pub(crate) const ABOVE_CEILING: &str = "750";
+/// The amount that the third version breaks on (`UNLUCKY` in `versions/`). No usual transfer is of it.
+pub(crate) const UNLUCKY_AMOUNT: &str = "13.13";
 /// What the payee names as the reason of an abort: FSPIOP's generic error of a payee.
 pub(crate) const ABORT_CODE: &str = "5104";
 

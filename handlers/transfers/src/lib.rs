@@ -18,6 +18,7 @@ use zamu_guest::{
     Aggregate, Context, Decision, EventContext, EventHandler, Outbox, ReferenceDeclaration, Time,
 };
 
+pub use decide::invalid;
 pub use scheme::Phase;
 pub use state::{Failure, State, Terms, Transfer as TransferState};
 
@@ -77,6 +78,7 @@ impl EventHandler for OnAccounts {
     }
 }
 
+#[cfg(feature = "component")]
 zamu_guest::handler! {
     name: "transfers",
     fold: 2,

@@ -24,6 +24,7 @@ pub(crate) const PACKAGES: &[(&str, &[&str])] = &[
     ("engine", &["scenarios", "zamu-core", "zamu-wasm", "zamu-rocks"]),
     ("counter", &["zamu-guest"]),
     ("switch", &["scheme"]),
+    ("transfers-ceiling", &["zamu-guest", "scheme", "transfers"]),
     ("xtask", &[]),
 ];
 

@@ -20,9 +20,11 @@ use scheme::{Phase, Timestamp};
 
 use crate::transfer::{self, Prepare};
 
+use table::UNHAPPY;
+
 pub(crate) use answer::{Answer, Ways};
 pub(crate) use said::Offered;
-pub(crate) use table::KINDS;
+pub(crate) use table::{KINDS, LARGE, UNLUCKY};
 
 /// A kind of transfer.
 pub(crate) struct Kind {
@@ -93,13 +95,20 @@ pub(crate) struct End {
     code: Option<&'static str>,
 }
 
+/// Every so many transfers, one is large, where versions are deployed.
+const LARGE_EVERY: u64 = 25;
+/// Likewise, one is unlucky.
+const UNLUCKY_EVERY: u64 = 100;
+
 /// Which transfer is of which kind.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     /// How many there are.
     pub(crate) transfers: u64,
-    /// How many of a hundred are not happy: of all other kinds in turn, evenly spread.
+    /// How many of a hundred are not happy: of all unhappy kinds in turn, evenly spread.
     pub(crate) unhappy_percent: u64,
+    /// Whether some are there for other versions of the rules, which decide them otherwise.
+    pub(crate) for_versions: bool,
 }
 
 impl Plan {
@@ -108,7 +117,11 @@ impl Plan {
         let unhappy_before = |index: u64| index * self.unhappy_percent / 100;
         let before = unhappy_before(index);
         let kind = if unhappy_before(index + 1) > before {
-            1 + (before % (KINDS.len() as u64 - 1)) as u16
+            1 + (before % u64::from(UNHAPPY)) as u16
+        } else if self.for_versions && index % UNLUCKY_EVERY == UNLUCKY_EVERY / 2 {
+            UNLUCKY
+        } else if self.for_versions && index % LARGE_EVERY == LARGE_EVERY / 2 {
+            LARGE
         } else {
             0
         };

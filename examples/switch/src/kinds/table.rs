@@ -1,4 +1,4 @@
-//! The table of kinds. A new one is one entry, at its end.
+//! The table of kinds. A new one is one entry, behind the other unhappy ones.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -7,8 +7,8 @@ use scheme::{Phase, Timestamp};
 
 use crate::kinds::{Answer, End, Kind, Say, When, Word};
 use crate::transfer::{
-    ABORT_CODE, ABOVE_CAP, ABOVE_COVER, BARE, CLOSED, COVERED, NOBODY, Prepare, RETIRED, UNCAPPED,
-    participant,
+    ABORT_CODE, ABOVE_CAP, ABOVE_CEILING, ABOVE_COVER, BARE, CLOSED, COVERED, MODEST, NOBODY,
+    Prepare, RETIRED, UNCAPPED, UNLUCKY_AMOUNT, participant,
 };
 
 /// How long the offers of those stand that time out. Long enough to be prepared in, and short enough
@@ -43,14 +43,23 @@ const SHORT: fn(&mut Prepare<'_>, Timestamp) =
     |prepare, now| prepare.expiration = at(now.ms() + SHORT_OFFER.as_millis() as u64);
 
 /// One above the payer's cap.
-const ABOVE: fn(&mut Prepare<'_>, Timestamp) = |prepare, _| prepare.amount = ABOVE_CAP.into();
+const ABOVE: fn(&mut Prepare<'_>, Timestamp) =
+    |prepare, _| (prepare.payer, prepare.amount) = (participant(MODEST), ABOVE_CAP.into());
 /// One of the payer to itself.
 const ON_US: fn(&mut Prepare<'_>, Timestamp) =
     |prepare, _| prepare.payee.clone_from(&prepare.payer);
 
-/// All kinds. The first is the happy one. One that starts with a short offer may come too late with
+/// The number of the kind that a later version of the rules refuses.
+pub(crate) const LARGE: u16 = 43;
+/// The number of the kind that a version with a defect breaks on.
+pub(crate) const UNLUCKY: u16 = 44;
+/// How many kinds there are of unhappy transfers: all but the happy one, and the two that are unusual to
+/// other versions only.
+pub(crate) const UNHAPPY: u16 = LARGE - 1;
+
+/// All kinds. The first is the happy one, and those for other versions are the last two. One that starts with a short offer may come too late with
 /// it: a host that is just being killed and started again lets it wait.
-pub(crate) const KINDS: [Kind; 43] = [
+pub(crate) const KINDS: [Kind; 45] = [
     Kind { name: "happy", offer: USUAL, says: &[FULFILLED], ends: &[COMMITTED] },
     Kind { name: "cap exceeded", offer: ABOVE, says: &[], ends: &[OVER_CAP] },
     Kind {
@@ -313,6 +322,18 @@ pub(crate) const KINDS: [Kind; 43] = [
         offer: SHORT,
         says: &[say(When::Ended, Word::Changed, Answer::Refused("3106"))],
         ends: &[EXPIRED, INVALID],
+    },
+    Kind {
+        name: "large",
+        offer: |prepare, _| prepare.amount = ABOVE_CEILING.into(),
+        says: &[FULFILLED],
+        ends: &[COMMITTED, INVALID],
+    },
+    Kind {
+        name: "unlucky",
+        offer: |prepare, _| prepare.amount = UNLUCKY_AMOUNT.into(),
+        says: &[FULFILLED],
+        ends: &[COMMITTED],
     },
 ];
 

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use scheme::Timestamp;
 use serde_json::{Value, json};
 
-use crate::kinds::{Answer, KINDS, Offered, Plan, Transfer, Ways, When};
-use crate::transfer::{self, ABOVE_CAP, ABOVE_COVER};
+use crate::kinds::table::UNHAPPY;
+use crate::kinds::{Answer, KINDS, LARGE, Offered, Plan, Transfer, UNLUCKY, Ways, When};
+use crate::transfer::{self, ABOVE_CAP, ABOVE_CEILING, ABOVE_COVER, UNLUCKY_AMOUNT};
 
 const LATER: &str = "2030-01-01T00:00:00.000Z";
 
@@ -39,22 +40,38 @@ fn names_are_names() {
 #[test]
 fn the_unhappy_share_is_what_was_asked_for_and_every_kind_has_its_part() {
     for (percent, unhappy) in [(0, 0), (5, 1_000), (33, 6_600), (100, 20_000)] {
-        let plan = Plan { transfers: 20_000, unhappy_percent: percent };
+        let plan = Plan { transfers: 20_000, unhappy_percent: percent, for_versions: false };
         let mut by_kind: BTreeMap<u16, u64> = BTreeMap::new();
         for index in 0..plan.transfers {
             *by_kind.entry(plan.transfer(index).kind).or_default() += 1;
         }
         let happy = by_kind.remove(&0).unwrap_or(0);
         assert_eq!(happy, plan.transfers - unhappy, "{percent} %");
-        let fair = unhappy / (KINDS.len() as u64 - 1);
+        let fair = unhappy / u64::from(UNHAPPY);
         assert!(by_kind.values().all(|count| (fair..=fair + 1).contains(count)), "{by_kind:?}");
-        assert_eq!(by_kind.len(), if percent == 0 { 0 } else { KINDS.len() - 1 });
+        assert_eq!(by_kind.len(), if percent == 0 { 0 } else { usize::from(UNHAPPY) });
+    }
+}
+
+#[test]
+fn those_for_other_versions_are_a_share_of_the_usual_ones_where_versions_are_deployed() {
+    let count = |plan: Plan, kind| {
+        (0..plan.transfers).filter(|index| plan.transfer(*index).kind == kind).count()
+    };
+    let plan = Plan { transfers: 20_000, unhappy_percent: 0, for_versions: true };
+    assert_eq!((count(plan, LARGE), count(plan, UNLUCKY)), (800, 200));
+    let plan = Plan { unhappy_percent: 100, ..plan };
+    assert_eq!((count(plan, LARGE), count(plan, UNLUCKY)), (0, 0));
+    let plan = Plan { unhappy_percent: 5, for_versions: false, ..plan };
+    assert_eq!((count(plan, LARGE), count(plan, UNLUCKY)), (0, 0));
+    for (kind, name) in [(LARGE, "large"), (UNLUCKY, "unlucky")] {
+        assert_eq!(of_kind(name).kind, kind);
     }
 }
 
 #[test]
 fn everybody_pays_in_unhappy_transfers_of_each_usual_kind() {
-    let plan = Plan { transfers: 20_000, unhappy_percent: 33 };
+    let plan = Plan { transfers: 20_000, unhappy_percent: 33, for_versions: false };
     let mut payers: BTreeMap<u16, BTreeSet<String>> = BTreeMap::new();
     for transfer in (0..plan.transfers).map(|index| plan.transfer(index)) {
         let payer = offer(transfer)["data"]["payer"].as_str().unwrap().to_owned();
@@ -62,7 +79,10 @@ fn everybody_pays_in_unhappy_transfers_of_each_usual_kind() {
     }
     for (kind, payers) in payers {
         let expected = match KINDS[usize::from(kind)].name {
-            "cover lacking"
+            "cap exceeded"
+            | "same prepare, rejected"
+            | "changed prepare, rejected"
+            | "cover lacking"
             | "unknown payer"
             | "inactive payer"
             | "payer's account closed"
@@ -89,6 +109,7 @@ fn each_offer_breaks_the_rule_that_its_kind_names() {
     let usual = offer(Transfer { index: 12, kind: 0 });
     for (name, member, expected) in [
         ("cap exceeded", "amount", json!(ABOVE_CAP)),
+        ("cap exceeded", "payer", json!("simfsp15")),
         ("cover lacking", "amount", json!(ABOVE_COVER)),
         ("cover lacking", "payer", json!("simfsp09")),
         ("unknown payer", "payer", json!("simfsp10")),
@@ -101,6 +122,8 @@ fn each_offer_breaks_the_rule_that_its_kind_names() {
         ("payer without a cap", "payer", json!("simfsp14")),
         ("expired on arrival", "expiration", json!("2026-11-23T08:12:37.000Z")),
         ("finer than minor units", "amount", json!("1.001")),
+        ("large", "amount", json!(ABOVE_CEILING)),
+        ("unlucky", "amount", json!(UNLUCKY_AMOUNT)),
         ("timeout", "expiration", json!("2026-11-23T09:12:39.000Z")),
         ("late fulfilment", "expiration", json!("2026-11-23T09:12:39.000Z")),
         ("payee aborts", "amount", usual["data"]["amount"].clone()),

@@ -67,17 +67,20 @@ fn decide_prepare(
                 content,
             })
         }
-        Err(failure) => {
-            let result = TransferResult::failed(Phase::Invalid, &failure.code, &failure.reason);
-            Decision::accept(InvalidTransfer {
-                payer: prepare.payer.parse::<FspId>().ok(),
-                code: failure.code.clone(),
-                reason: failure.reason.clone(),
-                content,
-            })
-            .reply(&result)
-        }
+        Err(failure) => invalid(prepare, &failure),
     }
+}
+
+/// What comes of an offer that is no transfer, by whichever rule: an end that is told from then on.
+pub fn invalid(prepare: &PrepareTransfer, failure: &Failure) -> Decision<Event> {
+    let Failure { code, reason } = failure;
+    Decision::accept(InvalidTransfer {
+        payer: prepare.payer.parse::<FspId>().ok(),
+        code: code.clone(),
+        reason: reason.clone(),
+        content: prepare::content(prepare),
+    })
+    .reply(&TransferResult::failed(Phase::Invalid, code, reason))
 }
 
 /// The terms of a transfer that can be, or why it cannot: its form first, then its parties.
