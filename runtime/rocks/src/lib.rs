@@ -10,6 +10,7 @@ mod error;
 mod frame;
 mod keys;
 mod log;
+mod memory;
 mod store;
 mod types;
 
@@ -25,4 +26,5 @@ pub use log::metrics::{LogMetrics, SYNC_BUCKETS_US};
 pub use log::options::{Clock, FatalHook, LogOptions, SyncHook, SyncStep};
 pub use log::reader::{LogReader, LogType, Subscription, Timed};
 pub use log::shard::EmbeddedShard;
+pub use memory::MemoryBytes;
 pub use store::{RocksStore, StoreHandle, StoreOptions, Tables};

@@ -21,6 +21,7 @@ use zamu_core::error::EngineError;
 use crate::error::{OpenError, engine_error};
 use crate::keys::{self, FrameHeader, GroupNote, Stream};
 use crate::log::options::LogOptions;
+use crate::memory::{MemoryBytes, memory};
 
 type Rocks = DBWithThreadMode<MultiThreaded>;
 
@@ -241,6 +242,11 @@ impl Database {
             flushed: count(Ticker::FlushWriteBytes) + self.recovered,
             compacted: count(Ticker::CompactWriteBytes) - self.recovered,
         }
+    }
+
+    /// What RocksDB keeps in memory.
+    pub(crate) fn memory(&self) -> MemoryBytes {
+        memory(&self.rocks, self.names().iter().map(String::as_str))
     }
 
     /// Bytes of sorted files of a column family.

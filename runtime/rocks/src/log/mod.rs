@@ -55,6 +55,7 @@ use crate::log::options::{Clock, LogOptions};
 use crate::log::reader::LogReader;
 use crate::log::shard::EmbeddedShard;
 use crate::log::shared::Shared;
+use crate::memory::MemoryBytes;
 
 /// An open embedded log: the one writer of its files. Dropping it writes and syncs all that was
 /// handed over, and ends its threads; the files are let go when the last shard and reader are gone
@@ -145,6 +146,12 @@ impl EmbeddedLog {
     pub fn metrics(&self) -> LogMetrics {
         let disk = self.shared.view.database.disk_bytes();
         self.shared.counters.snapshot(self.shared.queue.len(), disk)
+    }
+
+    /// What its database keeps in memory now.
+    #[must_use]
+    pub fn memory(&self) -> MemoryBytes {
+        self.shared.view.database.memory()
     }
 
     /// How often this log has been opened, this time included.

@@ -42,6 +42,13 @@ struct Inner {
     families: Vec<Vec<String>>,
 }
 
+impl Inner {
+    /// Of all column families.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.families.iter().flatten().map(String::as_str).chain([keys::TABLES])
+    }
+}
+
 impl RocksStore {
     /// Opens the store in `dir/store`, or creates it, with a column family for each partition of
     /// `types`: names and partition counts, a `TypeId` being an index.
@@ -111,12 +118,11 @@ impl RocksStore {
     #[must_use]
     pub fn sizes(&self) -> (u64, u64) {
         let sum = |property: &str| {
-            let names = self.inner.families.iter().flatten().map(String::as_str);
             let size = |name: &str| {
                 let family = self.inner.rocks.cf_handle(name)?;
                 self.inner.rocks.property_int_value_cf(&family, property).ok()?
             };
-            names.chain([keys::TABLES]).filter_map(size).sum()
+            self.inner.names().filter_map(size).sum()
         };
         (sum("rocksdb.total-sst-files-size"), sum("rocksdb.cur-size-all-mem-tables"))
     }

@@ -14,6 +14,7 @@ use super::families::{Family, to_write};
 use super::{Inner, Rocks};
 use crate::error::engine_error;
 use crate::keys;
+use crate::memory::{MemoryBytes, memory};
 
 /// See [`TableStore`] for what it promises. Clones are the same tables.
 #[derive(Clone)]
@@ -25,6 +26,12 @@ impl Tables {
     /// `None` in a store opened for reading that never had tables.
     fn family(&self) -> Option<Family<'_>> {
         self.inner.rocks.cf_handle(keys::TABLES)
+    }
+
+    /// What the whole store keeps in memory now, states of aggregates included.
+    #[must_use]
+    pub fn memory(&self) -> MemoryBytes {
+        memory(&self.inner.rocks, self.inner.names())
     }
 
     fn reading(&self) -> Reading<'_> {

@@ -123,5 +123,8 @@ fn memory_for_writes_is_bounded_for_all_partitions_together() {
     let (files, memory) = store.sizes();
     assert!(memory < 6 << 20, "{memory} bytes in memory");
     assert!(files > 0);
+    let told = store.tables().memory();
+    assert_eq!(told.writes, memory);
+    assert!(told.blocks <= options.block_cache_bytes as u64, "{told:?}");
     assert_eq!(handle.scan(LEFT_1, None, usize::MAX).unwrap().len(), 2_000);
 }

@@ -139,6 +139,8 @@ pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, Problem>
         if let Ok(told) = json::tables(&*node.tables.store.snapshot(), &*node) {
             telemetry::tables(&node.metrics, &told);
         }
+        telemetry::memory(&node.metrics, "log", node.log.memory());
+        telemetry::memory(&node.metrics, "store", node.tables.store.memory());
         telemetry::scrape(&node.metrics, &node.types, &views, &node.guests, &log);
         node.metrics.text()
     })

@@ -67,6 +67,16 @@ pub struct TablesLabels {
     pub generation: &'static str,
 }
 
+/// Of what one database keeps in memory.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[allow(missing_docs, reason = "labels")]
+pub struct MemoryLabels {
+    /// `log`, or `store`.
+    pub database: &'static str,
+    /// `blocks`, `writes` or `readers`.
+    pub what: &'static str,
+}
+
 /// Of one HTTP status.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 #[allow(missing_docs, reason = "labels")]

@@ -24,13 +24,13 @@ use prometheus_client::registry::{Registry, Unit};
 
 pub use complaint::{Complaint, How, Watched};
 pub use labels::{
-    HandlerLabels, InputLabels, PartitionLabels, ProjectionLabels, ShardLabels, StatusLabels,
-    StepLabels, TablesLabels, TypeLabels,
+    HandlerLabels, InputLabels, MemoryLabels, PartitionLabels, ProjectionLabels, ShardLabels,
+    StatusLabels, StepLabels, TablesLabels, TypeLabels,
 };
 pub use logging::start_logging;
 pub use observer::ShardObserver;
-pub(crate) use scrape::tables;
 pub use scrape::{GuestCounters, scrape};
+pub(crate) use scrape::{memory, tables};
 
 /// Seconds, added up in parts.
 pub(crate) type Seconds = Counter<f64, AtomicU64>;
@@ -71,6 +71,7 @@ pub struct Metrics {
     pub(crate) table_lag: Family<TablesLabels, Gauge>,
     pub(crate) handler: HandlerMetrics,
     pub(crate) log: LogMetrics,
+    pub(crate) rocksdb_memory: Family<MemoryLabels, Gauge>,
     pub(crate) shard_busy_seconds: Family<ShardLabels, Seconds>,
     pub(crate) shard_calls_waiting: Family<ShardLabels, Gauge>,
     pub(crate) responses: Family<StatusLabels, Counter>,
@@ -174,6 +175,7 @@ impl Metrics {
             table_lag: Family::default(),
             handler: HandlerMetrics::default(),
             log: LogMetrics::default(),
+            rocksdb_memory: Family::default(),
             shard_busy_seconds: Family::default(),
             shard_calls_waiting: Family::default(),
             responses: Family::default(),
@@ -189,6 +191,7 @@ impl Metrics {
         metrics.register_handlers();
         metrics.register_tables();
         metrics.register_log();
+        metrics.register_rocksdb();
         metrics.register_http();
         metrics
     }
@@ -334,6 +337,12 @@ impl Metrics {
         r.register("flushed_bytes", "Bytes of sorted files", l.flushed_bytes.clone());
         r.register("compacted_bytes", "Bytes rewritten by compaction", l.compacted_bytes.clone());
         r.register("queued", "Commits and appends that wait", l.queued.clone());
+    }
+
+    fn register_rocksdb(&mut self) {
+        let r = self.registry.sub_registry_with_prefix("rocksdb");
+        let help = "Bytes in memory: blocks of files, writes not in files yet, readers of files";
+        r.register("memory_bytes", help, self.rocksdb_memory.clone());
     }
 
     fn register_http(&mut self) {

@@ -10,11 +10,12 @@ use prometheus_client::metrics::counter::Counter;
 use zamu_core::partition::Status;
 use zamu_core::shard::PartitionView;
 use zamu_core::topology::Types;
-use zamu_rocks::{LogMetrics, SYNC_BUCKETS_US};
+use zamu_rocks::{LogMetrics, MemoryBytes, SYNC_BUCKETS_US};
 use zamu_wasm::{Counters, Handler};
 
 use crate::telemetry::{
-    HandlerLabels, HandlerMetrics, InputLabels, Metrics, PartitionLabels, TablesLabels,
+    HandlerLabels, HandlerMetrics, InputLabels, MemoryLabels, Metrics, PartitionLabels,
+    TablesLabels,
 };
 
 /// What all guests use, by handler and version: also what versions have used that are not in force
@@ -156,6 +157,15 @@ fn log(metrics: &Metrics, log: &LogMetrics) {
         counter.inner().store(value, Relaxed);
     }
     of.queued.set(signed(log.queued_jobs));
+}
+
+/// What a database keeps in memory.
+pub(crate) fn memory(metrics: &Metrics, database: &'static str, of: MemoryBytes) {
+    let MemoryBytes { blocks, writes, readers } = of;
+    for (what, bytes) in [("blocks", blocks), ("writes", writes), ("readers", readers)] {
+        let labels = MemoryLabels { database, what };
+        metrics.rocksdb_memory.get_or_create(&labels).set(signed(bytes));
+    }
 }
 
 /// How far tables are behind the log.

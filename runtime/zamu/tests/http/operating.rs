@@ -59,6 +59,8 @@ async fn metrics_count_what_happened() {
     }
     for name in [
         "zamu_log_sync_seconds_count",
+        "zamu_rocksdb_memory_bytes{database=\"log\",what=\"blocks\"}",
+        "zamu_rocksdb_memory_bytes{database=\"store\",what=\"writes\"}",
         "zamu_commit_seconds_count",
         "zamu_handler_fuel_total{handler=\"counter\"",
         "zamu_step_seconds_total{step=\"decide\"}",
