@@ -16,7 +16,7 @@ const LINE: f64 = 19.0;
 /// Points of the curve.
 const POINTS: usize = 240;
 const STYLE: &str = "\
-    text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill: #d6deeb; white-space: pre }\
+    text { font: 13px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill: #d6deeb }\
     .title { font-size: 16px; font-weight: bold; fill: #ffffff }\
     .faint { fill: #8fa1b8 }\
     .mark { fill: #f2b84b }";
@@ -88,7 +88,9 @@ fn curve(svg: &mut String, timeline: &Timeline) {
 }
 
 fn text(svg: &mut String, (x, y): (f64, f64), class: &str, text: &str) {
+    // Spaces that stay, wherever it is shown: figures stand in columns.
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let text = text.replace(' ', "\u{a0}");
     let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"{class}\">{text}</text>");
 }
 
@@ -105,7 +107,7 @@ mod tests {
         timeline.moments = vec![(0.5, "a < b".to_owned()), (0.51, "kill".to_owned())];
         let svg = draw(&timeline, "lost 0\ndoubled 0");
         for part in ["up to 30 transfers", "a &lt; b", ">kill<", ">lost 0<", ">doubled 0<", ">2<"] {
-            assert!(svg.contains(part), "{part}: {svg}");
+            assert!(svg.replace('\u{a0}', " ").contains(part), "{part}: {svg}");
         }
         assert_eq!(svg.matches("stroke-dasharray").count(), 2);
         assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
