@@ -17,6 +17,7 @@ pub mod error;
 pub mod failpoints;
 pub mod fault_rate;
 pub mod flush;
+pub mod fold;
 pub mod guest;
 pub mod log;
 pub mod memory;

@@ -8,25 +8,17 @@
 //! events up to the oldest kept one are folded alone: what the missing ones would have entered into
 //! windows of ids is older than any window, because retention is not shorter.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use prost::Message as _;
-
-use crate::aggregate::{Aggregate, decode};
+use crate::aggregate::decode;
 use crate::failpoints;
-use crate::guest::check;
-use crate::guest::columns::{Aggregates, NEVER, PastColumns};
+use crate::fold::{self, FoldError, Folder};
 use crate::log::Limit;
-use crate::model::{Event, EventNumber, PartitionId, Sequence, Time, TurnNumber};
+use crate::model::{Event, EventNumber, PartitionId, TurnNumber};
 use crate::outcomes::{Standing, decode_record};
 use crate::partition::{Partition, Status, Stop, Tools};
-use crate::proto::outcome::What;
-use crate::proto::{BatchRecord, Range, RequestOutcome, StorePosition};
+use crate::proto::{BatchRecord, Range, StorePosition};
 use crate::turn::load::load_keys;
-use crate::window::Entry;
-use crate::working::{Working, push_aggregate};
 
 /// How far a restore is.
 #[derive(Debug)]
@@ -187,21 +179,16 @@ impl Partition {
         events: &[Event],
         tools: &mut Tools<'_>,
     ) -> Result<(), Stop> {
-        let of_requests = || records.iter().flat_map(|r| &r.external);
-        let outcomes: Vec<&RequestOutcome> = of_requests().filter(|o| !o.unwindowed).collect();
-        let given_up: Vec<_> = of_requests().filter_map(given_up).collect();
-        let keys = events
-            .iter()
-            .map(|e| &e.key)
-            .chain(outcomes.iter().map(|o| &o.key))
-            .chain(given_up.iter().map(|(key, _)| *key));
         let topology = tools.topology;
-        let owner = &topology.handlers[topology.owner(self.id.aggregate_type)];
+        let index = topology.owner(self.id.aggregate_type);
+        let owner = &topology.handlers[index];
+        let keys = fold::keys(records, events);
         let mut working = load_keys(keys, self.id, owner, &mut self.memory, tools.store)?;
-        self.fold_events(events, &mut working, tools)?;
+        let guest = &mut *tools.guests[index];
+        let mut folder = Folder { topology, partition: self.id, guest };
+        folder.events(events, &mut working)?;
         if !failpoints::fires(failpoints::FORGET_OUTCOMES) {
-            self.fold_outcomes(&outcomes, &mut working, tools)?;
-            fold_given_up(&given_up, &mut working);
+            folder.outcomes(records, &mut working)?;
         }
         for (key, held) in working {
             if held.changed {
@@ -210,74 +197,6 @@ impl Partition {
         }
         Ok(())
     }
-
-    /// Applies each event whose sequence is the next; skips what the store already has.
-    fn fold_events(
-        &self,
-        events: &[Event],
-        working: &mut Working,
-        tools: &mut Tools<'_>,
-    ) -> Result<(), Stop> {
-        let mut fold = Fold::default();
-        for event in events {
-            fold.add(event, self, working, tools)?;
-        }
-        fold.run(self, working, tools)
-    }
-
-    fn fold_outcomes(
-        &self,
-        outcomes: &[&RequestOutcome],
-        working: &mut Working,
-        tools: &Tools<'_>,
-    ) -> Result<(), Stop> {
-        let settings = tools.topology.settings(self.id.aggregate_type);
-        for outcome in outcomes {
-            let Some(held) = working.get_mut(&outcome.key) else { continue };
-            if outcome.offset < held.aggregate.requests_folded {
-                continue;
-            }
-            let damaged = || Stop::Halt(format!("outcome of request {}: damaged", outcome.offset));
-            let outcome = alone(outcome).ok_or_else(damaged)?;
-            let entry = Entry {
-                source: outcome.source,
-                id: outcome.id,
-                content: outcome.content.as_ref().try_into().map_err(|_| damaged())?,
-                time: Time(outcome.time),
-                offset: outcome.offset,
-                answer: outcome.outcome.ok_or_else(damaged)?,
-            };
-            held.changed = true;
-            let aggregate = Arc::make_mut(&mut held.aggregate);
-            aggregate.requests_folded = outcome.offset + 1;
-            aggregate.window.insert(entry, settings);
-        }
-        Ok(())
-    }
-}
-
-/// The aggregate that has given a deadline up by this outcome, and the sequence at which it did.
-fn given_up(outcome: &RequestOutcome) -> Option<(&Bytes, Sequence)> {
-    let what = outcome.outcome.as_ref().and_then(|o| o.what.as_ref());
-    let faulted = matches!(what, Some(What::Fault(_)));
-    outcome.wake.filter(|_| faulted).map(|sequence| (&outcome.key, sequence))
-}
-
-/// Events have been folded: a sequence that has passed wants another deadline, or none.
-fn fold_given_up(given_up: &[(&Bytes, Sequence)], working: &mut Working) {
-    for (key, sequence) in given_up {
-        let Some(held) = working.get_mut(*key) else { continue };
-        let known = held.aggregate.wake_given_up == Some(*sequence);
-        if held.aggregate.sequence == *sequence && !known {
-            held.changed = true;
-            Arc::make_mut(&mut held.aggregate).wake_given_up = Some(*sequence);
-        }
-    }
-}
-
-/// An outcome with memory of its own, so that a window does not keep whole batch records.
-fn alone(outcome: &RequestOutcome) -> Option<RequestOutcome> {
-    RequestOutcome::decode(Bytes::from(outcome.encode_to_vec())).ok()
 }
 
 /// The next events of those that are folded without batch records.
@@ -368,136 +287,11 @@ fn read_events(
     Ok(events)
 }
 
-/// Events to be folded in one call.
-#[derive(Default)]
-struct Fold {
-    keys: Vec<Bytes>,
-    slots: HashMap<Bytes, u32>,
-    aggregates: Aggregates,
-    past: PastColumns,
-}
-
-impl Fold {
-    fn add(
-        &mut self,
-        event: &Event,
-        partition: &Partition,
-        working: &mut Working,
-        tools: &Tools<'_>,
-    ) -> Result<(), Stop> {
-        let owner = &tools.topology.handlers[tools.topology.owner(partition.id.aggregate_type)];
-        let Some(held) = working.get_mut(&event.key) else { return Ok(()) };
-        let due = held.aggregate.sequence + 1;
-        if event.sequence < due {
-            return Ok(());
+impl From<FoldError> for Stop {
+    fn from(error: FoldError) -> Self {
+        match error {
+            FoldError::Unfit(why) => Self::Halt(why),
+            FoldError::Host(why) => Self::Host(why),
         }
-        let name = || String::from_utf8_lossy(&event.key);
-        if event.sequence > due {
-            return Err(Stop::Halt(format!(
-                "event {} of `{}` has sequence {}, but {due} is due: events are missing",
-                event.number,
-                name(),
-                event.sequence
-            )));
-        }
-        let Some(kind) = owner.event(partition.id.aggregate_type, &event.kind) else {
-            return Err(Stop::Halt(format!(
-                "event {} of `{}` is {}, which handler `{}` does not read: restart with one that does",
-                event.number,
-                name(),
-                event.kind,
-                owner.spec.name
-            )));
-        };
-        let slot = match self.slots.get(&event.key) {
-            Some(slot) => *slot,
-            None => {
-                let slot = self.keys.len() as u32;
-                let aggregate_type = partition.id.aggregate_type;
-                push_aggregate(
-                    &mut self.aggregates,
-                    owner,
-                    aggregate_type,
-                    &event.key,
-                    &held.aggregate,
-                );
-                self.keys.push(event.key.clone());
-                self.slots.insert(event.key.clone(), slot);
-                slot
-            }
-        };
-        self.past.slot.push(slot);
-        self.past.kind.push(kind);
-        self.past.time.push(event.time.0);
-        self.past.bodies.push(&event.body);
-        held.changed = true;
-        let aggregate = Arc::make_mut(&mut held.aggregate);
-        aggregate.sequence = event.sequence;
-        aggregate.wake_given_up = None;
-        aggregate.last_event = Some(event.number);
-        Ok(())
-    }
-
-    fn run(
-        self,
-        partition: &Partition,
-        working: &mut Working,
-        tools: &mut Tools<'_>,
-    ) -> Result<(), Stop> {
-        if self.keys.is_empty() {
-            return Ok(());
-        }
-        let index = tools.topology.owner(partition.id.aggregate_type);
-        let spec = &tools.topology.handlers[index].spec;
-        let manifest = &spec.manifest;
-        let states = tools.guests[index]
-            .evolve(&self.aggregates, &self.past)
-            .and_then(|states| check::states(&states, self.keys.len(), manifest).map(|()| states))
-            .map_err(|fault| {
-                if fault.reason.blames_no_item() {
-                    return Stop::Host(format!("handler `{}`: {fault}", spec.name));
-                }
-                Stop::Halt(format!(
-                    "`evolve` of handler `{}` {} faulted: {fault}. Restart with a mended handler",
-                    spec.name, manifest.version
-                ))
-            })?;
-        for (slot, key) in self.keys.iter().enumerate() {
-            let Some(held) = working.get_mut(key) else { continue };
-            let aggregate: &mut Aggregate = Arc::make_mut(&mut held.aggregate);
-            aggregate.state = Bytes::copy_from_slice(states.bytes.get(slot));
-            aggregate.schema = Arc::from(&*manifest.state_schemas[states.schemas[slot] as usize]);
-            aggregate.fold = manifest.fold;
-            let wake_at = states.wake_at[slot];
-            aggregate.wake_at = (wake_at != NEVER).then_some(Time(wake_at));
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-    use crate::proto::{Nothing, Outcome, outcome::What};
-
-    #[test]
-    fn an_outcome_that_is_remembered_does_not_keep_its_batch_record() {
-        let nothing = Nothing { reply: Bytes::from_static(b"reply") };
-        let outcome = RequestOutcome {
-            id: Bytes::from_static(b"id"),
-            source: Bytes::from_static(b"source"),
-            outcome: Some(Outcome { what: Some(What::Nothing(nothing)) }),
-            ..RequestOutcome::default()
-        };
-        let record = BatchRecord { external: vec![outcome.clone()], ..BatchRecord::default() };
-        let bytes = Bytes::from(record.encode_to_vec());
-        let read = BatchRecord::decode(bytes.clone()).unwrap();
-        let kept = alone(&read.external[0]).unwrap();
-        assert!(!bytes.is_unique());
-        drop(read);
-        assert!(bytes.is_unique());
-        assert_eq!(kept, outcome);
     }
 }

@@ -275,7 +275,7 @@ fn letter(
     proto::DeadLetter {
         number: 0,
         time: time.0,
-        reason: failure.reason.into(),
+        reason: failure.reason.to_string(),
         message: failure.message.clone(),
         handler: handler.spec.name.to_string(),
         version: handler.spec.manifest.version.clone(),

@@ -394,7 +394,7 @@ impl Failure {
     /// The failure that a guest's fault is.
     #[must_use]
     pub fn of(fault: &Fault) -> Self {
-        Self { reason: fault.reason.as_str(), message: fault.message.clone() }
+        Self { reason: fault.reason.as_str().into(), message: fault.message.clone() }
     }
 }
 

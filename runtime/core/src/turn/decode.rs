@@ -111,8 +111,8 @@ fn command(stored: &Stored<Command>, seen: &mut Channels, known: &Known<'_>) -> 
     let place = Place::Commands(stored.offset);
     let time = record.time;
     let settled = |verdict| Ok(Item { place, time, redrives: None, task: Task::Settled(verdict) });
-    let dead = |reason, message: &str| {
-        settled(Verdict::Fault(Failure { reason, message: message.into() }))
+    let dead = |reason: &'static str, message: &str| {
+        settled(Verdict::Fault(Failure { reason: reason.into(), message: message.into() }))
     };
     let Some(stamp) = record.channel.filter(|stamp| known.owns_channel(stamp.from)) else {
         return dead("no-channel", "a record in `commands` that no owner of a channel sent");
@@ -171,7 +171,7 @@ fn request(stored: &Stored<Request>, known: &Known<'_>) -> Item {
 
 /// What makes a request unfit to be decided here, whatever its kind.
 fn unfit(record: &Request, known: &Known<'_>) -> Option<Failure> {
-    let failure = |reason, message| Some(Failure { reason, message });
+    let failure = |reason: &'static str, message| Some(Failure { reason: reason.into(), message });
     let wake = record.wake.is_some();
     if record.source == HOST_SOURCE && !wake {
         let why = "it marks the host's own commands";
@@ -291,5 +291,5 @@ fn redrive_command(dead: &proto::DeadCommand, time: Time, known: &Known<'_>) -> 
 }
 
 fn still_dead(message: String) -> Task {
-    Task::Settled(Verdict::Fault(Failure { reason: "unknown-kind", message }))
+    Task::Settled(Verdict::Fault(Failure { reason: "unknown-kind".into(), message }))
 }

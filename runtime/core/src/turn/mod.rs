@@ -13,6 +13,7 @@ pub mod decode;
 pub mod load;
 pub mod react;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -204,7 +205,7 @@ impl Verdict {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// Stable code.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// For people.
     pub message: String,
 }
@@ -213,7 +214,7 @@ impl Failure {
     /// Of a kind that no handler takes.
     #[must_use]
     pub fn untaken(kind: &Kind) -> Self {
-        Self { reason: "unknown-kind", message: format!("no handler takes {kind}") }
+        Self { reason: "unknown-kind".into(), message: format!("no handler takes {kind}") }
     }
 }
 
