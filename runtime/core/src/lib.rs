@@ -10,6 +10,7 @@
 //! [`store`], [`guest`]), then [`shard`], [`partition`] and the steps in [`turn`].
 
 pub mod aggregate;
+pub mod audit;
 pub mod channels;
 pub mod dead_letters;
 pub mod deadlines;

@@ -7,14 +7,18 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use common::audit::Toys;
+use common::copied::{Copied, audit, differences};
 use common::model::Model;
-use common::toy::MIRRORS;
+use common::toy::{self, Behaviour, MIRRORS};
 use common::{CELL, Layout, MIRROR, World, limit};
+use zamu_core::log::InputPositions;
 use zamu_core::log::simulated::{Counts, Faults};
 use zamu_core::model::{Cause, PartitionId, Request, Stored, Time};
 use zamu_core::prng::Prng;
 use zamu_core::settings::Settings;
 use zamu_core::simulation::describe;
+use zamu_core::topology::Types;
 
 const SEEDS: u64 = 500;
 const PARTITIONS: u32 = 2;
@@ -27,9 +31,9 @@ fn any_run_equals_the_reference_model() {
     for seed in only.map_or(0..SEEDS, |seed| seed..seed + 1) {
         let run = std::panic::catch_unwind(|| run(seed));
         match run {
-            Ok((turns, counts, wakes)) => {
-                least_turns = least_turns.min(turns);
-                seen.add(&counts, wakes);
+            Ok((world, wakes)) => {
+                least_turns = least_turns.min(turns(&world));
+                seen.add(&world.log.counts(), wakes);
             }
             Err(cause) => {
                 let said = cause.downcast_ref::<String>().cloned().unwrap_or_default();
@@ -41,6 +45,59 @@ fn any_run_equals_the_reference_model() {
     if only.is_none() {
         seen.assert_all();
     }
+}
+
+#[test]
+fn what_any_run_has_left_is_decided_the_same_once_more() {
+    let (mut found, mut as_recorded) = ([0; 5], 0);
+    for seed in 0..SEEDS / 5 {
+        let (world, _) = run(seed);
+        let types = toy::topology(PARTITIONS, 0, &Behaviour::default()).types.clone();
+        let mut log = Copied::of(&world.log, &types);
+        let mut toys =
+            Toys { partitions: PARTITIONS, mended_from: world.deployment(), instead: None };
+        for partition in types.partitions() {
+            let audited = audit(&mut log, &types, &mut toys, partition, None).unwrap();
+            assert_eq!(audited.len() as u64, world.log.durable_turn(partition), "seed {seed}");
+            let differences = differences(&audited);
+            assert!(differences.is_empty(), "seed {seed}, {partition:?}: {differences:#?}");
+            for turn in &audited {
+                assert_eq!((turn.as_recorded, &turn.undecided), (0, &None), "seed {seed}");
+                let counts = [turn.requests, turn.commands, turn.events, turn.faults, 1];
+                found.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+            }
+            as_recorded += audit_what_is_left(&mut log, &mut toys, &types, partition, seed);
+        }
+    }
+    assert!(as_recorded > 10, "retention hardly matters: {as_recorded}");
+    let [requests, commands, events, faults, turns] = found;
+    assert!(requests > 10_000 && commands > 10_000 && events > 20_000, "{found:?}");
+    assert!(faults > 1_000 && turns > 20_000, "{found:?}");
+}
+
+/// The same, once retention has removed the records of some turns. Returns how many answers only they
+/// could have told.
+fn audit_what_is_left(
+    log: &mut Copied,
+    toys: &mut Toys,
+    types: &Types,
+    partition: PartitionId,
+    seed: u64,
+) -> u64 {
+    let turns = log.contents[&partition].outcomes.len() as u64;
+    let mut left = log.clone();
+    left.oldest = 1 + seed % turns;
+    let begins = left.record(partition, left.oldest);
+    left.input = InputPositions {
+        requests: begins.requests.unwrap().first,
+        commands: begins.commands.unwrap().first,
+    };
+    let audited = audit(&mut left, types, toys, partition, None).unwrap();
+    let first = if left.oldest == 1 { 1 } else { left.oldest + 1 };
+    assert_eq!(audited.len() as u64, turns + 1 - first, "seed {seed}");
+    let differences = differences(&audited);
+    assert!(differences.is_empty(), "seed {seed}, {partition:?}: {differences:#?}");
+    audited.iter().map(|turn| turn.as_recorded).sum()
 }
 
 /// How often each kind of fault struck, over all runs: what never strikes proves nothing.
@@ -84,8 +141,8 @@ impl Seen {
     }
 }
 
-/// Runs one seed; returns how many turns were taken, what struck, and what became of Wakes.
-fn run(seed: u64) -> (u64, Counts, [u64; 3]) {
+/// Runs one seed; returns what is left, and what became of Wakes.
+fn run(seed: u64) -> (World, [u64; 3]) {
     let mut rng = Prng::new(seed);
     let mut world = World::new(layout(seed, &mut rng));
     world.skew = 4 * (rng.below(4) as i64 - 1);
@@ -130,7 +187,7 @@ fn run(seed: u64) -> (u64, Counts, [u64; 3]) {
     world.crash(&mut rng);
     let_deadlines_pass(&mut world);
     let wakes = check(&mut world, &mended_at, &losses);
-    (turns(&world), world.log.counts(), wakes)
+    (world, wakes)
 }
 
 /// All deadlines that were set lie in the past afterwards, and so do those that follow from them.

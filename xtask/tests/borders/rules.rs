@@ -220,6 +220,11 @@ pub(crate) const CORE: &[CoreRule] = &[
             "turn::*",
         ],
     ),
+    // What events and outcomes have made of aggregates: of restores and of audits.
+    (
+        "fold",
+        &["model", "proto", "topology", "window", "aggregate", "working", "guest", "guest::*"],
+    ),
     (
         "restore",
         &[
@@ -230,12 +235,12 @@ pub(crate) const CORE: &[CoreRule] = &[
             "settings",
             "failpoints",
             "observer",
-            "window",
             "channels",
             "aggregate",
             "outcomes",
             "working",
             "memory",
+            "fold",
             "log",
             "store",
             "guest::*",
@@ -340,6 +345,32 @@ pub(crate) const CORE: &[CoreRule] = &[
     (
         "shard::reading",
         &["shard", "model", "error", "aggregate", "working", "partition", "log", "guest::*"],
+    ),
+    // Beside the shard, and unknown to it: history, decided once more.
+    ("audit", &["audit::*", "model", "error", "topology", "guest", "guest::manifest"]),
+    (
+        "audit::*",
+        &[
+            "audit",
+            "audit::*",
+            "model",
+            "error",
+            "proto",
+            "topology",
+            "settings",
+            "references",
+            "fault_rate",
+            "aggregate",
+            "channels",
+            "outcomes",
+            "working",
+            "fold",
+            "projection::*",
+            "log::*",
+            "store::*",
+            "guest::*",
+            "turn::*",
+        ],
     ),
     // A process for tests: everything a binary would put together, and the engines of tests.
     (

@@ -6,6 +6,7 @@
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
 pub mod events;
+pub mod records;
 #[cfg(any(test, feature = "testing"))]
 pub mod simulated;
 

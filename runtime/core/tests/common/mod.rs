@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod audit;
+pub mod copied;
 pub mod model;
 pub mod toy;
 
@@ -112,6 +114,11 @@ impl World {
         for shard in shards {
             self.process.succeed_in(shard);
         }
+    }
+
+    /// The deployment that runs, or will after the next start.
+    pub fn deployment(&self) -> u64 {
+        self.deployment
     }
 
     /// Time passes until then.

@@ -13,7 +13,7 @@ use crate::toy::*;
 
 const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
 
-fn play(seed: u64) -> World {
+pub(crate) fn play(seed: u64) -> World {
     let mut rng = Prng::new(seed);
     let behaviour = Behaviour {
         partitions: 1 + rng.index(3) as u32,

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use zamu_core::audit::InForce;
 use zamu_core::guest::manifest::{Class, HandlerSpec, Manifest, OwnedType, Table, TypeKinds};
 use zamu_core::guest::native::{Answer, Item, Native, RowChange, Rules, Sent};
 use zamu_core::guest::{FaultReason, Guest, Lookup};
@@ -255,6 +256,12 @@ pub(crate) fn board(behaviour: &Behaviour) -> Box<dyn Guest> {
 fn guest(role: Role, behaviour: &Behaviour) -> Box<dyn Guest> {
     let (behaviour, lookup) = (behaviour.clone(), Lookup::default());
     Box::new(Native::new(Toy { role, behaviour, lookup }, true))
+}
+
+/// All handlers, with an instance of each.
+pub(crate) fn in_force(behaviour: &Behaviour) -> InForce {
+    let Program { topology, guests, .. } = program(behaviour);
+    InForce { topology, guests: guests() }
 }
 
 fn program(behaviour: &Behaviour) -> Program {
