@@ -20,6 +20,7 @@ const HEADER_BYTES: usize = MAGIC.len() + 32;
 #[derive(Clone, Debug)]
 pub struct Cache {
     directory: PathBuf,
+    writes: bool,
 }
 
 /// The directory cannot be used.
@@ -86,7 +87,20 @@ impl Cache {
         if mode & 0o022 != 0 || owner != user {
             return Err(CacheError::NotPrivate { directory, mode, owner });
         }
-        Ok(Self { directory })
+        Ok(Self { directory, writes: true })
+    }
+
+    /// The same, for reading alone: what is compiled is not kept, and no file is changed. Nothing where
+    /// there is no such directory.
+    ///
+    /// # Errors
+    /// If it is not private to this user.
+    pub fn open_read_only(directory: impl Into<PathBuf>) -> Result<Option<Self>, CacheError> {
+        let directory = directory.into();
+        if !directory.is_dir() {
+            return Ok(None);
+        }
+        Ok(Some(Self { writes: false, ..Self::open(directory)? }))
     }
 
     /// The code, if it is there and whole.
@@ -108,6 +122,9 @@ impl Cache {
 
     /// Keeps the code. A failure is logged: the cache is a convenience.
     pub(crate) fn write(&self, key: &Key, code: &[u8]) {
+        if !self.writes {
+            return;
+        }
         let path = self.path(key);
         let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
         let written = write_new(&temporary, key, code).and_then(|()| fs::rename(&temporary, &path));
@@ -164,6 +181,20 @@ mod tests {
         assert_eq!(cache.read(&key).unwrap(), b"code");
         assert!(cache.read(&Key::new("digest", "none")).is_none());
         assert!(cache.read(&Key::new("other", "speed")).is_none());
+    }
+
+    #[test]
+    fn a_cache_that_is_only_read_gives_what_is_there_and_keeps_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("cache");
+        assert!(Cache::open_read_only(&path).unwrap().is_none());
+        assert!(!path.exists());
+        let (known, new) = (Key::new("known", ""), Key::new("new", ""));
+        Cache::open(&path).unwrap().write(&known, b"code");
+        let cache = Cache::open_read_only(&path).unwrap().unwrap();
+        cache.write(&new, b"code");
+        assert_eq!(cache.read(&known).unwrap(), b"code");
+        assert!(cache.read(&new).is_none());
     }
 
     #[test]

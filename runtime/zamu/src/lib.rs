@@ -1,6 +1,7 @@
 //! The parts of the `zamu` binary: configuration, node, HTTP, command line. The only crate that
 //! knows all others; what happens in a turn is the core's.
 
+pub mod audit;
 pub mod config;
 pub mod handlers;
 pub mod http;

@@ -33,7 +33,7 @@ pub struct Parts<'a> {
     pub deployments: &'a mut dyn Deployments,
     /// For aggregates that do not fit in memory. It has nothing of the partition.
     pub store: &'a mut dyn Store,
-    /// For tables that are made once more. It has none.
+    /// For tables that are made once more. What is there is dropped.
     pub tables: &'a dyn TableStore,
     /// What is read of the log at once.
     pub page: Limit,

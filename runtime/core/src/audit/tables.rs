@@ -56,7 +56,7 @@ struct Part {
 }
 
 impl<'a> Tables<'a> {
-    /// Nothing is made yet. What is made goes into this store, which has nothing else.
+    /// Nothing is made yet. What is made goes into this store, which is the audit's own.
     pub(super) fn new(store: &'a dyn TableStore) -> Self {
         Self { store, last_generation: 0, made: Vec::new() }
     }
@@ -152,15 +152,21 @@ impl<'a> Tables<'a> {
             if alike(&made.generation, &shape) && made.parts.iter().all(is_behind) {
                 return Ok(at);
             }
-            let dropped = self.made.swap_remove(at).generation.number;
-            let catalogue = encode_catalogue(&TableCatalogue::default());
-            self.store.write_catalogue(&catalogue, &[dropped])?;
+            self.drop_generation(self.made[at].generation.number)?;
+            self.made.swap_remove(at);
         }
         self.last_generation += 1;
+        // An audit of another partition may have left one of this number.
+        self.drop_generation(self.last_generation)?;
         let generation = TableGeneration { number: self.last_generation, ..shape };
         let made = Made::new(handler, Arc::new(generation), topology, self.store)?;
         self.made.push(made);
         Ok(self.made.len() - 1)
+    }
+
+    fn drop_generation(&self, number: Generation) -> Result<(), EngineError> {
+        let catalogue = encode_catalogue(&TableCatalogue::default());
+        self.store.write_catalogue(&catalogue, &[number])
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) mod metrics;
 pub(crate) mod options;
 pub(crate) mod power;
 pub(crate) mod reader;
+mod records;
 pub(crate) mod released;
 pub(crate) mod segments;
 pub(crate) mod shard;

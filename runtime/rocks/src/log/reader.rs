@@ -292,6 +292,15 @@ impl LogReader {
         Ok(self.view().oldest(self.view().index(partition)?, records.topic()))
     }
 
+    /// The oldest turn whose batch record is there, and with it those of all later turns; 1 while
+    /// retention has removed none.
+    ///
+    /// # Errors
+    /// `Fatal` for a partition that does not exist.
+    pub fn oldest_turn(&self, partition: PartitionId) -> Result<TurnNumber, EngineError> {
+        Ok(self.view().oldest_turn(self.view().index(partition)?))
+    }
+
     /// Durable control records from an offset on; the first has offset 1.
     ///
     /// # Errors

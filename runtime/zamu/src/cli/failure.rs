@@ -13,6 +13,10 @@ pub(crate) enum Failure {
     Refused(String),
     /// The handler broke on the command: exit code 4.
     Fault(String),
+    /// What was decided once more is not what the log has: exit code 1.
+    Differs(String),
+    /// Not all of it could be audited: exit code 2.
+    NotAudited(anyhow::Error),
     /// Whoever reads our output has had enough: no failure.
     Closed,
 }
@@ -31,7 +35,8 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Closed => 0,
-            Self::Error(_) => 1,
+            Self::Error(_) | Self::Differs(_) => 1,
+            Self::NotAudited(_) => 2,
             Self::Refused(_) => 3,
             Self::Fault(_) => 4,
         }
@@ -42,6 +47,8 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Error(error) => write!(f, "error: {error:#}"),
+            Self::Differs(what) => write!(f, "differs: {what}"),
+            Self::NotAudited(why) => write!(f, "not audited: {why:#}"),
             Self::Refused(reason) => write!(f, "refused: {reason}"),
             Self::Fault(reason) => write!(f, "fault: {reason}"),
             Self::Closed => f.write_str("the output was closed"),
@@ -78,6 +85,8 @@ mod tests {
             (Failure::from(closed), 0),
             (Failure::from(error()), 1),
             (Failure::from(full), 1),
+            (Failure::Differs("x".into()), 1),
+            (Failure::NotAudited(error()), 2),
             (Failure::Refused("x".into()), 3),
             (Failure::Fault("x".into()), 4),
         ] {

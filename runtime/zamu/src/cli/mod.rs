@@ -4,6 +4,7 @@
 //! both give the same JSON, which is printed as it is (`--json`) or for people. Nothing is decided
 //! or written here.
 
+mod audit;
 mod dead_letters;
 mod events;
 mod failure;
@@ -63,6 +64,8 @@ Examples:
     Events(events::EventsArgs),
     /// Show how a business process went, through every aggregate
     Trace(trace::TraceArgs),
+    /// Decide history once more, and compare every byte with what the log has
+    Audit(audit::AuditArgs),
     /// Show where each partition stands, or let a paused one go on
     Topics(topics::TopicsArgs),
     /// Show how messages flow between handlers, or draw it
@@ -112,6 +115,7 @@ pub(crate) fn run(cli: &Cli) -> ExitCode {
         Command::Tables(args) => tables::run(args, &mut output),
         Command::Events(args) => events::run(args, &mut output),
         Command::Trace(args) => trace::run(args, &mut output),
+        Command::Audit(args) => audit::run(args, &mut output),
         Command::Topics(args) => topics::run(args, &mut output),
         Command::Topology(args) => topology::run(args, &mut output),
         Command::Handlers(args) => handlers::run(args, &mut output),
@@ -195,6 +199,10 @@ mod tests {
             "trace 17",
             "trace order/17/2 --json --limit 3 --node http://h:1",
             "trace order/17 --data d",
+            "audit --data d",
+            "audit --config a.toml --type order --partition 3 --from 1 --to 500 --json",
+            "audit --data d --config a.toml --from 2h --to 2026-11-23T08:00Z --limit 0",
+            "audit --data d --component counter=a.wasm --component zoo=b.wasm",
             "topics",
             "topics --data d --json",
             "topics resume order 3",
@@ -248,6 +256,11 @@ mod tests {
             ("trace a b", "b"),
             ("trace a --limit 0", "--limit"),
             ("trace a --data d --node http://h", "cannot be used with"),
+            ("audit", "--data"),
+            ("audit --data d --partition 3", "--type"),
+            ("audit --data d --from soon", "soon"),
+            ("audit --data d --component counter", "NAME=FILE"),
+            ("audit --data d --node http://h", "--node"),
             ("topics resume order", "<PARTITION>"),
             ("topics resume order x", "<PARTITION>"),
             ("topics resume order 3 --data d", "--data"),

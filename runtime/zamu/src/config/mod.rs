@@ -142,13 +142,7 @@ impl Config {
     /// The aggregate types, by name.
     #[must_use]
     pub fn type_settings(&self) -> Vec<TypeSettings> {
-        let settings = |(name, of): (&String, &Type)| TypeSettings {
-            name: name.as_str().into(),
-            partitions: of.partitions,
-            window_ids: of.window_ids,
-            window_ms: of.window_hours * 3_600_000,
-        };
-        self.types.iter().map(settings).collect()
+        self.types.iter().map(|(name, of)| of.settings(name)).collect()
     }
 
     /// The bounds of one shard of `shards`.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use zamu_core::guest::manifest::Class as GuestClass;
+use zamu_core::topology::TypeSettings;
 
 /// The HTTP interface.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -199,6 +200,24 @@ pub struct Type {
 }
 
 impl Type {
+    /// One of which nothing is said but its partitions.
+    #[must_use]
+    pub fn of(partitions: u32) -> Self {
+        let (window_ids, window_hours) = (Self::window_ids(), Self::window_hours());
+        Self { partitions, window_ids, window_hours }
+    }
+
+    /// What the core is told of it.
+    #[must_use]
+    pub fn settings(&self, name: &str) -> TypeSettings {
+        TypeSettings {
+            name: name.into(),
+            partitions: self.partitions,
+            window_ids: self.window_ids,
+            window_ms: self.window_hours * 3_600_000,
+        }
+    }
+
     fn window_ids() -> usize {
         64
     }

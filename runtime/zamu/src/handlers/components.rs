@@ -27,7 +27,7 @@ impl Workshop {
     /// # Errors
     /// When its folders cannot be made.
     pub fn open(limits: Limits, data: &Path) -> Result<Self> {
-        let kept = data.join("components");
+        let kept = kept_in(data);
         fs::create_dir_all(&kept).with_context(|| format!("cannot make {}", kept.display()))?;
         let cache = Cache::open(data.join("compiled"))?;
         Ok(Self { engine: Engine::new()?, cache, limits, kept })
@@ -77,14 +77,28 @@ impl Workshop {
     /// # Errors
     /// When it is gone, or does not load.
     pub fn load_kept(&self, digest: &str, configuration: Bytes) -> Result<Arc<Handler>> {
-        let path = self.kept.join(format!("{digest}.wasm"));
-        let wasm = fs::read(&path).with_context(|| {
-            format!("the component {} is gone, put it back from a backup", path.display())
-        })?;
-        let found = zamu_wasm::cache::digest(&wasm);
-        ensure!(found == digest, "{} holds another component, of digest {found}", path.display());
-        self.load(&wasm, configuration)
+        self.load(&read_kept(&self.kept, digest)?, configuration)
     }
+}
+
+/// Where the components of a data directory are kept, by digest.
+#[must_use]
+pub fn kept_in(data: &Path) -> PathBuf {
+    data.join("components")
+}
+
+/// Reads a component that was kept, and nothing but that.
+///
+/// # Errors
+/// When it is gone, or another is in its place.
+pub fn read_kept(folder: &Path, digest: &str) -> Result<Vec<u8>> {
+    let path = folder.join(format!("{digest}.wasm"));
+    let wasm = fs::read(&path).with_context(|| {
+        format!("the component {} is gone, put it back from a backup", path.display())
+    })?;
+    let found = zamu_wasm::cache::digest(&wasm);
+    ensure!(found == digest, "{} holds another component, of digest {found}", path.display());
+    Ok(wasm)
 }
 
 /// What handlers are, for a topology.

@@ -8,6 +8,6 @@ mod components;
 mod deployments;
 mod proposal;
 
-pub use components::{Workshop, describe, json_of, specs};
+pub use components::{Workshop, describe, json_of, kept_in, read_kept, specs};
 pub use deployments::{Deployed, DeploymentError, History};
 pub use proposal::{Chosen, Proposal, previous};
