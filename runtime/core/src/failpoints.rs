@@ -17,6 +17,14 @@ pub const DROP_CHANNEL_NUMBER: &str = "drop-channel-number";
 pub const FORGET_DEADLINES: &str = "forget-deadlines";
 /// Recovery folds events but no outcomes.
 pub const FORGET_OUTCOMES: &str = "forget-outcomes";
+/// An event handler that is behind passes an event that it has not reacted to, with each page.
+pub const SKIP_MISSED: &str = "skip-missed";
+/// An event handler that is behind reacts to the last event of each page again.
+pub const REPEAT_MISSED: &str = "repeat-missed";
+/// Takes commands of deployments that the shard has not heard of.
+pub const IGNORE_DEPLOYMENT: &str = "ignore-deployment";
+/// The next deployment gets its number, and the old instances go on.
+pub const SUCCEED_IN_NAME: &str = "succeed-in-name";
 /// Ends the process with SIGKILL's force after a commit was written, before it is durable.
 pub const DIE_AFTER_WRITTEN: &str = "die-after-written";
 /// Ends the process after a commit became durable, before anyone is told.
@@ -48,13 +56,17 @@ pub enum CannotArm {
 }
 
 #[cfg(feature = "failpoints")]
-const ALL: [&str; 12] = [
+const ALL: [&str; 16] = [
     PUBLISH_BEFORE_COMMIT,
     SKIP_DEDUPE,
     ANSWER_BEFORE_DURABLE,
     DROP_CHANNEL_NUMBER,
     FORGET_DEADLINES,
     FORGET_OUTCOMES,
+    SKIP_MISSED,
+    REPEAT_MISSED,
+    IGNORE_DEPLOYMENT,
+    SUCCEED_IN_NAME,
     DIE_AFTER_WRITTEN,
     DIE_AFTER_DURABLE,
     DIE_IN_FLUSH,

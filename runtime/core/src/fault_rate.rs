@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -14,8 +15,7 @@ use crate::settings::Settings;
 #[derive(Debug)]
 pub struct Rates {
     nothing_yet: FaultRate,
-    /// By the handler's index in the topology.
-    by_handler: BTreeMap<usize, FaultRate>,
+    by_handler: BTreeMap<Arc<str>, FaultRate>,
 }
 
 impl Rates {
@@ -25,14 +25,14 @@ impl Rates {
         Self { nothing_yet: FaultRate::new(settings), by_handler: BTreeMap::new() }
     }
 
-    /// That of one event handler, by its index in the topology.
-    pub fn of(&mut self, handler: usize) -> &mut FaultRate {
-        self.by_handler.entry(handler).or_insert_with(|| self.nothing_yet.clone())
+    /// That of one event handler.
+    pub fn of(&mut self, handler: &Arc<str>) -> &mut FaultRate {
+        self.by_handler.entry(Arc::clone(handler)).or_insert_with(|| self.nothing_yet.clone())
     }
 
     /// Forgets one event handler: another version of it has taken over.
-    pub fn forget(&mut self, handler: usize) {
-        self.by_handler.remove(&handler);
+    pub fn forget(&mut self, handler: &str) {
+        self.by_handler.remove(handler);
     }
 
     /// As [`FaultRate::rest`], for all.

@@ -47,6 +47,8 @@ pub struct TurnReport {
     pub duplicates: u64,
     /// Faults.
     pub faults: u64,
+    /// Events to which event handlers reacted that had missed them.
+    pub caught_up: u64,
     /// Wakes that were put into the log.
     pub wakes_sent: u64,
     /// Wakes that came from the log and were no longer wanted.
@@ -78,6 +80,16 @@ pub enum Alarm<'a> {
         reason: &'a str,
         /// The handler that is to blame, if one is: the partition goes on once it is replaced.
         blamed: Option<Blamed>,
+    },
+    /// An event handler that is behind has stopped where it is, because it broke too often. The
+    /// partition goes on without it, until it is replaced or an operator resumes the partition.
+    Held {
+        /// Where.
+        partition: PartitionId,
+        /// Why.
+        reason: &'a str,
+        /// The event handler.
+        blamed: Blamed,
     },
     /// A handler's fault is final: it is in a dead letter.
     Faulted {

@@ -3,9 +3,10 @@
 //! Invariants: turns that are not durable are kept apart, newest last, and can be thrown away; what
 //! is told to readers, clients and the store comes from durable turns only.
 //!
-//! Each noun of it has a file: `status`, `turn` (with `redrives`, `waking` and `report`), `layers` and
-//! `owed`. Restoring is in [`restore`](crate::restore), flushing in [`flush`](crate::flush).
+//! Each noun of it has a file: `status`, `turn` (with `redrives`, `waking`, `catching_up` and `report`),
+//! `layers` and `owed`. Restoring is in [`restore`](crate::restore), flushing in [`flush`](crate::flush).
 
+mod catching_up;
 mod layers;
 mod owed;
 mod redrives;
@@ -14,7 +15,8 @@ mod status;
 mod turn;
 mod waking;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use crate::deadlines::Deadlines;
 use crate::fault_rate::{FaultRate, Rates};
@@ -34,6 +36,7 @@ use crate::topology::{Blamed, Topology};
 use layers::Layer;
 use status::Trouble;
 
+pub use catching_up::Behind;
 pub use status::{Status, Stop};
 
 /// What a partition needs of its shard to do anything.
@@ -70,6 +73,10 @@ pub struct Partition {
     trouble: Option<Trouble>,
     /// Why it is to pause once it is restored: it was paused when it had to start over.
     pub(crate) paused: Option<String>,
+    /// Event handlers that are behind and broke too often to go on, and why. By name.
+    held: BTreeMap<Arc<str>, String>,
+    /// How many events the newest turn decided.
+    last_events: usize,
     /// The handler that is to blame for a pause.
     blamed: Option<Blamed>,
     /// The last turn that was told before it had to start over: later ones may be durable.
@@ -101,6 +108,8 @@ impl Partition {
             reaction_rates: Rates::new(settings),
             trouble: None,
             paused: None,
+            held: BTreeMap::new(),
+            last_events: 0,
             blamed: None,
             owes_after: None,
             restore: None,
@@ -120,7 +129,7 @@ impl Partition {
             self.owes_after = self.owes_after.or(Some(before.durable.turn));
         }
         (self.rate, self.reaction_rates) = (before.rate, before.reaction_rates);
-        (self.paused, self.blamed) = (before.paused, before.blamed);
+        (self.paused, self.blamed, self.held) = (before.paused, before.blamed, before.held);
         match before.status {
             Status::Halted(_) | Status::Leaving => self.status = before.status,
             Status::Paused(reason) => self.paused = Some(reason),

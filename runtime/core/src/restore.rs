@@ -8,8 +8,6 @@
 //! events up to the oldest kept one are folded alone: what the missing ones would have entered into
 //! windows of ids is older than any window, because retention is not shorter.
 
-use std::sync::Arc;
-
 use crate::aggregate::decode;
 use crate::failpoints;
 use crate::fold::{self, FoldError, Folder};
@@ -18,6 +16,7 @@ use crate::model::{Event, EventNumber, PartitionId, TurnNumber};
 use crate::outcomes::{Standing, decode_record};
 use crate::partition::{Partition, Status, Stop, Tools};
 use crate::proto::{BatchRecord, Range, StorePosition};
+use crate::topology::Topology;
 use crate::turn::load::load_keys;
 
 /// How far a restore is.
@@ -145,7 +144,7 @@ impl Partition {
     fn finish_restore(&mut self, restore: Restore, tools: &mut Tools<'_>) -> Result<(), Stop> {
         self.durable = restore.target;
         self.restored = true;
-        self.check_cursors(tools)?;
+        self.check_cursors(tools.topology)?;
         self.status = match (self.durable.deployment, self.paused.take()) {
             (later, _) if later > tools.topology.deployment => Status::Waiting(later),
             (_, Some(reason)) => Status::Paused(reason),
@@ -154,21 +153,17 @@ impl Partition {
         Ok(())
     }
 
-    /// Every event handler has reacted to every event, or is told to begin at the end.
-    fn check_cursors(&mut self, tools: &Tools<'_>) -> Result<(), Stop> {
+    /// Every event handler has reacted to every event, or it is declared from which one on it does.
+    fn check_cursors(&self, topology: &Topology) -> Result<(), Stop> {
         let next = self.durable.events_next;
-        for handler in tools.topology.reactors(self.id.aggregate_type) {
-            let name = &tools.topology.handlers[*handler].spec.name;
+        for handler in topology.reactors(self.id.aggregate_type) {
+            let name = &topology.handlers[*handler].spec.name;
             let cursor = self.durable.cursors.get(name).copied().unwrap_or(0);
-            if cursor == next {
-                continue;
-            }
-            if !tools.settings.start_at_tail.iter().any(|n| **n == **name) {
+            if cursor != next && topology.start(*handler).is_none() {
                 return Err(Stop::Halt(format!(
-                    "event handler `{name}` has reacted up to event {cursor} of {next}: list it under `start-at-tail` to begin with new events"
+                    "event handler `{name}` has reacted up to event {cursor} of {next}: say in `[handlers.{name}]` whether it is to catch up (`from = \"beginning\"`) or to go on with new events (`from = \"now\"`)"
                 )));
             }
-            Arc::make_mut(&mut self.durable.cursors).insert(Arc::clone(name), next);
         }
         Ok(())
     }

@@ -40,8 +40,10 @@ pub struct Settings {
     /// A partition pauses when a guest could not be run so many times in a row, through no fault of
     /// what it was asked. The time between two tries doubles from 1 ms to 1 s.
     pub host_tries: u32,
-    /// Event handlers without a cursor that start at the partition's end instead of being refused.
-    pub start_at_tail: Vec<String>,
+    /// How many of the events that it has missed an event handler may react to in one turn. Where
+    /// turns decide more than half of that, it is twice what the turn before decided: so it comes nearer
+    /// with each turn.
+    pub catch_up_events: usize,
 }
 
 impl Default for Settings {
@@ -63,7 +65,7 @@ impl Default for Settings {
             fault_sample_min: 20,
             fault_sample_max: 100,
             host_tries: 16,
-            start_at_tail: Vec::new(),
+            catch_up_events: 200,
         }
     }
 }

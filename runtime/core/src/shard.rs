@@ -143,8 +143,8 @@ impl Shard {
         std::mem::take(&mut self.effects)
     }
 
-    /// The process is about to end: nobody is woken any more (the next process will), and what would
-    /// be flushed within so many milliseconds is flushed at once.
+    /// The process is about to end: nobody is woken and nobody catches up any more (the next process
+    /// will), and what would be flushed within so many milliseconds is flushed at once.
     pub fn wind_down(&mut self, ahead_ms: u64) {
         self.winding_down = Some(ahead_ms);
     }
@@ -154,11 +154,12 @@ impl Shard {
         self.partitions.get_mut(&partition).is_some_and(Partition::resume)
     }
 
-    /// Whether nothing is in flight and every changed aggregate is in the store, as far as it can
+    /// Whether nothing is in flight or about to be, and every changed aggregate is in the store, as far as it can
     /// still be: a partition that is out of service is left as it is.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.in_flight.is_empty() && self.partitions.values().all(Partition::is_quiet)
+        let is_submitted = self.refused.is_none() && self.in_flight.is_empty();
+        is_submitted && self.partitions.values().all(Partition::is_quiet)
     }
 
     fn change_ownership(&mut self) -> bool {
@@ -344,7 +345,7 @@ impl Shard {
     }
 
     fn turns(&mut self, id: CommitId, now: Time) -> Vec<crate::log::TurnWrite> {
-        let wake_until = self.winding_down.is_none().then_some(now);
+        let until = self.winding_down.is_none().then_some(now);
         let mut turns = Vec::new();
         let mut records = 0;
         for partition in self.round(self.last) {
@@ -355,7 +356,7 @@ impl Shard {
             }
             self.last = Some(partition.id);
             let before = partition.standing().input;
-            match partition.turn(id, wake_until, &mut tools(&mut self.parts)) {
+            match partition.turn(id, until, &mut tools(&mut self.parts)) {
                 Ok(Some(turn)) => {
                     records += turn.input.requests - before.requests;
                     records += turn.input.commands - before.commands;

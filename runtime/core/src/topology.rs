@@ -1,6 +1,7 @@
 //! Who does what: the aggregate types with their partitions, and the handlers of one deployment with
 //! their manifests bound to those types. Built once per deployment, then only read.
 
+mod starts;
 mod succession;
 mod types;
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use crate::guest::manifest::{HandlerSpec, Manifest};
 use crate::model::{DeploymentNumber, Kind, KindName, PartitionId, TypeId};
 
+pub use starts::{Start, StartFrom, Starts};
 pub use succession::SuccessionError;
 pub use types::{TypeSettings, Types};
 
@@ -19,10 +21,10 @@ pub type HandlerIndex = usize;
 pub type ReferenceIndex = usize;
 
 /// A handler, as it is under a deployment: what broke can be mended by another version of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blamed {
-    /// The handler.
-    pub handler: HandlerIndex,
+    /// Its name.
+    pub handler: Arc<str>,
     /// The deployment.
     pub deployment: DeploymentNumber,
 }
@@ -38,6 +40,7 @@ pub struct Topology {
     pub handlers: Vec<BoundHandler>,
     /// Tables that handlers may look things up in, by name.
     pub reference_tables: Vec<ReferenceTable>,
+    starts: Starts,
     owners: Vec<HandlerIndex>,
     reactors: Vec<Vec<HandlerIndex>>,
     looked_up: Vec<Vec<ReferenceIndex>>,
@@ -183,8 +186,16 @@ impl Topology {
                 references(&handlers[index], &handlers, &reference_tables)?;
         }
         let looked_up = looked_up(&handlers, &owners, &reactors);
-        let topology =
-            Self { deployment, types, handlers, reference_tables, owners, reactors, looked_up };
+        let topology = Self {
+            deployment,
+            types,
+            handlers,
+            reference_tables,
+            starts: Starts::new(),
+            owners,
+            reactors,
+            looked_up,
+        };
         topology.check_sends()?;
         Ok(topology)
     }
@@ -210,6 +221,7 @@ impl Topology {
     /// A handler, as it is under this deployment.
     #[must_use]
     pub fn blame(&self, handler: HandlerIndex) -> Blamed {
+        let handler = Arc::clone(&self.handlers[handler].spec.name);
         Blamed { handler, deployment: self.deployment }
     }
 

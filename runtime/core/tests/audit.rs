@@ -18,7 +18,7 @@ use zamu_core::log::InputPositions;
 use zamu_core::model::{PartitionId, Time};
 use zamu_core::proto::outcome::What;
 use zamu_core::proto::{BatchRecord, DeadLetter};
-use zamu_core::topology::Types;
+use zamu_core::topology::{Starts, Types};
 
 const CELLS: PartitionId = PartitionId { aggregate_type: CELL, number: 0 };
 const MIRRORS: PartitionId = PartitionId { aggregate_type: MIRROR, number: 0 };
@@ -28,7 +28,7 @@ fn types() -> Types {
 }
 
 fn toys() -> Toys {
-    Toys { partitions: 1, mended_from: u64::MAX, instead: None }
+    Toys { partitions: 1, mended_from: u64::MAX, starts: Starts::new(), instead: None }
 }
 
 /// A log with a bit of everything, in turns of at most three.

@@ -47,7 +47,7 @@ fn body(rng: &mut Prng) -> String {
 fn run(batch: usize, anonymous: bool, seed: u64) -> Result {
     let behaviour = Behaviour { anonymous, ..Behaviour::default() };
     let calm = Layout::calm(batch);
-    let settings = Settings { fault_share_max: 2.0, ..calm.settings.clone() };
+    let settings = Settings { fault_share_max: 2.0, ..calm.settings };
     let mut world = World::new(Layout { behaviour, settings, ..calm });
     let mut rng = Prng::new(seed);
     // The shard's clock is before all deadlines and the log's past them: the Wakes are those that

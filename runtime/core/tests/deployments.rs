@@ -1,5 +1,5 @@
 //! What a process finds that a later deployment has written waits for that deployment; and an event
-//! handler that has not reacted to all events is let in only where it is told to begin at the end.
+//! handler that has not reacted to all events is let in only where it is said from which one on it reacts.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -9,6 +9,7 @@ use common::toy::mirror_of;
 use common::{CELL, Layout, MIRROR, World};
 use zamu_core::model::{PartitionId, Time};
 use zamu_core::partition::Status;
+use zamu_core::topology::{Start, StartFrom, Starts};
 
 const CELLS: PartitionId = PartitionId { aggregate_type: CELL, number: 0 };
 const MIRRORS: PartitionId = PartitionId { aggregate_type: MIRROR, number: 0 };
@@ -16,6 +17,10 @@ const MIRRORS: PartitionId = PartitionId { aggregate_type: MIRROR, number: 0 };
 /// A client adds to the one cell that has a part here.
 fn add(world: &mut World, id: &str, number: &str) {
     world.send("c", id, number);
+}
+
+fn starts(name: &str, from: StartFrom, since: u64) -> Starts {
+    [(name.into(), Start { from, since })].into()
 }
 
 /// What its mirror shows.
@@ -78,7 +83,7 @@ fn a_command_of_a_later_deployment_waits_and_so_does_all_behind_it_but_nothing_b
 }
 
 #[test]
-fn an_event_handler_that_missed_events_is_refused_unless_it_is_to_start_at_the_tail() {
+fn an_event_handler_that_missed_events_is_refused_unless_it_is_said_from_which_on_it_reacts() {
     let mut world = World::new(Layout::calm(1));
     add(&mut world, "1", "5");
     world.settle();
@@ -92,18 +97,18 @@ fn an_event_handler_that_missed_events_is_refused_unless_it_is_to_start_at_the_t
     world.settle();
     let status = world.status(CELLS);
     let Some(Status::Halted(why)) = &status else { panic!("{status:?}") };
-    for part in ["`mirrors`", "up to event 1 of 2", "list it under `start-at-tail`"] {
+    for part in ["`mirrors`", "up to event 1 of 2", "catch up (`from = \"beginning\"`)"] {
         assert!(why.contains(part), "{why}");
     }
     assert_eq!((world.sum(CELL, "c"), world.answers.len()), (11, 2), "it is read, and not decided");
-    world.layout.settings.start_at_tail = vec!["mirrors".into()];
+    world.layout.starts = starts("mirrors", StartFrom::Now, 2);
     world.deploy(2);
     world.settle();
     assert_eq!(world.status(CELLS), Some(Status::Running));
     assert_eq!(world.sum(CELL, "c"), 18);
     assert_eq!(mirrored(&mut world), 12, "what it has missed is not made up for");
     // From now on the log knows where it is.
-    world.layout.settings.start_at_tail = Vec::new();
+    world.layout.starts = Starts::new();
     world.deploy(2);
     add(&mut world, "4", "8");
     world.settle();
@@ -112,14 +117,33 @@ fn an_event_handler_that_missed_events_is_refused_unless_it_is_to_start_at_the_t
 }
 
 #[test]
-fn a_name_that_is_to_start_at_the_tail_lets_no_other_handler_in() {
+fn an_event_handler_that_comes_back_makes_up_for_what_it_has_missed_and_for_nothing_else() {
+    let mut world = World::new(Layout::calm(1));
+    add(&mut world, "1", "5");
+    world.settle();
+    world.layout.behaviour.unsubscribed = true;
+    world.swap(1, [0]);
+    add(&mut world, "2", "6");
+    world.settle();
+    assert_eq!(mirrored(&mut world), 5);
+    world.layout.behaviour.unsubscribed = false;
+    world.layout.starts = starts("mirrors", StartFrom::Beginning, 2);
+    world.swap(2, [0]);
+    add(&mut world, "3", "7");
+    world.settle();
+    assert_eq!(mirrored(&mut world), 18);
+    assert_eq!(world.contents(MIRROR, 0).commands.len(), 3);
+}
+
+#[test]
+fn a_start_that_is_declared_for_one_name_lets_no_other_handler_in() {
     let mut world = World::new(Layout::calm(1));
     world.layout.behaviour.unsubscribed = true;
     world.deploy(1);
     add(&mut world, "1", "5");
     world.settle();
     world.layout.behaviour.unsubscribed = false;
-    world.layout.settings.start_at_tail = vec!["cells".into(), "mirror".into()];
+    world.layout.starts = starts("mirror", StartFrom::Now, 2);
     world.deploy(2);
     world.settle();
     let status = world.status(CELLS);

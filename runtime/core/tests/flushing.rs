@@ -9,6 +9,7 @@ use common::{CELL, Layout, MIRROR, World};
 use zamu_core::aggregate::decode;
 use zamu_core::error::EngineError;
 use zamu_core::log::ShardLog as _;
+use zamu_core::log::simulated::Faults;
 use zamu_core::model::{PartitionId, Request, Time};
 use zamu_core::partition::Status;
 use zamu_core::prng::Prng;
@@ -280,4 +281,19 @@ fn a_shard_at_its_bound_of_memory_takes_no_input_until_it_has_flushed() {
     }
     // Turns in flight when the bound is reached come on top of it.
     assert!((2_000..8_000).contains(&most), "{most}");
+}
+
+#[test]
+fn a_turn_that_the_log_has_refused_is_still_to_be_done_before_the_process_ends() {
+    let refusing = Faults { refuse: 1_000, ..Faults::none() };
+    let mut world = World::new(Layout { faults: refusing, ..Layout::calm(1) });
+    world.step();
+    assert!(world.shards[0].is_quiet());
+    world.send("c", "1", "5");
+    world.step();
+    assert!(!world.shards[0].is_quiet(), "its turn waits for the log");
+    world.log.set_faults(Faults::none());
+    world.settle();
+    assert!(world.shards[0].is_quiet());
+    assert_eq!(world.sum(CELL, "c"), 5);
 }

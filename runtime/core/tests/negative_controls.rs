@@ -6,11 +6,16 @@
 
 mod common;
 
+use std::sync::Arc;
+
+use common::toy::seat_of;
 use common::{CELL, Layout, MIRROR, World};
 use zamu_core::failpoints::{self, arm, disarm_all};
 use zamu_core::model::PartitionId;
 use zamu_core::partition::Status;
 use zamu_core::prng::Prng;
+use zamu_core::settings::Settings;
+use zamu_core::topology::StartFrom;
 
 /// Runs a check without and with a sabotage: it must hold, and then fail with these words.
 fn control(point: &str, complaint: &str, check: fn() -> Result<(), String>) {
@@ -130,5 +135,65 @@ fn a_forgotten_deadline_is_found() {
         world.advance(5_000);
         world.settle();
         expect("sum", world.sum(CELL, "c"), 500)
+    });
+}
+
+/// What the audience was sent of 20 events that it had missed.
+fn caught_up() -> Result<(), String> {
+    let calm = Layout::calm(2);
+    let settings = Settings { catch_up_events: 4, ..calm.settings };
+    let mut world = World::new(Layout { settings, ..calm });
+    for n in 0..20 {
+        world.send("c", &n.to_string(), "1");
+    }
+    world.settle();
+    world.add_audience(StartFrom::Beginning);
+    world.swap(1, [0]);
+    world.settle();
+    expect("sum", world.sum(MIRROR, &seat_of(b"c")), 20)
+}
+
+#[test]
+fn an_event_that_is_skipped_on_the_way_to_the_end_is_found() {
+    control(failpoints::SKIP_MISSED, "sum: 16, not 20", caught_up);
+}
+
+#[test]
+fn an_event_that_is_reacted_to_again_after_a_page_is_found() {
+    control(failpoints::REPEAT_MISSED, "sum: 26, not 20", caught_up);
+}
+
+#[test]
+fn a_build_that_takes_commands_of_deployments_it_has_not_heard_of_is_found() {
+    let complaint = "decided under deployment 0, caused under 1";
+    control(failpoints::IGNORE_DEPLOYMENT, complaint, || {
+        let mut world = World::new(Layout { shards: 2, ..Layout::calm(10) });
+        world.swap(1, [0]);
+        world.send("c", "1", "5");
+        world.settle_steps();
+        world.swap(1, [1]);
+        world.settle();
+        let mirrored = &world.contents(MIRROR, 0).events[0];
+        let caused = world.contents(CELL, 0).events[0].deployment;
+        match mirrored.deployment {
+            decided if decided < caused => {
+                Err(format!("decided under deployment {decided}, caused under {caused}"))
+            }
+            _ => Ok(()),
+        }
+    });
+}
+
+#[test]
+fn a_build_whose_records_name_a_version_that_has_not_decided_is_found() {
+    control(failpoints::SUCCEED_IN_NAME, "parked under deployment 1: 1, not 0", || {
+        let mut world = World::new(Layout::calm(10));
+        world.layout.behaviour.mended = Arc::new(true.into());
+        world.swap(1, [0]);
+        world.send("c", "1", "13");
+        world.settle();
+        let cells = PartitionId { aggregate_type: CELL, number: 0 };
+        assert_eq!(world.contents(CELL, 0).events[0].deployment, 1);
+        expect("parked under deployment 1", world.open_dead_letters(cells).len(), 0)
     });
 }

@@ -1,5 +1,6 @@
 //! Random runs over a log that does everything a log may do, with crashes and power losses between
-//! any two steps, against the plain reference model. One seed replays a whole run.
+//! any two steps, against the plain reference model. One seed replays a whole run. In each an event handler is
+//! added on the way, which catches up with what has happened, or begins with what comes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -10,15 +11,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::audit::Toys;
 use common::copied::{Copied, audit, differences};
 use common::model::Model;
-use common::toy::{self, Behaviour, MIRRORS};
+use common::toy::{self, Behaviour, MIRRORS, number, seat_of};
 use common::{CELL, Layout, MIRROR, World, limit};
 use zamu_core::log::InputPositions;
 use zamu_core::log::simulated::{Counts, Faults};
 use zamu_core::model::{Cause, PartitionId, Request, Stored, Time};
+use zamu_core::outcomes::decode_record;
 use zamu_core::prng::Prng;
 use zamu_core::settings::Settings;
 use zamu_core::simulation::describe;
-use zamu_core::topology::Types;
+use zamu_core::topology::{Start, StartFrom, Types};
 
 const SEEDS: u64 = 500;
 const PARTITIONS: u32 = 2;
@@ -54,8 +56,8 @@ fn what_any_run_has_left_is_decided_the_same_once_more() {
         let (world, _) = run(seed);
         let types = toy::topology(PARTITIONS, 0, &Behaviour::default()).types.clone();
         let mut log = Copied::of(&world.log, &types);
-        let mut toys =
-            Toys { partitions: PARTITIONS, mended_from: world.deployment(), instead: None };
+        let (mended_from, starts) = (world.deployment(), world.layout.starts.clone());
+        let mut toys = Toys { partitions: PARTITIONS, mended_from, starts, instead: None };
         for partition in types.partitions() {
             let audited = audit(&mut log, &types, &mut toys, partition, None).unwrap();
             assert_eq!(audited.len() as u64, world.log.durable_turn(partition), "seed {seed}");
@@ -149,6 +151,8 @@ fn run(seed: u64) -> (World, [u64; 3]) {
     let mut sent = 0;
     let mut losses = Vec::new();
     let mut deployment = 0;
+    let added_at = rng.between(1, 4);
+    let from = if rng.below(4) == 0 { StartFrom::Now } else { StartFrom::Beginning };
     while turns(&world) < 200 {
         for _ in 0..rng.below(6) {
             send(&mut world, &mut rng, sent);
@@ -171,6 +175,9 @@ fn run(seed: u64) -> (World, [u64; 3]) {
             1 => world.power_loss(&mut rng),
             2 | 3 => {
                 deployment += 1;
+                if deployment == added_at {
+                    world.add_audience(from);
+                }
                 let some: Vec<usize> =
                     (0..world.shards.len()).filter(|_| rng.below(2) == 0).collect();
                 world.swap(deployment, some);
@@ -180,6 +187,9 @@ fn run(seed: u64) -> (World, [u64; 3]) {
     }
     world.log.set_faults(Faults::slow());
     let all = 0..world.shards.len();
+    if deployment < added_at {
+        world.add_audience(from);
+    }
     world.swap(deployment + 1, all);
     let_deadlines_pass(&mut world);
     let mended_at = mend_and_redrive(&mut world, &mut rng);
@@ -318,6 +328,7 @@ fn check(world: &mut World, mended_at: &[u64], losses: &[Loss]) -> [u64; 3] {
         assert_eq!(world.sum(MIRROR, &key), expected, "mirror {key}");
     }
     check_channels(world);
+    check_audience(world);
     check_deployments(world);
     wakes
 }
@@ -354,6 +365,51 @@ fn check_channels(world: &World) {
             *seen = stamp.number;
         }
     }
+}
+
+/// The audience has heard of every event from its start on, once and in order.
+fn check_audience(world: &mut World) {
+    let mut sums: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    let mut due: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    let start = world.layout.starts["audience"];
+    for number in 0..PARTITIONS {
+        let contents = world.contents(CELL, number);
+        let from = first_heard(&contents, start);
+        for event in contents.events.iter().filter(|event| event.number >= from) {
+            let key = String::from_utf8_lossy(&event.key).into_owned();
+            due.entry(key).or_default().push(event.sequence);
+            let (sum, events) = sums.entry(seat_of(&event.key)).or_default();
+            *sum += self::number(&event.body);
+            *events += 1;
+        }
+    }
+    let mut heard: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for number in 0..PARTITIONS {
+        for command in world.contents(MIRROR, number).commands {
+            let command = command.record;
+            if &*command.handler == "audience" {
+                let key = String::from_utf8_lossy(&command.cause.key).into_owned();
+                heard.entry(key).or_default().push(command.cause.sequence);
+            }
+        }
+    }
+    assert_eq!(heard, due, "what the audience was told of");
+    for (seat, (sum, events)) in sums {
+        let told = world.read(MIRROR, &seat).map_or(0, |mirror| mirror.sequence);
+        assert_eq!((world.sum(MIRROR, &seat), told), (sum, events), "seat {seat}");
+    }
+}
+
+/// The number of the first event of a partition that an audience has to hear of, as the log tells it.
+fn first_heard(contents: &zamu_core::log::simulated::Contents, start: Start) -> u64 {
+    if start.from == StartFrom::Beginning {
+        return 0;
+    }
+    let records =
+        contents.outcomes.iter().map(|(_, bytes)| decode_record(bytes).expect("readable"));
+    let first = records.into_iter().find(|record| record.deployment >= start.since);
+    let range = first.and_then(|record| record.events);
+    range.map_or(contents.events.len() as u64, |range| range.first)
 }
 
 /// Nothing is decided by an older version than its cause, and none decides after a newer one.

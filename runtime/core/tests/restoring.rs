@@ -22,7 +22,7 @@ use zamu_core::shard::{ReadError, Step};
 use zamu_core::simulation::{Program, no_tables};
 use zamu_core::store::Store;
 use zamu_core::store::memory::MemoryStore;
-use zamu_core::topology::{BoundHandler, Topology};
+use zamu_core::topology::{BoundHandler, Start, StartFrom, Topology};
 
 const CELLS: PartitionId = PartitionId { aggregate_type: CELL, number: 0 };
 
@@ -288,13 +288,15 @@ fn states_that_were_made_with_another_fold_number_are_not_touched() {
         Arc::new(HandlerSpec { name: format!("{}-too", spec.name).into(), manifest, ..spec })
     };
     let specs = topology.handlers.iter().map(renamed).collect();
+    let now = Start { from: StartFrom::Now, since: 1 };
     let topology = Topology::new(1, topology.types.clone(), specs).unwrap();
+    let topology = topology.starting([("mirrors-too".into(), now)].into());
     let (settings, behaviour) = (world.layout.settings.clone(), world.layout.behaviour.clone());
     world.replace(Program {
         topology: Arc::new(topology),
         guests: Box::new(move || common::toy::guests(&behaviour)),
         projecting: Box::new(no_tables),
-        settings: Settings { start_at_tail: vec!["mirrors-too".into()], ..settings },
+        settings,
         shards: 1,
     });
     world.send("c", "2", "1");

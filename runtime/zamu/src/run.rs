@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -53,6 +53,10 @@ pub fn run(args: RunArgs) -> Result<()> {
 fn configured(args: RunArgs) -> Result<Config> {
     let mut config = Config::load(&args.config)?;
     if let Some(data) = args.data {
+        ensure!(
+            !data.as_os_str().is_empty(),
+            "--data is empty: name the folder of everything durable"
+        );
         config.data = data;
     }
     if let Some(listen) = args.listen {

@@ -301,6 +301,21 @@ pub(crate) const CORE: &[CoreRule] = &[
         &["partition", "model", "aggregate", "deadlines", "working", "log", "turn"],
     ),
     (
+        "partition::catching_up",
+        &[
+            "partition",
+            "model",
+            "topology",
+            "references",
+            "failpoints",
+            "observer",
+            "outcomes",
+            "log",
+            "turn",
+            "turn::react",
+        ],
+    ),
+    (
         "partition::redrives",
         &["partition", "model", "proto", "aggregate", "outcomes", "log", "turn", "turn::decode"],
     ),
@@ -309,11 +324,13 @@ pub(crate) const CORE: &[CoreRule] = &[
         "partition::turn",
         &[
             "partition",
+            "partition::catching_up",
             "partition::redrives",
             "partition::report",
             "model",
             "topology",
             "references",
+            "failpoints",
             "channels",
             "outcomes",
             "working",
@@ -321,7 +338,7 @@ pub(crate) const CORE: &[CoreRule] = &[
             "turn::*",
         ],
     ),
-    ("shard::succession", &["shard", "guest", "topology"]),
+    ("shard::succession", &["shard", "failpoints", "guest", "topology"]),
     (
         "shard",
         &[

@@ -250,6 +250,8 @@ impl<'a> Auditor<'a> {
         let owner = topology.owner(self.partition.aggregate_type);
         let items = turn::items(self.partition, topology, &self.before, record, taken, self.log)?;
         let letters = turn::letters(self.partition, record, self.log)?;
+        let before = self.before.standing.events_next;
+        let missed = turn::missed(self.partition, &letters, before, self.log)?;
         let keys = items.iter().filter_map(turn::key_of);
         let mut working = self.past.load(keys, &topology.handlers[owner])?;
         let again = Again {
@@ -259,9 +261,11 @@ impl<'a> Auditor<'a> {
             pinned,
             before: &self.before,
             record,
+            cursors: &standing.cursors,
             taken,
             items: &items,
             letters: &letters,
+            missed: &missed,
             working: &mut working,
         };
         let turn::Outcome { collected, faults, as_recorded } = again.decide()?;

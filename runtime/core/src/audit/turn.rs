@@ -21,13 +21,13 @@ use crate::proto::outcome::What;
 use crate::proto::{BatchRecord, DeadLetter, RequestOutcome};
 use crate::references::Pinned;
 use crate::settings::Settings;
-use crate::topology::Topology;
+use crate::topology::{HandlerIndex, Topology};
 use crate::turn::collect::{self, Collected, ID_REUSED};
 use crate::turn::decide::{Decider, Undecided};
 use crate::turn::decode::{Known, OpenLetter};
 use crate::turn::{
-    Ask, Decided, Failure, Item, Parked, Place, Reacted, Reaction, Sender, Taken, Task, Verdict,
-    decode,
+    Ask, CaughtUp, Decided, Failure, Item, Parked, Place, Reacted, Reaction, Sender, Taken, Task,
+    Verdict, decode,
 };
 use crate::working::Working;
 
@@ -48,12 +48,16 @@ pub(super) struct Again<'a> {
     pub(super) before: &'a Before,
     /// The turn, as it is recorded.
     pub(super) record: &'a BatchRecord,
+    /// Where event handlers stood after it: those that were behind stay there.
+    pub(super) cursors: &'a BTreeMap<Arc<str>, EventNumber>,
     /// What it took.
     pub(super) taken: &'a Taken,
     /// What it took, decoded.
     pub(super) items: &'a [Item],
     /// Its dead letters that the log has, and those that its faults name.
     pub(super) letters: &'a BTreeMap<DeadLetterNumber, DeadLetter>,
+    /// The older events that these dead letters are about.
+    pub(super) missed: &'a BTreeMap<EventNumber, Event>,
     /// The aggregates.
     pub(super) working: &'a mut Working,
 }
@@ -225,6 +229,7 @@ impl Again<'_> {
         let reactions = collect::reactions(self.items, &decided);
         let parked = self.parked(&reactions);
         let reactions: Vec<_> = reactions.iter().map(|r| (r.item, r.only.map(Arc::from))).collect();
+        let caught_up = self.caught_up(decided.events.len() as u64);
         collect::collect(collect::Turn {
             partition: self.partition,
             topology: self.topology,
@@ -235,9 +240,31 @@ impl Again<'_> {
             decided,
             reactions: &reactions,
             reacted: Reacted { parked, ..Reacted::default() },
+            caught_up,
             wakes: Vec::new(),
             references: self.pinned.record(),
         })
+    }
+
+    /// How far event handlers had come that were behind, and what they had broken on, as it is recorded.
+    fn caught_up(&self, decided: u64) -> CaughtUp {
+        let end = self.before.standing.events_next + decided;
+        let handlers = &self.topology.handlers;
+        let reactors = self.topology.reactors(self.partition.aggregate_type).iter().copied();
+        let next = |handler: HandlerIndex| self.cursors.get(&handlers[handler].spec.name).copied();
+        let behind = reactors.filter_map(|handler| Some((handler, next(handler)?)));
+        let opened = self.record.dead_letters_opened.iter();
+        let parked = opened.filter_map(|number| {
+            let letter = self.letters.get(number)?;
+            let Some(DeadSubject::Event(event)) = letter.subject else { return None };
+            let event = self.missed.get(&event)?;
+            Some((event.clone(), self.park(0, event, letter)?))
+        });
+        CaughtUp {
+            behind: behind.filter(|(_, next)| *next < end).collect(),
+            parked: parked.collect(),
+            ..CaughtUp::default()
+        }
     }
 
     fn parked(&self, reactions: &[Reaction<'_>]) -> Vec<Parked> {
@@ -330,6 +357,25 @@ pub(super) fn letters(
         }
     }
     Ok(letters)
+}
+
+/// The events below this number that these dead letters are about.
+pub(super) fn missed(
+    partition: PartitionId,
+    letters: &BTreeMap<DeadLetterNumber, DeadLetter>,
+    before: EventNumber,
+    log: &mut dyn Records,
+) -> Result<BTreeMap<EventNumber, Event>, AuditError> {
+    let mut missed = BTreeMap::new();
+    for letter in letters.values() {
+        let Some(DeadSubject::Event(number)) = letter.subject else { continue };
+        if number < before
+            && let Some(event) = event_at(partition, number, log)?
+        {
+            missed.insert(number, event);
+        }
+    }
+    Ok(missed)
 }
 
 fn letter(

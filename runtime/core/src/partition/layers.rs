@@ -9,7 +9,7 @@ use super::Partition;
 use crate::aggregate::Aggregate;
 use crate::failpoints;
 use crate::log::{CommitId, TurnWrite};
-use crate::model::Time;
+use crate::model::{Event, EventNumber, Time};
 use crate::outcomes::Standing;
 use crate::proto::BatchRecord;
 use crate::turn::collect::Collected;
@@ -22,6 +22,8 @@ pub(super) struct Layer {
     standing: Standing,
     changed: Vec<(Bytes, Arc<Aggregate>)>,
     record: Arc<BatchRecord>,
+    /// Its events, while an event handler is behind.
+    events: Vec<Event>,
     /// Append time of the last request that it took.
     requests_time: Option<Time>,
 }
@@ -34,6 +36,7 @@ impl Partition {
         collected: Collected,
         working: Working,
         requests_time: Option<Time>,
+        keeps_events: bool,
     ) -> TurnWrite {
         let changed: Vec<_> = working
             .into_iter()
@@ -47,7 +50,9 @@ impl Partition {
             }
         }
         let Collected { write, record, standing, .. } = collected;
-        self.layers.push_back(Layer { commit, standing, changed, record, requests_time });
+        self.last_events = write.events.len();
+        let events = if keeps_events { write.events.clone() } else { Vec::new() };
+        self.layers.push_back(Layer { commit, standing, changed, record, events, requests_time });
         write
     }
 
@@ -55,6 +60,17 @@ impl Partition {
     #[must_use]
     pub fn standing(&self) -> &Standing {
         self.layers.back().map_or(&self.durable, |layer| &layer.standing)
+    }
+
+    /// The events of turns that are not durable, from a number on and without a gap, as far as they are
+    /// kept.
+    pub(super) fn undurable_events(&self, from: EventNumber) -> impl Iterator<Item = &Event> {
+        let kept = self.layers.iter().flat_map(|layer| &layer.events);
+        let from_there = kept.skip_while(move |event| event.number < from);
+        from_there
+            .zip(from..)
+            .take_while(|(event, due)| event.number == *due)
+            .map(|(event, _)| event)
     }
 
     /// Whether turns of it are in flight.

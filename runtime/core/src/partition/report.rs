@@ -7,7 +7,7 @@ use crate::model::PartitionId;
 use crate::observer::{Alarm, Observer, TurnReport};
 use crate::topology::HandlerIndex;
 use crate::turn::collect::Collected;
-use crate::turn::{Decided, Item, Place, Reacted, Sender, Task, Verdict};
+use crate::turn::{CaughtUp, Decided, Item, Place, Reacted, Sender, Task, Verdict};
 
 /// The time of each step by the observer's clock.
 pub(super) struct StepClock {
@@ -64,6 +64,7 @@ pub(super) fn faults(
     items: &[Item],
     decided: &Decided,
     reacted: &Reacted,
+    caught_up: &CaughtUp,
 ) -> Vec<HandlerFault> {
     let of_owner = items.iter().zip(&decided.verdicts).filter_map(|(item, verdict)| {
         match (&item.task, verdict) {
@@ -71,7 +72,8 @@ pub(super) fn faults(
             _ => None,
         }
     });
-    let parked = reacted.parked.iter().map(|parked| (parked.handler, parked.key.clone()));
+    let parked = caught_up.parked.iter().map(|(_, parked)| parked).chain(&reacted.parked);
+    let parked = parked.map(|parked| (parked.handler, parked.key.clone()));
     of_owner.chain(parked).collect()
 }
 
@@ -80,12 +82,14 @@ pub(super) fn report(
     items: &[Item],
     decided: &Decided,
     reacted: &Reacted,
+    caught_up: &CaughtUp,
 ) -> TurnReport {
     let mut report = TurnReport {
         partition: Some(partition),
         events: decided.events.len() as u64,
-        sent: reacted.commands.len() as u64,
-        faults: reacted.parked.len() as u64,
+        sent: (reacted.commands.len() + caught_up.commands.len()) as u64,
+        faults: (reacted.parked.len() + caught_up.parked.len()) as u64,
+        caught_up: caught_up.events,
         ..TurnReport::default()
     };
     for (item, verdict) in items.iter().zip(&decided.verdicts) {

@@ -127,7 +127,8 @@ impl Partition {
 
     /// Stops taking turns until an operator resumes it, or the handler that is to blame is replaced.
     pub fn pause(&mut self, reason: String, blamed: Option<Blamed>, observer: &mut dyn Observer) {
-        observer.alarm(Alarm::Paused { partition: self.id, reason: &reason, blamed });
+        let told = Alarm::Paused { partition: self.id, reason: &reason, blamed: blamed.clone() };
+        observer.alarm(told);
         self.status = Status::Paused(reason);
         self.blamed = blamed;
     }
@@ -180,33 +181,40 @@ impl Partition {
         self.status = Status::Unready(why);
     }
 
-    /// Goes on after a pause. Does nothing otherwise.
+    /// Goes on after a pause, and event handlers that are behind and were held go on, too. Does nothing
+    /// otherwise.
     pub fn resume(&mut self) -> bool {
         let paused = matches!(self.status, Status::Paused(_));
         if paused {
             self.status = Status::Running;
         }
-        let paused = paused | self.paused.take().is_some();
+        let paused = paused | self.paused.take().is_some() | !self.held.is_empty();
         if paused {
             self.rate.reset();
             self.reaction_rates.reset();
             self.trouble = None;
             self.blamed = None;
+            self.held.clear();
         }
         paused
     }
 
-    /// Goes on under another deployment, in which these handlers were replaced. What is known of the
+    /// Goes on under another deployment, in which these handlers are others or new. What is known of the
     /// old ones is forgotten: their faults, and a pause for which one of them was to blame.
     pub fn succeed(&mut self, replaced: &[HandlerIndex], topology: &Topology) {
-        if self.blamed.is_some_and(|blamed| replaced.contains(&blamed.handler)) {
+        let is_replaced = |name: &str| {
+            replaced.iter().any(|handler| *topology.handlers[*handler].spec.name == *name)
+        };
+        if self.blamed.as_ref().is_some_and(|blamed| is_replaced(&blamed.handler)) {
             self.resume();
         }
         if replaced.contains(&topology.owner(self.id.aggregate_type)) {
             self.rate.reset();
         }
         for handler in replaced {
-            self.reaction_rates.forget(*handler);
+            let name = &topology.handlers[*handler].spec.name;
+            self.reaction_rates.forget(name);
+            self.held.remove(name);
         }
         if matches!(self.status, Status::Waiting(number) if number <= topology.deployment) {
             self.status = Status::Running;

@@ -1,20 +1,23 @@
 //! One turn, written as the words of the flow: take, decode, load, decide, react, collect. What the
 //! steps do is theirs; what becomes of the turn is the log's.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::catching_up::Missed;
 use super::redrives::{open_letters, until_second_redrive};
 use super::report::{StepClock, faults, report};
 use super::{Partition, Stop, Tools};
 use crate::channels::{Arrival, Channels};
+use crate::failpoints;
 use crate::log::{CommitId, InputPositions, Limit, TurnWrite};
-use crate::model::{PartitionId, Request, Time};
+use crate::model::{EventNumber, PartitionId, Request, Time};
 use crate::outcomes::Standing;
 use crate::references::Pinned;
-use crate::topology::Topology;
+use crate::topology::{HandlerIndex, Topology};
 use crate::turn::decide::{Decider, Undecided};
 use crate::turn::decode::Known;
-use crate::turn::{Decided, Item, Pause, Place, Reacted, Reaction, Taken};
+use crate::turn::{CaughtUp, Decided, Item, Pause, Place, Reacted, Reaction, Taken};
 use crate::turn::{collect, decode, load, react};
 use crate::working::Working;
 
@@ -22,26 +25,29 @@ use crate::working::Working;
 type ReactedTo = (usize, Option<Arc<str>>);
 
 impl Partition {
-    /// Takes one turn for a commit, if there is input or a deadline has come (by `wake_until`, if
-    /// anybody is to be woken): computes it on top of all earlier ones.
+    /// Takes one turn for a commit, if there is input, a deadline has come, or an event handler is
+    /// behind: computes it on top of all earlier ones. Deadlines are looked at up to `until`; without it
+    /// nobody is woken and nobody catches up.
     ///
     /// # Errors
     /// When no turn can be taken; the partition is as before.
     pub fn turn(
         &mut self,
         commit: CommitId,
-        wake_until: Option<Time>,
+        until: Option<Time>,
         tools: &mut Tools<'_>,
     ) -> Result<Option<TurnWrite>, Stop> {
         let taken = self.take(tools)?;
-        let wakes = match wake_until {
+        let missed = self.missed(until.is_some(), tools)?;
+        let wakes = match until {
             Some(now) => self.wake(commit, now, tools)?,
             None => Vec::new(),
         };
-        if taken.commands.is_empty() && taken.requests.is_empty() && wakes.is_empty() {
+        let takes_nothing = taken.commands.is_empty() && taken.requests.is_empty();
+        if takes_nothing && wakes.is_empty() && missed.iter().all(Missed::is_empty) {
             return Ok(None);
         }
-        let turn = self.compute(commit, taken, wakes, tools);
+        let turn = self.compute(commit, taken, (wakes, missed), tools);
         if turn.is_err() {
             self.deadlines.discard_from(commit);
         }
@@ -52,7 +58,7 @@ impl Partition {
         &mut self,
         commit: CommitId,
         taken: Taken,
-        wakes: Vec<Request>,
+        (wakes, missed): (Vec<Request>, Vec<Missed>),
         tools: &mut Tools<'_>,
     ) -> Result<TurnWrite, Stop> {
         let mut clock = StepClock::start(tools.observer);
@@ -66,13 +72,15 @@ impl Partition {
         // All that this turn asks of guests sees this version.
         let pinned = tools.references.pin(tools.topology.looked_up(self.id.aggregate_type));
         let pinned = pinned.map_err(|why| Stop::Unready(why.to_string()))?;
+        let (caught_up, held) = self.catch_up(missed, &pinned, tools)?;
+        clock.lap(3, tools.observer);
         let mut pause: Option<Pause> = None;
         let (working, decided, reactions, reacted) = loop {
-            let answered = self.answer(&items, &before, &pinned, &mut clock, tools);
+            let answered = self.answer(&items, &before, (&pinned, &caught_up), &mut clock, tools);
             // It pauses in any case, and takes the turn later if that could not be decided again.
             let answered = answered.map_err(|stop| match &pause {
                 None => stop,
-                Some(Pause { reason, blamed, .. }) => Stop::pause(reason.clone(), *blamed),
+                Some(Pause { reason, blamed, .. }) => Stop::pause(reason.clone(), blamed.clone()),
             })?;
             let (_, decided, _, reacted) = &answered;
             let pauses = [&decided.pause, &reacted.pause].into_iter().flatten();
@@ -89,10 +97,11 @@ impl Partition {
             self.reaction_rates.rest();
         };
         self.trouble = None;
-        let mut report = report(self.id, &items, &decided, &reacted);
+        let mut report = report(self.id, &items, &decided, &reacted, &caught_up);
         report.wakes_sent = wakes.len() as u64;
         let owner = tools.topology.owner(self.id.aggregate_type);
-        let faults = faults(owner, &items, &decided, &reacted);
+        let faults = faults(owner, &items, &decided, &reacted, &caught_up);
+        let keeps_events = !caught_up.behind.is_empty();
         let turn = collect::Turn {
             partition: self.id,
             topology: tools.topology,
@@ -103,6 +112,7 @@ impl Partition {
             decided,
             reactions: &reactions,
             reacted,
+            caught_up,
             wakes,
             references: pinned.record(),
         };
@@ -114,8 +124,9 @@ impl Partition {
         if let Some(Pause { reason, blamed, .. }) = pause {
             self.pause(reason, blamed, tools.observer);
         }
+        self.hold(held, tools);
         let requests_time = last_request(&taken, collected.standing.input);
-        Ok(self.stack(commit, collected, working, requests_time))
+        Ok(self.stack(commit, collected, working, requests_time, keeps_events))
     }
 
     fn take(&self, tools: &mut Tools<'_>) -> Result<Taken, Stop> {
@@ -123,6 +134,7 @@ impl Partition {
         let limit = tools.settings.turn;
         let mut commands = tools.log.take_commands(self.id, input.commands, limit)?;
         let later = commands.iter().position(|c| c.record.deployment > tools.topology.deployment);
+        let later = later.filter(|_| !failpoints::fires(failpoints::IGNORE_DEPLOYMENT));
         if let Some(later) = later {
             commands.truncate(later);
         }
@@ -142,7 +154,7 @@ impl Partition {
         &mut self,
         items: &[Item],
         before: &Standing,
-        pinned: &Pinned,
+        (pinned, caught_up): (&Pinned, &CaughtUp),
         clock: &mut StepClock,
         tools: &mut Tools<'_>,
     ) -> Result<(Working, Decided, Vec<ReactedTo>, Reacted), Stop> {
@@ -153,7 +165,7 @@ impl Partition {
         let decided = self.decide(items, &mut working, before, pinned, tools)?;
         clock.lap(2, tools.observer);
         let reactions = collect::reactions(items, &decided);
-        let reacted = self.react(&reactions, pinned, tools)?;
+        let reacted = self.react(&reactions, &caught_up.behind, pinned, tools)?;
         let reactions = reactions.iter().map(|r| (r.item, r.only.map(Arc::from))).collect();
         clock.lap(3, tools.observer);
         Ok((working, decided, reactions, reacted))
@@ -190,11 +202,12 @@ impl Partition {
     fn react(
         &mut self,
         reactions: &[Reaction<'_>],
+        behind: &BTreeMap<HandlerIndex, EventNumber>,
         pinned: &Pinned,
         tools: &mut Tools<'_>,
     ) -> Result<Reacted, Stop> {
-        let rates = &mut self.reaction_rates;
-        react::react(reactions, self.id, tools.topology, tools.guests, pinned, rates)
+        let (topology, rates) = (tools.topology, &mut self.reaction_rates);
+        react::react(reactions, behind, self.id, topology, tools.guests, pinned, rates)
             .map_err(|fault| Stop::Host(format!("an event handler: {fault}")))
     }
 

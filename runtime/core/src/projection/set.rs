@@ -247,9 +247,15 @@ impl Projections {
         guests: Vec<(HandlerIndex, Box<dyn Guest>)>,
     ) -> Vec<Box<dyn Guest>> {
         self.topology = Arc::clone(topology);
+        for projection in &mut self.all {
+            // Handlers that were added may have moved it.
+            let moved = topology.handler_named(&projection.name);
+            projection.handler = moved.unwrap_or(projection.handler);
+        }
         let mut replaced = Vec::new();
         for (handler, guest) in guests {
-            let Some(at) = self.all.iter().position(|p| p.handler == handler) else { continue };
+            let name = &topology.handlers[handler].spec.name;
+            let Ok(at) = self.find(name) else { continue };
             replaced.push(std::mem::replace(&mut self.all[at].guest, guest));
             self.try_again(at);
         }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Shard;
+use super::{Parts, Shard};
 use crate::aggregate::Aggregate;
 use crate::error::EngineError;
 use crate::guest::columns::Aggregates;
 use crate::guest::{Fault, check};
 use crate::log::InputPositions;
 use crate::model::PartitionId;
-use crate::partition::Status;
+use crate::partition::{Behind, Status};
 use crate::working::{push_aggregate, read};
 
 /// A view of a partition for operators.
@@ -31,6 +31,8 @@ pub struct PartitionView {
     pub ends: InputPositions,
     /// How many dead letters are open.
     pub dead_letters: u64,
+    /// The event handlers that have not reacted to all events up to `events_next`.
+    pub behind: Vec<Behind>,
     /// How many deadlines are in memory: those that are not in the store yet, and those whose Wakes
     /// are on their way. All others cost nothing but space in the store.
     pub deadlines: u64,
@@ -103,7 +105,7 @@ impl Shard {
     /// All partitions, for operators.
     pub fn view(&mut self) -> Vec<PartitionView> {
         self.wait_for_tables();
-        let log = &mut self.parts.log;
+        let Parts { log, topology, .. } = &mut self.parts;
         self.partitions
             .values()
             .map(|p| PartitionView {
@@ -114,6 +116,7 @@ impl Shard {
                 position: p.durable.input,
                 ends: log.input_ends(p.id),
                 dead_letters: p.durable.dead_letters_open.len() as u64,
+                behind: p.behind(topology),
                 deadlines: p.deadlines.in_memory() as u64,
             })
             .collect()

@@ -1,12 +1,13 @@
 //! Whether the handlers of one deployment may take over from those of another between two turns.
 //!
 //! What is on its way and what was written must mean the same to both: records in `commands` that the
-//! ones sent the others take, events and states that the ones made the others read, and nobody begins
-//! to react to a type in the middle of its events. Everything else is the new handlers' own business.
+//! ones sent the others take, events and states that the ones made the others read, and of who begins to
+//! react to a type it is said from which event on. Everything else is the new handlers' own business.
 //!
 //! Whether they fit together at all is [`Topology::new`]'s to say.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{BoundHandler, KindIndex, Topology};
 use crate::guest::manifest::Table;
@@ -18,15 +19,20 @@ pub enum SuccessionError {
     /// Partition counts and windows belong to the process.
     #[error("the aggregate types differ: they are configured, and read at a start only")]
     Types,
-    /// A handler is there that was not in force, or the other way round.
+    /// A handler would no longer be there.
     #[error(
-        "the handlers in force are {before}, and these are {after}: handlers are added and removed in the configuration, by a restart"
+        "handler `{0}` would no longer be there: handlers are removed in the configuration, by a restart"
     )]
-    Handlers {
-        /// Names of those in force.
-        before: String,
-        /// Names of those that would be.
-        after: String,
+    Gone(String),
+    /// A handler would be there that is not an event handler only.
+    #[error(
+        "handler `{handler}` is not in force and {what}: put it into the configuration and restart; what can be added while the node runs is a handler that only reacts to events"
+    )]
+    New {
+        /// Which handler.
+        handler: String,
+        /// What it is besides.
+        what: &'static str,
     },
     /// States and rows that were folded by one fold number cannot be used by another.
     #[error(
@@ -84,15 +90,13 @@ pub enum SuccessionError {
         /// Which schema.
         schema: String,
     },
-    /// A cursor would be missing, or stand still.
+    /// It is not said from which event on it reacts.
     #[error(
-        "event handler `{handler}` {verb} events of `{aggregate_type}`: whether it reacts to a type is settled at a start, where `start-at-tail` says from which event on"
+        "event handler `{handler}` begins to react to events of `{aggregate_type}`: say from which one on, `beginning` (it catches up with what has happened) or `now`"
     )]
     Reaction {
         /// Which handler.
         handler: String,
-        /// Begins or ends.
-        verb: &'static str,
         /// Which type.
         aggregate_type: String,
     },
@@ -115,33 +119,42 @@ impl Topology {
         if self.types != next.types {
             return Err(SuccessionError::Types);
         }
-        let names = |of: &Self| {
-            let names: Vec<String> =
-                of.handlers.iter().map(|handler| format!("`{}`", handler.spec.name)).collect();
-            names.join(", ")
-        };
-        let (before, after) = (names(self), names(next));
-        if before != after {
-            return Err(SuccessionError::Handlers { before, after });
+        let gone = |before: &&BoundHandler| next.handler_named(&before.spec.name).is_none();
+        if let Some(gone) = self.handlers.iter().find(gone) {
+            return Err(SuccessionError::Gone(gone.spec.name.to_string()));
         }
         self.check_owners(next)?;
-        for (before, after) in self.handlers.iter().zip(&next.handlers) {
-            if before.spec != after.spec {
-                self.check_handler(before, after)?;
+        for after in &next.handlers {
+            match self.handler_named(&after.spec.name).map(|before| &self.handlers[before]) {
+                None => self.check_new(after, next)?,
+                Some(before) if before.spec != after.spec => {
+                    self.check_handler(before, after, next)?;
+                }
+                Some(_) => {}
             }
         }
         Ok(())
     }
 
+    /// One that is added keeps nothing but its cursors.
+    fn check_new(&self, after: &BoundHandler, next: &Self) -> Result<(), SuccessionError> {
+        let manifest = &after.spec.manifest;
+        let what = match (manifest.aggregates.is_empty(), manifest.tables.is_empty()) {
+            (true, true) => return self.check_reactions(None, after, next),
+            (false, _) => "owns aggregates",
+            (true, false) => "makes tables",
+        };
+        Err(SuccessionError::New { handler: after.spec.name.to_string(), what })
+    }
+
     fn check_owners(&self, next: &Self) -> Result<(), SuccessionError> {
         for (index, settings) in self.types.iter().enumerate() {
-            if self.owners[index] != next.owners[index] {
-                let owner = |of: &Self| of.handlers[of.owners[index]].spec.name.to_string();
-                return Err(SuccessionError::Owner {
-                    aggregate_type: settings.name.to_string(),
-                    before: owner(self),
-                    after: owner(next),
-                });
+            let owner = |of: &Self| Arc::clone(&of.handlers[of.owners[index]].spec.name);
+            let (before, after) = (owner(self), owner(next));
+            if before != after {
+                let (before, after) = (before.to_string(), after.to_string());
+                let aggregate_type = settings.name.to_string();
+                return Err(SuccessionError::Owner { aggregate_type, before, after });
             }
         }
         Ok(())
@@ -151,6 +164,7 @@ impl Topology {
         &self,
         before: &BoundHandler,
         after: &BoundHandler,
+        next: &Self,
     ) -> Result<(), SuccessionError> {
         check_fold(before, after)?;
         let read = &after.spec.manifest.state_schemas;
@@ -163,7 +177,7 @@ impl Topology {
         self.check_kinds(before, (&before.commands, &after.commands), "takes", take)?;
         let read = "go on to read it, even if it is not decided any more";
         self.check_kinds(before, (&before.events, &after.events), "reads", read)?;
-        self.check_reactions(before, after)?;
+        self.check_reactions(Some(before), after, next)?;
         if makes(before) != makes(after) {
             return Err(SuccessionError::Tables { handler: before.spec.name.to_string() });
         }
@@ -194,24 +208,26 @@ impl Topology {
         Ok(())
     }
 
+    /// Where it begins to react to a type, this deployment says from which event on. Where it no longer
+    /// does, its cursors stay, and it can come back.
     fn check_reactions(
         &self,
-        before: &BoundHandler,
+        before: Option<&BoundHandler>,
         after: &BoundHandler,
+        next: &Self,
     ) -> Result<(), SuccessionError> {
-        let reacts = |of: &BoundHandler, id| of.subscribed.contains_key(id);
-        let begun = after.subscribed.keys().find(|id| !reacts(before, id));
-        let ended = before.subscribed.keys().find(|id| !reacts(after, id));
-        for (id, verb) in [(begun, "begins to react to"), (ended, "no longer reacts to")] {
-            if let Some(id) = id {
-                return Err(SuccessionError::Reaction {
-                    handler: before.spec.name.to_string(),
-                    verb,
+        let reacted = |id| before.is_some_and(|before| before.subscribed.contains_key(id));
+        let begun = after.subscribed.keys().filter(|id| !reacted(id)).min();
+        let start = next.starts.get(&after.spec.name);
+        match begun {
+            Some(id) if start.is_none_or(|start| start.since < next.deployment) => {
+                Err(SuccessionError::Reaction {
+                    handler: after.spec.name.to_string(),
                     aggregate_type: self.settings(*id).name.to_string(),
-                });
+                })
             }
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -252,12 +268,10 @@ fn check_fold(before: &BoundHandler, after: &BoundHandler) -> Result<(), Success
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::sync::Arc;
-
     use super::*;
     use crate::guest::manifest::{Class, HandlerSpec, Manifest, OwnedType, TypeKinds};
     use crate::model::KindName;
-    use crate::topology::TypeSettings;
+    use crate::topology::{Start, StartFrom, Starts, TypeSettings};
 
     fn kind(name: &str) -> Kind {
         Arc::new(KindName { name: name.into(), ..KindName::default() })
@@ -357,13 +371,49 @@ mod tests {
         assert_says(&schema, &["`cells`", "state schema `s1`"]);
     }
 
+    fn starts(name: &str, since: u64) -> Starts {
+        let from = StartFrom::Beginning;
+        [(name.into(), Start { from, since })].into()
+    }
+
     #[test]
-    fn nobody_begins_or_ends_to_react_to_a_type_in_the_middle() {
-        let ended = refused(|next| next.subscriptions.clear());
-        assert_says(&ended, &["`cells`", "no longer reacts to", "`a`", "start-at-tail"]);
+    fn who_begins_to_react_to_a_type_says_from_which_event_on() {
         let b = TypeKinds { aggregate_type: 1, kinds: vec![] };
-        let begun = refused(|next| next.subscriptions.push(b));
-        assert_says(&begun, &["begins to react to", "`b`"]);
+        let error = refused(|next| next.subscriptions.push(b.clone()));
+        assert_says(&error, &["`cells`", "begins to react to", "`b`", "`beginning`", "`now`"]);
+        let mut next = cells();
+        next.subscriptions.push(b);
+        let next = |since| topology([next.clone()]).starting(starts("cells", since));
+        topology([cells()]).may_be_succeeded_by(&next(1)).unwrap();
+        let of_old = topology([cells()]).may_be_succeeded_by(&next(0)).unwrap_err();
+        assert!(matches!(of_old, SuccessionError::Reaction { .. }), "said of an older deployment");
+    }
+
+    #[test]
+    fn a_handler_may_end_to_react_to_a_type() {
+        let mut next = cells();
+        next.subscriptions.clear();
+        topology([cells()]).may_be_succeeded_by(&topology([next])).unwrap();
+    }
+
+    #[test]
+    fn what_only_reacts_may_be_added_and_nothing_else() {
+        let reacts = Manifest {
+            name: "added".into(),
+            types: vec!["a".into()],
+            subscriptions: vec![TypeKinds { aggregate_type: 0, kinds: vec![] }],
+            ..Manifest::default()
+        };
+        let add = |manifest: Manifest, starts: Starts| {
+            let next = topology([cells(), manifest]).starting(starts);
+            topology([cells()]).may_be_succeeded_by(&next)
+        };
+        add(reacts.clone(), starts("added", 1)).unwrap();
+        let unsaid = add(reacts.clone(), starts("cells", 1)).unwrap_err().to_string();
+        assert_says(&unsaid, &["`added`", "begins to react to", "`a`"]);
+        let tables = Manifest { tables: vec![table("more")], ..reacts };
+        let tables = add(tables, starts("added", 1)).unwrap_err().to_string();
+        assert_says(&tables, &["`added`", "makes tables", "restart"]);
     }
 
     #[test]
@@ -379,10 +429,10 @@ mod tests {
     }
 
     #[test]
-    fn handlers_are_neither_added_nor_removed_and_types_keep_their_owners() {
-        let added = Manifest { name: "added".into(), ..Manifest::default() };
-        let error = topology([cells()]).may_be_succeeded_by(&topology([cells(), added]));
-        assert_says(&error.unwrap_err().to_string(), &["`added`, `cells`", "configuration"]);
+    fn handlers_are_not_removed_and_types_keep_their_owners() {
+        let gone = Manifest { name: "gone".into(), ..Manifest::default() };
+        let error = topology([cells(), gone]).may_be_succeeded_by(&topology([cells()]));
+        assert_says(&error.unwrap_err().to_string(), &["`gone`", "configuration"]);
         let owner = |name: &str, owns: bool| {
             let mut manifest = Manifest { name: name.into(), ..cells() };
             manifest.tables.clear();

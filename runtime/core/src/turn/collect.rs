@@ -7,18 +7,20 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{
-    Decided, Failure, Item, Outgoing, Parked, Place, Reacted, Reaction, Sender, Taken, Task,
-    Verdict,
+    CaughtUp, Decided, Failure, Item, Outgoing, Parked, Place, Reacted, Reaction, Sender, Taken,
+    Task, Verdict,
 };
 use crate::aggregate::encode;
 use crate::channels::Channels;
 use crate::dead_letters;
 use crate::failpoints;
 use crate::log::{InputPositions, TurnWrite};
-use crate::model::{ChannelStamp, Command, DeadLetterNumber, PartitionId, Request, Time};
+use crate::model::{
+    ChannelStamp, Command, DeadLetterNumber, Event, EventNumber, PartitionId, Request, Time,
+};
 use crate::outcomes::{Standing, encode_record, roll};
 use crate::proto::{self, BatchRecord, dead_letter::Subject as DeadSubject};
-use crate::topology::{BoundHandler, Topology};
+use crate::topology::{BoundHandler, HandlerIndex, Topology};
 
 /// A turn, ready to be committed.
 #[derive(Debug)]
@@ -53,6 +55,8 @@ pub struct Turn<'a> {
     pub reactions: &'a [(usize, Option<Arc<str>>)],
     /// What came of that.
     pub reacted: Reacted,
+    /// What came of older events to which event handlers reacted that are behind.
+    pub caught_up: CaughtUp,
     /// Wakes for aggregates of the partition.
     pub wakes: Vec<Request>,
     /// The versions of reference tables that it saw.
@@ -110,10 +114,12 @@ pub fn collect(turn: Turn<'_>) -> Collected {
             }
         }
     }
-    let commands = number(turn.partition, turn.reacted.commands, &mut standing.sent);
+    // What they have missed happened before all that this turn has decided.
+    let outgoing = turn.caught_up.commands.into_iter().chain(turn.reacted.commands);
+    let commands = number(turn.partition, outgoing, &mut standing.sent);
     let events: Vec<_> = turn.decided.events.into_iter().map(|(_, event)| event).collect();
     standing.events_next += events.len() as u64;
-    advance_cursors(&mut standing, turn.partition, turn.topology);
+    advance_cursors(&mut standing, &turn.caught_up.behind, turn.partition, turn.topology);
     let mut write = TurnWrite {
         partition: turn.partition,
         turn: standing.turn,
@@ -144,7 +150,7 @@ fn input_after(items: &[Item], before: InputPositions) -> InputPositions {
 /// Gives channel numbers and groups by target; order within a target is kept.
 fn number(
     from: PartitionId,
-    outgoing: Vec<Outgoing>,
+    outgoing: impl Iterator<Item = Outgoing>,
     sent: &mut Channels,
 ) -> Vec<(PartitionId, Vec<Command>)> {
     let mut by_target: BTreeMap<PartitionId, Vec<Command>> = BTreeMap::new();
@@ -158,17 +164,24 @@ fn number(
     by_target.into_iter().collect()
 }
 
-/// Every event handler of the type has reacted to all events, or parked them.
-fn advance_cursors(standing: &mut Standing, partition: PartitionId, topology: &Topology) {
-    let next = standing.events_next;
+/// Every event handler of the type has reacted to all events, or parked them, but for those that are
+/// behind.
+fn advance_cursors(
+    standing: &mut Standing,
+    behind: &BTreeMap<HandlerIndex, EventNumber>,
+    partition: PartitionId,
+    topology: &Topology,
+) {
+    let end = standing.events_next;
     let cursors = Arc::make_mut(&mut standing.cursors);
     for handler in topology.reactors(partition.aggregate_type) {
+        let next = behind.get(handler).copied().unwrap_or(end);
         cursors.insert(Arc::clone(&topology.handlers[*handler].spec.name), next);
     }
 }
 
-/// Numbers dead letters in the order of items, each item's own before those of its events, so that
-/// batch size does not change a number.
+/// Numbers dead letters: of older events first, then in the order of items, each item's own before those of
+/// its events, so that batch size does not change a number.
 struct Letters<'a> {
     turn: &'a Turn<'a>,
     standing: &'a mut Standing,
@@ -192,6 +205,9 @@ impl<'a> Letters<'a> {
 
     fn number(&mut self) {
         let turn = self.turn;
+        for (event, parked) in &turn.caught_up.parked {
+            self.park(event, parked);
+        }
         let mut parked = turn.reacted.parked.iter().peekable();
         for (index, item) in turn.items.iter().enumerate() {
             let mut faulted = match &turn.decided.verdicts[index] {
@@ -208,7 +224,10 @@ impl<'a> Letters<'a> {
                         faulted = true;
                         self.by_item.insert(index, number);
                     }
-                    None => self.park(p),
+                    None => {
+                        let event = &turn.decided.events[self.event_of(p.reaction)].1;
+                        self.park(event, p);
+                    }
                 }
             }
             let dropped = matches!(&turn.decided.verdicts[index], Verdict::Dropped(_));
@@ -237,8 +256,7 @@ impl<'a> Letters<'a> {
         }
     }
 
-    fn park(&mut self, parked: &Parked) {
-        let event = &self.turn.decided.events[self.event_of(parked.reaction)].1;
+    fn park(&mut self, event: &Event, parked: &Parked) {
         let handler = &self.turn.topology.handlers[parked.handler];
         let subject = DeadSubject::Event(event.number);
         self.open(letter(event.time, &parked.failure, handler, self.turn.topology, subject));

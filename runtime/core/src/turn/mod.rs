@@ -14,13 +14,14 @@ pub mod load;
 pub mod react;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::model::{
-    Command, Context, DeadLetterNumber, Event, EventRef, HOST_SOURCE, Kind, Offset, Request,
-    Sequence, Stored, Time, Wake,
+    Command, Context, DeadLetterNumber, Event, EventNumber, EventRef, HOST_SOURCE, Kind, Offset,
+    Request, Sequence, Stored, Time, Wake,
 };
 use crate::proto;
 use crate::topology::{Blamed, HandlerIndex};
@@ -301,6 +302,21 @@ pub struct Parked {
     pub handler: HandlerIndex,
     /// What broke.
     pub failure: Failure,
+}
+
+/// What event handlers made of events that they had missed.
+#[derive(Debug, Default)]
+pub struct CaughtUp {
+    /// How many events they reacted to.
+    pub events: u64,
+    /// Commands, in the order (event, handler, index). Not yet numbered. Reactions are those of a page
+    /// of its own for each handler.
+    pub commands: Vec<Outgoing>,
+    /// Events that a handler could not react to, each with the event, in the order (event, handler).
+    pub parked: Vec<(Event, Parked)>,
+    /// The next event of each handler that has not come to the end, by handler: it does not react to
+    /// what this turn decides.
+    pub behind: BTreeMap<HandlerIndex, EventNumber>,
 }
 
 /// The id of an event, as text: `type/key/sequence`.

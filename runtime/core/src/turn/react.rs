@@ -1,5 +1,6 @@
 //! Step 4: event handlers react to the events of the turn. Their commands join the same commit.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Failure, Outgoing, Parked, Pause, Reacted, Reaction};
@@ -7,19 +8,20 @@ use crate::fault_rate::{FaultRate, Rates};
 use crate::guest::columns::{EventColumns, SentColumns};
 use crate::guest::isolation::{Next, Part, after_fault};
 use crate::guest::{Fault, Guest, Lookup, check};
-use crate::model::{Command, EventRef, Kind, PartitionId};
+use crate::model::{Command, EventNumber, EventRef, Kind, PartitionId};
 use crate::references::Pinned;
 use crate::topology::{BoundHandler, HandlerIndex, Topology};
 
 use bytes::Bytes;
 
-/// Lets every subscribed event handler react. `guests[h]` is the instance of handler h, and may look
-/// things up in `pinned`.
+/// Lets every subscribed event handler react; those that are `behind` only to what is for them alone.
+/// `guests[h]` is the instance of handler h, and may look things up in `pinned`.
 ///
 /// # Errors
 /// When a guest could not be run, through no fault of an event: the turn must not be committed.
 pub fn react(
     reactions: &[Reaction<'_>],
+    behind: &BTreeMap<HandlerIndex, EventNumber>,
     partition: PartitionId,
     topology: &Topology,
     guests: &mut [Box<dyn Guest>],
@@ -32,9 +34,10 @@ pub fn react(
             partition,
             topology,
             handler: *handler,
+            is_behind: behind.contains_key(handler),
             guest: &mut *guests[*handler],
             lookup: pinned.lookup(&topology.handlers[*handler]),
-            rate: rates.of(*handler),
+            rate: rates.of(&topology.handlers[*handler].spec.name),
             reacted: &mut reacted,
         };
         reactor.run(reactions)?;
@@ -49,6 +52,7 @@ struct Reactor<'a> {
     partition: PartitionId,
     topology: &'a Topology,
     handler: HandlerIndex,
+    is_behind: bool,
     guest: &'a mut dyn Guest,
     lookup: Lookup,
     rate: &'a mut FaultRate,
@@ -60,7 +64,10 @@ impl Reactor<'_> {
         let mine: Vec<(usize, u32)> = reactions
             .iter()
             .enumerate()
-            .filter(|(_, r)| r.only.is_none_or(|only| *only == *self.bound().spec.name))
+            .filter(|(_, r)| match r.only {
+                None => !self.is_behind,
+                Some(only) => *only == *self.bound().spec.name,
+            })
             .filter_map(|(i, r)| {
                 let kind = self.bound().subscribed(self.partition.aggregate_type, &r.event.kind)?;
                 Some((i, kind))

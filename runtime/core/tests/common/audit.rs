@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use zamu_core::audit::{Deployments, InForce};
+use zamu_core::topology::Starts;
 
 use super::toy::{self, Behaviour};
 
@@ -11,6 +12,8 @@ use super::toy::{self, Behaviour};
 pub struct Toys {
     pub partitions: u32,
     pub mended_from: u64,
+    /// From when on there are handlers that were added later.
+    pub starts: Starts,
     /// Others than were in force.
     pub instead: Option<Behaviour>,
 }
@@ -18,9 +21,10 @@ pub struct Toys {
 impl Deployments for Toys {
     fn handlers(&mut self, deployment: u64) -> Result<InForce, String> {
         let mended = Arc::new(AtomicBool::new(deployment >= self.mended_from));
+        let audience = self.starts.values().any(|start| start.since <= deployment);
         let behaviour =
-            self.instead.clone().unwrap_or(Behaviour { mended, ..Behaviour::default() });
-        let topology = toy::topology(self.partitions, deployment, &behaviour);
-        Ok(InForce { topology, guests: toy::guests(&behaviour) })
+            self.instead.clone().unwrap_or(Behaviour { mended, audience, ..Behaviour::default() });
+        let topology = toy::starting(self.partitions, deployment, &behaviour, &self.starts);
+        Ok(InForce { topology: topology.into(), guests: toy::guests(&behaviour) })
     }
 }

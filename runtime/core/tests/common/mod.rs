@@ -18,6 +18,7 @@ use zamu_core::model::{Context, PartitionId, Request, Stored, Time, TypeId, Wake
 use zamu_core::prng::Prng;
 use zamu_core::settings::Settings;
 use zamu_core::simulation::{Process, Program, no_tables};
+use zamu_core::topology::{Start, StartFrom, Starts};
 
 use toy::Behaviour;
 
@@ -33,6 +34,8 @@ pub struct Layout {
     pub partitions: u32,
     pub shards: usize,
     pub behaviour: Behaviour,
+    /// Where event handlers begin that have not reacted to everything.
+    pub starts: Starts,
 }
 
 impl Layout {
@@ -45,6 +48,7 @@ impl Layout {
             partitions: 1,
             shards: 1,
             behaviour: Behaviour::default(),
+            starts: Starts::new(),
         }
     }
 }
@@ -119,6 +123,13 @@ impl World {
     /// The deployment that runs, or will after the next start.
     pub fn deployment(&self) -> u64 {
         self.deployment
+    }
+
+    /// From the next start or swap on there is an audience, which the deployment that is next declares.
+    pub fn add_audience(&mut self, from: StartFrom) {
+        let since = self.deployment + 1;
+        self.layout.behaviour.audience = true;
+        self.layout.starts.insert("audience".into(), Start { from, since });
     }
 
     /// Time passes until then.
@@ -211,7 +222,7 @@ impl World {
 fn program(layout: &Layout, deployment: u64) -> Program {
     let behaviour = layout.behaviour.clone();
     Program {
-        topology: toy::topology(layout.partitions, deployment, &behaviour),
+        topology: toy::starting(layout.partitions, deployment, &behaviour, &layout.starts).into(),
         guests: Box::new(move || toy::guests(&behaviour)),
         projecting: Box::new(no_tables),
         settings: layout.settings.clone(),

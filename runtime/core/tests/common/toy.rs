@@ -12,8 +12,12 @@
 //! | `trap` | breaks, until the handler is mended: then as 1000 |
 //! | `lie` | this call and all later ones of the instance return contradicting columns, until mended: then as 2000 |
 //! | `remark` | event `Remarked`, to which nobody subscribes, and at which the event handler breaks |
-//! | 13 | added, but the event handler breaks at the event until it is mended |
+//! | 13 | added, but the mirrors break at the event until they are mended |
+//! | 777 | added, but the audience breaks at the event until it is mended |
 //! | `@t` | event `Added` `@t`: the cell wants to be woken at `t` (`@` alone: no longer) |
+//!
+//! An audience, where there is one, has what the cells of a group added added up as well, in mirrors of its
+//! own.
 //!
 //! A state is the sum, and `@t` behind it if the cell has a deadline. What a Wake does depends on
 //! the last digit of `t`:
@@ -34,7 +38,7 @@ use zamu_core::guest::manifest::{Class, HandlerSpec, Manifest, OwnedType, TypeKi
 use zamu_core::guest::native::{Answer, Item, Native, Rules, Sent};
 use zamu_core::guest::{FaultReason, Guest};
 use zamu_core::model::{Kind, KindName};
-use zamu_core::topology::{Topology, TypeSettings};
+use zamu_core::topology::{Starts, Topology, TypeSettings};
 
 /// Indices of the kinds in both manifests.
 const ADD: u32 = 0;
@@ -55,6 +59,11 @@ pub fn kind(name: &str) -> Kind {
 pub fn mirror_of(key: &[u8]) -> String {
     let sum: u64 = key.iter().map(|b| u64::from(*b)).sum();
     format!("m{}", sum % MIRRORS)
+}
+
+/// The audience's mirror of a cell.
+pub fn seat_of(key: &[u8]) -> String {
+    format!("a{}", mirror_of(key))
 }
 
 /// The number that a body adds, or the sum of a state.
@@ -95,6 +104,10 @@ pub struct Behaviour {
     pub unfoldable: bool,
     /// The cells take the kind `Late`, too, as `Add`.
     pub takes_late: bool,
+    /// There is an audience.
+    pub audience: bool,
+    /// The audience breaks at everything until it is mended.
+    pub audience_broken: bool,
     /// The mirrors subscribe to nothing.
     pub unsubscribed: bool,
     /// What the machine cannot run for now.
@@ -251,6 +264,30 @@ impl Rules for Mirrors {
     }
 }
 
+struct Audience {
+    behaviour: Behaviour,
+}
+
+impl Rules for Audience {
+    fn decide(&mut self, _: &[u8], _: &Item<'_>) -> Result<Answer, FaultReason> {
+        Err(FaultReason::Trap)
+    }
+
+    fn evolve(&mut self, _: &mut Vec<u8>, _: &Item<'_>) -> Result<(), FaultReason> {
+        Err(FaultReason::Trap)
+    }
+
+    fn react(&mut self, event: &Item<'_>) -> Result<Vec<Sent>, FaultReason> {
+        Machine::run(&self.behaviour.machine.react)?;
+        let breaks = self.behaviour.audience_broken || event.body == b"777";
+        if breaks && !self.behaviour.mended() {
+            return Err(FaultReason::Trap);
+        }
+        let (key, body) = (seat_of(event.key).into_bytes(), event.body.to_vec());
+        Ok(vec![Sent { aggregate_type: 0, key, kind: COPY, body }])
+    }
+}
+
 fn manifest(name: &str, own: &str, other: &str) -> Manifest {
     let names = ["Add", "Added", "Copy", "Copied", "Late", "Remarked"];
     Manifest {
@@ -276,6 +313,16 @@ fn spec(manifest: Manifest) -> Arc<HandlerSpec> {
 
 /// The toy's handlers over so many partitions per type.
 pub fn topology(partitions: u32, deployment: u64, behaviour: &Behaviour) -> Arc<Topology> {
+    Arc::new(starting(partitions, deployment, behaviour, &Starts::new()))
+}
+
+/// The same, with declared starts.
+pub fn starting(
+    partitions: u32,
+    deployment: u64,
+    behaviour: &Behaviour,
+    starts: &Starts,
+) -> Topology {
     let commands = if behaviour.takes_late { vec![ADD, LATE] } else { vec![ADD] };
     let added = TypeKinds { aggregate_type: 1, kinds: vec![ADDED] };
     let cells = Manifest {
@@ -288,25 +335,37 @@ pub fn topology(partitions: u32, deployment: u64, behaviour: &Behaviour) -> Arc<
             commands: vec![COPY],
             events: vec![COPIED],
         }],
-        subscriptions: if behaviour.unsubscribed { Vec::new() } else { vec![added] },
+        subscriptions: if behaviour.unsubscribed { Vec::new() } else { vec![added.clone()] },
         sends: vec![TypeKinds { aggregate_type: 0, kinds: vec![COPY] }],
         ..manifest("mirrors", "mirror", "cell")
     };
+    let audience = Manifest {
+        subscriptions: vec![added],
+        sends: vec![TypeKinds { aggregate_type: 0, kinds: vec![COPY] }],
+        ..manifest("audience", "mirror", "cell")
+    };
+    let mut specs = vec![spec(cells), spec(mirrors)];
+    if behaviour.audience {
+        specs.push(spec(audience));
+    }
     let types = ["cell", "mirror"].map(|name| TypeSettings {
         name: name.into(),
         partitions,
         window_ids: 8,
         window_ms: 1_000_000,
     });
-    let topology = Topology::new(deployment, types.to_vec(), vec![spec(cells), spec(mirrors)]);
-    Arc::new(topology.expect("the toy fits together"))
+    let topology = Topology::new(deployment, types.to_vec(), specs);
+    topology.expect("the toy fits together").starting(starts.clone())
 }
 
 /// Instances of the toy's handlers, in the topology's order (by name).
 pub fn guests(behaviour: &Behaviour) -> Vec<Box<dyn Guest>> {
     let named = !behaviour.anonymous;
-    vec![
-        Box::new(Native::new(Cells { behaviour: behaviour.clone(), lie: false }, named)),
-        Box::new(Native::new(Mirrors { behaviour: behaviour.clone() }, named)),
-    ]
+    let mut guests: Vec<Box<dyn Guest>> = Vec::new();
+    if behaviour.audience {
+        guests.push(Box::new(Native::new(Audience { behaviour: behaviour.clone() }, named)));
+    }
+    guests.push(Box::new(Native::new(Cells { behaviour: behaviour.clone(), lie: false }, named)));
+    guests.push(Box::new(Native::new(Mirrors { behaviour: behaviour.clone() }, named)));
+    guests
 }

@@ -98,16 +98,24 @@ Examples:
   zamu handlers deploy counter-1.1.0.wasm --reason 'new limit'
   zamu handlers deploy counter-1.1.0.wasm --configuration limits.toml
   zamu handlers deploy counter-1.1.0.wasm --dry-run --json
+  zamu handlers deploy notices-1.0.0.wasm --from beginning
 
 The component says itself which handler it is. Without --configuration it gets that of the version in
 force. A version that could not take over safely (another fold number, kinds that it no longer takes or
-reads, commands that nobody takes) is refused, and everything stays as it is.")]
+reads, commands that nobody takes) is refused, and everything stays as it is.
+
+A handler that only reacts to events can be added: say with --from whether it is to catch up with what has
+happened (beginning) or to begin with what comes (now). `zamu handlers list` shows how far it is. The same
+holds for a version that begins to react to another type.")]
 struct DeployArgs {
     /// The component
     file: PathBuf,
     /// Its configuration: JSON, or TOML if the name ends so
     #[arg(long, value_name = "FILE")]
     configuration: Option<PathBuf>,
+    /// Where it has not reacted to all events: from which one on it does, `beginning` or `now`
+    #[arg(long, value_name = "WHEN")]
+    from: Option<String>,
     #[command(flatten)]
     order: OrderArgs,
 }
@@ -195,8 +203,9 @@ fn deploy(args: &DeployArgs, output: &mut Output) -> Result<(), Failure> {
     let wasm = fs::read(&args.file)
         .with_context(|| format!("cannot read the component {}", args.file.display()))?;
     let document = args.configuration.as_deref().map(configuration).transpose()?;
-    let asked: Vec<_> =
-        document.map(|document| ("configuration", document.to_string())).into_iter().collect();
+    let document = document.map(|document| ("configuration", document.to_string()));
+    let from = args.from.clone().map(|from| ("from", from));
+    let asked: Vec<_> = document.into_iter().chain(from).collect();
     order((Method::POST, "/handlers"), &asked, wasm, &args.order, output)
 }
 
@@ -220,7 +229,11 @@ fn order(
 
 fn tell_order(told: &Value, output: &mut Output) -> Result<(), Failure> {
     let version = |of: &Value| format!("{} ({})", text(&of["version"]), short(&of["digest"]));
-    let (name, before) = (text(&told["handler"]), version(&told["before"]));
+    let name = text(&told["handler"]);
+    let before = match &told["before"] {
+        Value::Null => "nothing: it is new".to_owned(),
+        before => version(before),
+    };
     match told["deployment"].as_u64() {
         None => {
             let next = version(told);
@@ -258,7 +271,19 @@ fn tell_list(told: &Value, output: &mut Output) -> Result<(), Failure> {
         ]);
     }
     output.line(format_args!("deployment {}", told["deployment"]))?;
-    output.table(&rows)
+    output.table(&rows)?;
+    for behind in list(&told["behind"]) {
+        let (handler, held) = (text(&behind["handler"]), behind["held"].as_str());
+        let held = held.map(|why| format!(", and does not go on: {why}")).unwrap_or_default();
+        output.line(format_args!(
+            "! {handler} is at event {} of {} of {}/{}{held}",
+            behind["next"],
+            behind["end"],
+            text(&behind["type"]),
+            behind["partition"]
+        ))?;
+    }
+    Ok(())
 }
 
 fn tell_one(told: &Value, output: &mut Output) -> Result<(), Failure> {

@@ -6,6 +6,9 @@ use crate::config::{Config, Error};
 pub(crate) fn check(config: &Config) -> Result<(), Error> {
     bounds(config)?;
     listen(config)?;
+    if config.data.as_os_str().is_empty() {
+        return unfit("data", "is empty: name the folder of everything durable".to_owned());
+    }
     names("types", config.types.keys())?;
     names("handlers", config.handlers.keys())?;
     some("types", config.types.is_empty(), "[types.NAME] with `partitions`")?;
@@ -54,6 +57,12 @@ fn bounds(config: &Config) -> Result<(), Error> {
         ("shards.host-tries", u64::from(shards.host_tries), 1, 10_000),
         ("shards.wake-retry-ms", shards.wake_retry_ms, 1, 3_600_000),
         ("deployments.faults-max", config.deployments.faults_max as u64, 0, 100_000),
+        (
+            "event-handlers.catch-up-events",
+            config.event_handlers.catch_up_events as u64,
+            1,
+            100_000,
+        ),
         ("shards.restore-records", shards.restore_records as u64, 1, 1_000_000),
         ("shards.restore-bytes", shards.restore_bytes as u64, 1_024, 1_024 * mib),
         ("store.flush-every-ms", store.flush_every_ms, 1, 3_600_000),

@@ -18,8 +18,8 @@ use zamu_core::settings::Settings;
 use zamu_core::topology::TypeSettings;
 
 pub use sections::{
-    Deployments, EventHandlers, Handler, Http, Limits, Log, LogFormat, Pace, Projections, Shards,
-    Store, Telemetry, Type,
+    Deployments, EventHandlers, Handler, Http, Limits, Log, LogFormat, Pace, Projections,
+    ReactsFrom, Shards, Store, Telemetry, Type,
 };
 
 /// Every setting with its default, unit and reason.
@@ -169,7 +169,7 @@ impl Config {
             fault_sample_min: self.shards.fault_sample_min,
             fault_sample_max: self.shards.fault_sample_max,
             host_tries: self.shards.host_tries,
-            start_at_tail: self.event_handlers.start_at_tail.clone(),
+            catch_up_events: self.event_handlers.catch_up_events,
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use zamu_core::guest::manifest::Class as GuestClass;
-use zamu_core::topology::TypeSettings;
+use zamu_core::topology::{StartFrom, TypeSettings};
 
 /// The HTTP interface.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -141,7 +141,7 @@ pub struct Store {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "every key is explained in default.toml")]
 pub struct EventHandlers {
-    pub start_at_tail: Vec<String>,
+    pub catch_up_events: usize,
 }
 
 /// What makes tables.
@@ -235,4 +235,28 @@ pub struct Handler {
     pub component: PathBuf,
     /// What it gets as its configuration, as JSON. Absent: an empty document.
     pub configuration: Option<toml::Table>,
+    /// From which event on it reacts where it has not reacted to all. Absent: one that has missed
+    /// events is refused.
+    pub from: Option<ReactsFrom>,
+}
+
+/// From which event on an event handler reacts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReactsFrom {
+    /// From the first that it has not reacted to.
+    Beginning,
+    /// From the next one.
+    Now,
+}
+
+impl ReactsFrom {
+    /// As deployments have it.
+    #[must_use]
+    pub fn start(self) -> StartFrom {
+        match self {
+            Self::Beginning => StartFrom::Beginning,
+            Self::Now => StartFrom::Now,
+        }
+    }
 }

@@ -38,7 +38,7 @@ fn the_file_wins_over_the_defaults_and_the_environment_over_the_file() {
             ("ZAMU_HTTP_LISTEN", "127.0.0.1:0"),
             ("ZAMU_TYPES_COUNTER_WINDOW_IDS", "3"),
             ("ZAMU_HANDLERS_COUNTER_COMPONENT", "5"),
-            ("ZAMU_EVENT_HANDLERS_START_AT_TAIL", "[\"a\"]"),
+            ("ZAMU_EVENT_HANDLERS_CATCH_UP_EVENTS", "9"),
             ("ZAMU_FAILPOINTS", "not-ours"),
         ],
     )
@@ -48,7 +48,8 @@ fn the_file_wins_over_the_defaults_and_the_environment_over_the_file() {
     assert_eq!(config.http.listen.port(), 0);
     assert_eq!(config.types["counter"].window_ids, 3);
     assert_eq!(config.handlers["counter"].component, Path::new("5"));
-    assert_eq!(config.event_handlers.start_at_tail, ["a"]);
+    assert_eq!(config.event_handlers.catch_up_events, 9);
+    assert_eq!(config.handlers["counter"].from, None);
 }
 
 #[test]
@@ -66,6 +67,8 @@ fn what_is_wrong_is_named_with_its_place() {
         ("[shards]\nfault-share-max = 0.0", &[], &["shards.fault-share-max"]),
         ("[limits]\nclasses = []", &[], &["limits.classes", "has no entry", "\"pure\""]),
         ("[limits]\nclasses = [\"wasi\"]", &[], &["limits.classes", "`wasi`", "`pure` or `std`"]),
+        ("", &[("ZAMU_DATA", "")], &["`data` is empty", "folder"]),
+        ("[handlers.h]\ncomponent = \"c\"\nfrom = \"then\"", &[], &["handlers.h.from", "`then`"]),
         ("[", &[], &["zamu.toml is no TOML", "line"]),
         ("", &[("ZAMU_HTTP_LAGMAX", "1")], &["ZAMU_HTTP_LAGMAX", "names no setting"]),
         ("", &[("ZAMU_HTTP_LAG_MAX", "many")], &["ZAMU_HTTP_LAG_MAX", "http.lag-max", "`many`"]),
@@ -80,6 +83,8 @@ fn what_is_wrong_is_named_with_its_place() {
             assert!(error.contains(part), "{more}: {error}");
         }
     }
+    let error = parse(&format!("data = \"\"\n{SMALL}"), &[]).unwrap_err();
+    assert!(error.contains("`data` is empty"), "{error}");
     let error = parse("", &[]).unwrap_err();
     assert!(error.contains("`types` has no entry"), "{error}");
 }
@@ -109,5 +114,14 @@ fn every_setting_can_be_set_by_the_environment() {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             parse(SMALL, &[(&name, &text)]).expect(&name);
         }
+    }
+}
+
+#[test]
+fn a_handlers_section_says_from_which_event_on_it_reacts() {
+    for (said, from) in [("beginning", ReactsFrom::Beginning), ("now", ReactsFrom::Now)] {
+        let text = format!("{SMALL}\n[handlers.h]\ncomponent = 'h.wasm'\nfrom = '{said}'");
+        assert_eq!(parse(&text, &[]).unwrap().handlers["h"].from, Some(from));
+        assert_eq!(from.start().name(), said);
     }
 }

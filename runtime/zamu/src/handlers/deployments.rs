@@ -15,7 +15,7 @@ use zamu_rocks::{EmbeddedLog, LogReader};
 #[derive(Debug, Default)]
 pub struct History(RwLock<Deployments>);
 
-/// Oldest first. In all that stand here, `since` is resolved.
+/// Oldest first. In all that stand here, `since` and `from_since` are resolved.
 #[derive(Debug, Default)]
 struct Deployments {
     all: Vec<(DeploymentNumber, Arc<Deployment>)>,
@@ -143,6 +143,9 @@ impl History {
     pub(super) fn add(&self, number: DeploymentNumber, mut deployment: Deployment) {
         for handler in deployment.handlers.iter_mut().filter(|handler| handler.since == 0) {
             handler.since = number;
+        }
+        for handler in deployment.handlers.iter_mut().filter(|handler| handler.from_since == 0) {
+            handler.from_since = if handler.from.is_empty() { 0 } else { number };
         }
         let named = deployment.handlers.iter().map(|handler| {
             let deployed = Deployed {

@@ -10,4 +10,4 @@ mod proposal;
 
 pub use components::{Workshop, describe, json_of, kept_in, read_kept, specs};
 pub use deployments::{Deployed, DeploymentError, History};
-pub use proposal::{Chosen, Proposal, previous};
+pub use proposal::{Chosen, Proposal, added, previous, starts};

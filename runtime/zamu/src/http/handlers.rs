@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use zamu_core::guest::manifest::Manifest;
+use zamu_core::topology::{StartFrom, SuccessionError};
 
 use crate::http::App;
 use crate::http::gate::Payload;
@@ -22,8 +23,12 @@ use crate::json;
 use crate::node::{DeployError, Deployed, Order, Services, What};
 
 /// What is in force.
-pub(crate) async fn list(State(app): State<App>) -> Result<Json<Box<RawValue>>, Problem> {
-    json::in_force(&app.node.terms.history).map(Json).map_err(unreadable)
+pub(crate) async fn list(State(app): State<App>) -> Result<Json<Value>, Problem> {
+    let told = json::in_force(&app.node.terms.history).map_err(unreadable)?;
+    let mut told: Value = serde_json::from_str(told.get()).map_err(unreadable)?;
+    let views = app.node.shards.views().await?;
+    told["behind"] = json::behind(&app.node.terms, &views);
+    Ok(Json(told))
 }
 
 /// One handler, with what it says of itself.
@@ -67,6 +72,8 @@ pub(crate) struct How {
     dry_run: bool,
     /// Of a component: the configuration that it comes with.
     configuration: Option<String>,
+    /// Of a component: from which event on it reacts where it has not reacted to all.
+    from: Option<String>,
     /// Of a rollback: the deployment whose version is to come back.
     to: Option<String>,
 }
@@ -79,7 +86,8 @@ pub(crate) async fn deploy(
 ) -> Result<Response, Problem> {
     how.is_without("to")?;
     let configuration = how.configuration.as_deref().map(configuration).transpose()?;
-    carry_out(&app, What::Component { wasm: payload.bytes, configuration }, how).await
+    let from = how.from.as_deref().map(start).transpose()?;
+    carry_out(&app, What::Component { wasm: payload.bytes, configuration, from }, how).await
 }
 
 /// Puts the configuration in the body in force for the component that is.
@@ -91,6 +99,7 @@ pub(crate) async fn configure(
 ) -> Result<Response, Problem> {
     how.is_without("to")?;
     how.is_without("configuration")?;
+    how.is_without("from")?;
     let text = std::str::from_utf8(&payload.bytes);
     let text = text.map_err(|_| Problem::field("body", "is not UTF-8: send a JSON object"))?;
     let configuration = configuration(text).map_err(|problem| problem.with("field", "body"))?;
@@ -104,6 +113,7 @@ pub(crate) async fn roll_back(
     Query(how): Query<How>,
 ) -> Result<Response, Problem> {
     how.is_without("configuration")?;
+    how.is_without("from")?;
     let to = how.to.as_deref().map(|to| number_of("to", to)).transpose()?;
     carry_out(&app, What::RollBack { handler, to }, how).await
 }
@@ -131,12 +141,18 @@ fn told(done: &Deployed) -> Value {
         "handler": &*spec.name,
         "version": spec.manifest.version,
         "digest": spec.digest,
-        "before": { "version": before.version, "digest": before.digest },
+        "before": before.as_ref().map(|before| json!({ "version": before.version, "digest": before.digest })),
         "deployment": swap.map(|swap| swap.deployment),
         "stallUs": swap.map(|swap| us(swap.stall)),
         "spreadUs": swap.map(|swap| us(swap.spread)),
         "standAlone": stand_alone,
     })
+}
+
+/// From which event on a handler reacts.
+fn start(text: &str) -> Result<StartFrom, Problem> {
+    let problem = || Problem::field("from", format!("is `{text}`: it is `beginning` or `now`"));
+    StartFrom::named(text).ok_or_else(problem)
 }
 
 /// A JSON object, its keys in order: equal configurations are equal bytes.
@@ -151,7 +167,12 @@ fn configuration(text: &str) -> Result<Bytes, Problem> {
 impl How {
     /// What makes no sense here must not be given.
     fn is_without(&self, not: &'static str) -> Result<(), Problem> {
-        let given = if not == "to" { self.to.is_some() } else { self.configuration.is_some() };
+        let given = match not {
+            "to" => &self.to,
+            "from" => &self.from,
+            _ => &self.configuration,
+        };
+        let given = given.is_some();
         if given { Err(Problem::field(not, "is not for this order: leave it out")) } else { Ok(()) }
     }
 }
@@ -212,7 +233,8 @@ impl From<DeployError> for Problem {
     fn from(error: DeployError) -> Self {
         let detail = error.to_string();
         let (status, field) = match error {
-            DeployError::Unknown { .. } => (404, "handler"),
+            DeployError::Unknown { .. } | DeployError::New { .. } => (404, "handler"),
+            DeployError::Succession(SuccessionError::Reaction { .. }) => (409, "from"),
             DeployError::NoDeployment { .. } => (404, "to"),
             DeployError::Load(_) => (400, "body"),
             DeployError::Wiring(_) | DeployError::Succession(_) | DeployError::Same(_) => {

@@ -2,11 +2,13 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use zamu_core::model::DeploymentNumber;
 use zamu_core::proto::{self, DeployedHandler};
+use zamu_core::shard::PartitionView;
 
 use crate::handlers::History;
-use crate::json::Loose;
+use crate::json::{Loose, Terms};
 
 /// The deployment in force.
 #[derive(Debug, Serialize)]
@@ -37,8 +39,28 @@ pub struct Version<'a> {
     pub previous: Option<DeploymentNumber>,
     /// Whether the configuration file had something else at the last start.
     pub differs_from_file: bool,
+    /// From which event on it reacts where it has not reacted to all: `beginning` or `now`; `null` if
+    /// that was never said.
+    pub from: Option<&'a str>,
     /// The configuration that it gets.
     pub configuration: Loose<'a>,
+}
+
+/// An event handler that has not reacted to all events of a partition.
+#[derive(Debug, Serialize)]
+struct Behind<'a> {
+    /// The handler.
+    pub handler: &'a str,
+    /// The type of the events.
+    pub r#type: &'a str,
+    /// The partition.
+    pub partition: u32,
+    /// The number of the next event that it reacts to.
+    pub next: u64,
+    /// The number that the next event of the partition will get.
+    pub end: u64,
+    /// Why it does not go on, if it does not.
+    pub held: Option<&'a str>,
 }
 
 /// A deployment of the past, and what it changed.
@@ -87,6 +109,7 @@ pub fn version(handler: &DeployedHandler) -> Version<'_> {
         since: handler.since,
         previous: Some(handler.previous).filter(|number| *number > 0),
         differs_from_file: handler.file.is_some(),
+        from: Some(&*handler.from).filter(|from| !from.is_empty()),
         configuration: Loose::of(&handler.configuration),
     }
 }
@@ -99,6 +122,26 @@ pub fn in_force(history: &History) -> serde_json::Result<Box<RawValue>> {
     let (deployment, newest) = history.newest().unwrap_or_default();
     let handlers = newest.handlers.iter().map(version).collect();
     serde_json::value::to_raw_value(&InForce { deployment, handlers })
+}
+
+/// The event handlers that have not reacted to all events, by partition.
+#[must_use]
+pub fn behind(terms: &Terms, views: &[PartitionView]) -> Value {
+    let of = |view: &PartitionView| -> Vec<Value> {
+        let told = view.behind.iter().map(|behind| {
+            let told = Behind {
+                handler: &behind.handler,
+                r#type: terms.type_name(view.partition.aggregate_type),
+                partition: view.partition.number,
+                next: behind.next,
+                end: view.events_next,
+                held: behind.held.as_deref(),
+            };
+            json!(told)
+        });
+        told.collect()
+    };
+    views.iter().flat_map(of).collect()
 }
 
 /// All deployments that changed something (of one handler, if it is named), newest first, as JSON.

@@ -22,7 +22,7 @@ use crate::handlers::History;
 
 pub use answer::{Outcome, answer, status};
 pub use dead_letter::{DeadLetter, dead_letter};
-pub use deployment::{in_force, past, version};
+pub use deployment::{behind, in_force, past, version};
 pub use event::{Event, event};
 pub use flow::{
     Flow, FlowCommand, FlowEvent, FlowHandler, FlowTable, FlowType, Loose as LooseKind,

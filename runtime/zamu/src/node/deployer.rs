@@ -5,6 +5,7 @@
 //! steps. What can fail fails before the record is written; what comes after it goes on whoever has
 //! asked.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,13 +18,15 @@ use zamu_core::guest::manifest::HandlerSpec;
 use zamu_core::model::DeploymentNumber;
 use zamu_core::proto::{DeployedHandler, Deployment};
 use zamu_core::shard::Succession;
-use zamu_core::topology::{HandlerIndex, SuccessionError, Topology, WiringError};
+use zamu_core::topology::{HandlerIndex, StartFrom, SuccessionError, Topology, Types, WiringError};
 use zamu_rocks::EmbeddedLog;
 use zamu_wasm::Handler;
 
 use super::{Handlers, Services, clock};
 use crate::config;
-use crate::handlers::{Chosen, DeploymentError, History, Proposal, Workshop, previous, specs};
+use crate::handlers::{
+    Chosen, DeploymentError, History, Proposal, Workshop, added, previous, specs, starts,
+};
 use crate::json::Flow;
 
 /// Where other versions are made ready. One deployment at a time.
@@ -42,6 +45,9 @@ pub enum What {
         wasm: Bytes,
         /// JSON, or nothing.
         configuration: Option<Bytes>,
+        /// From which event on it reacts where it has not reacted to all. One that is not in force yet
+        /// is added if this is said.
+        from: Option<StartFrom>,
     },
     /// Another configuration of the component that is in force.
     Configuration {
@@ -73,8 +79,8 @@ pub struct Order {
 pub struct Deployed {
     /// The version.
     pub spec: Arc<HandlerSpec>,
-    /// The version that was in force.
-    pub before: DeployedHandler,
+    /// The version that was in force; none of a handler that is new.
+    pub before: Option<DeployedHandler>,
     /// Kinds that nobody else knows any more, or yet: of which type, which, and what is missing.
     pub loose: Vec<(String, String, &'static str)>,
     /// What came of it, unless it was only asked whether it could be made.
@@ -95,6 +101,16 @@ pub struct Swap {
 /// A deployment that was not made. Everything is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
+    /// There is no such handler.
+    #[error(
+        "there is no handler `{handler}`; there are {known}. One that only reacts to events is added if it is said from which one on: `from` is `beginning` or `now`"
+    )]
+    New {
+        /// Its name.
+        handler: String,
+        /// Those that there are.
+        known: String,
+    },
     /// There is no such handler.
     #[error("there is no handler `{handler}`; there are {known}")]
     Unknown {
@@ -137,7 +153,7 @@ pub enum DeployError {
 struct Prepared {
     handler: Arc<Handler>,
     index: HandlerIndex,
-    before: DeployedHandler,
+    before: Option<DeployedHandler>,
     deployment: Deployment,
     topology: Arc<Topology>,
     loaded: Vec<Arc<Handler>>,
@@ -193,34 +209,50 @@ impl Services {
         let history = &self.terms.history;
         let Order { principal, reason } = order;
         let proposal = Proposal { time: clock(), principal, reason };
+        let (number, newest) = history.newest().unwrap_or_default();
         let (handler, deployment, wasm) = match what {
-            What::Component { wasm, configuration } => {
-                let handler = self.component(wasm, configuration.as_ref(), &now)?;
-                let deployment = proposal.replace(history, handler.spec());
+            What::Component { wasm, configuration, from } => {
+                let handler = self.component(wasm, configuration.as_ref(), *from, &now)?;
+                let deployment = proposal.replace(history, handler.spec(), *from);
                 (handler, deployment, Some(wasm.clone()))
             }
             What::Configuration { handler, configuration } => {
                 let digest = &now.loaded[position(&now, handler)?].spec().digest;
                 let kept = self.deployer.workshop.load_kept(digest, configuration.clone());
                 let handler = kept.map_err(DeployError::Failed)?;
-                let deployment = proposal.replace(history, handler.spec());
+                let deployment = proposal.replace(history, handler.spec(), None);
                 (handler, deployment, None)
             }
             What::RollBack { handler, to } => {
-                position(&now, handler)?;
+                let from = position(&now, handler)?;
                 let to = earlier(history, handler, *to)?;
                 let (digest, configuration) = (&to.digest, to.configuration.clone());
                 let kept = self.deployer.workshop.load_kept(digest, configuration);
-                (kept.map_err(DeployError::Failed)?, proposal.roll_back(history, &to), None)
+                let handler = kept.map_err(DeployError::Failed)?;
+                let from = comes_back_to(handler.spec(), now.loaded[from].spec());
+                let deployment = proposal.roll_back(history, &to, from);
+                (handler, deployment, None)
             }
         };
         let name = &handler.spec().name;
         let deployment = deployment.ok_or_else(|| DeployError::Same(name.to_string()))?;
-        let index = position(&now, name)?;
         let mut loaded = now.loaded.clone();
-        loaded[index] = Arc::clone(&handler);
-        let (number, newest) = history.newest().unwrap_or_default();
+        let index = match place(&loaded, name) {
+            Ok(index) => {
+                loaded[index] = Arc::clone(&handler);
+                index
+            }
+            Err(index) => {
+                loaded.insert(index, Arc::clone(&handler));
+                index
+            }
+        };
+        let mut starts = starts(&deployment);
+        for start in starts.values_mut().filter(|start| start.since == 0) {
+            start.since = number + 1;
+        }
         let topology = Topology::new(number + 1, self.types.clone(), specs(&loaded))?;
+        let topology = topology.starting(starts);
         now.topology.may_be_succeeded_by(&topology)?;
         let stood_alone = loose(&now.topology);
         let mut loose = loose(&topology);
@@ -232,7 +264,7 @@ impl Services {
                 .map(|_| self.instance(&handler))
                 .collect::<Result<_, _>>()?,
             projecting: is_projection.then(|| self.instance(&handler)).transpose()?,
-            before: before.unwrap_or_default(),
+            before,
             topology: Arc::new(topology),
             handler,
             index,
@@ -249,20 +281,27 @@ impl Services {
         &self,
         wasm: &Bytes,
         configuration: Option<&Bytes>,
+        from: Option<StartFrom>,
         now: &Handlers,
     ) -> Result<Arc<Handler>, DeployError> {
         let load = |configuration: &Bytes| {
             let loaded = self.deployer.workshop.load(wasm, configuration.clone());
             loaded.map_err(DeployError::Load)
         };
-        if let Some(configuration) = configuration {
-            return load(configuration);
-        }
         // Only the component itself says which handler it is.
-        let handler = load(&Bytes::new())?;
-        let index = position(now, &handler.spec().name)?;
-        let configuration = &now.loaded[index].spec().configuration;
-        if configuration.is_empty() { Ok(handler) } else { load(configuration) }
+        let handler = load(configuration.unwrap_or(&Bytes::new()))?;
+        let name = &handler.spec().name;
+        match (place(&now.loaded, name), from) {
+            (Ok(index), _) => {
+                let kept = &now.loaded[index].spec().configuration;
+                let keeps = configuration.is_none() && !kept.is_empty();
+                if keeps { load(kept) } else { Ok(handler) }
+            }
+            (Err(_), Some(_)) => Ok(handler),
+            (Err(_), None) => {
+                Err(DeployError::New { handler: name.to_string(), known: known(now) })
+            }
+        }
     }
 
     /// An instance whose sandbox is there already, so that no turn waits for it.
@@ -306,7 +345,7 @@ impl Services {
         for (old, stall) in changed.map_err(DeployError::Failed)? {
             swap.stall = swap.stall.max(stall);
             self.metrics.swap_seconds.observe(stall.as_secs_f64());
-            replaced.extend(old.guests.into_iter().map(|(_, guest)| guest));
+            replaced.extend(old);
         }
         if let Some(guest) = prepared.projecting.take() {
             let topology = Arc::clone(&prepared.topology);
@@ -325,7 +364,7 @@ impl Services {
             handler = &*spec.name,
             version = spec.manifest.version,
             digest = spec.digest,
-            before = prepared.before.version,
+            before = prepared.before.as_ref().map(|before| &*before.version),
             stall_us = u64::try_from(swap.stall.as_micros()).unwrap_or(u64::MAX),
             reason = prepared.deployment.reason,
             "another version is in force"
@@ -351,22 +390,27 @@ fn loose(topology: &Topology) -> Vec<(String, String, &'static str)> {
 }
 
 /// What is in force after a start: what the file has, or what was deployed since it last changed.
-/// Gives the number in force, and the handlers.
+/// Gives who does what, and the handlers. `configured` is what the file has, and where it says that they
+/// start.
 ///
 /// # Errors
 /// When a component that was deployed is gone, the fold of one has changed, or the log fails.
 pub(super) fn enact(
     log: &EmbeddedLog,
+    types: &Types,
     history: &History,
     workshop: &Workshop,
-    configured: Vec<Arc<Handler>>,
-) -> Result<(DeploymentNumber, Vec<Arc<Handler>>)> {
-    let files = specs(&configured);
-    let mut loaded = Vec::new();
-    for handler in configured {
-        let chosen = Chosen::at_start(history, handler.spec());
-        if chosen == Chosen::of(handler.spec()) {
-            loaded.push(handler);
+    configured: Vec<(Arc<Handler>, Option<StartFrom>)>,
+) -> Result<(Arc<Topology>, Vec<Arc<Handler>>)> {
+    let (_, newest) = history.newest().unwrap_or_default();
+    let (mut files, mut loaded) = (Vec::new(), Vec::new());
+    for (handler, from) in configured {
+        let file = Chosen::of(handler.spec(), from);
+        let name = Arc::clone(&handler.spec().name);
+        let chosen = Chosen::at_start(history, &name, file.clone());
+        files.push((name, file.clone()));
+        if (&chosen.digest, &chosen.configuration) == (&file.digest, &file.configuration) {
+            loaded.push((handler, chosen.from));
             continue;
         }
         let name = &handler.spec().name;
@@ -379,22 +423,63 @@ pub(super) fn enact(
             file = handler.spec().manifest.version,
             "what was deployed holds until the configuration file changes"
         );
-        loaded.push(kept);
+        loaded.push((kept, chosen.from));
     }
+    for entry in added(&newest) {
+        if files.iter().any(|(name, _)| **name == *entry.name) {
+            continue;
+        }
+        let name = &entry.name;
+        let kept = workshop.load_kept(&entry.digest, entry.configuration.clone());
+        let kept =
+            kept.with_context(|| format!("handler `{name}`, which was added while the node ran"))?;
+        tracing::info!(
+            handler = name,
+            version = entry.version,
+            "added, and not in the configuration file"
+        );
+        files.push((Arc::clone(&kept.spec().name), Chosen::default()));
+        loaded.push((kept, StartFrom::named(&entry.from)));
+    }
+    files.sort_by(|a, b| a.0.cmp(&b.0));
+    loaded.sort_by(|(a, _), (b, _)| a.spec().name.cmp(&b.spec().name));
+    let files: Vec<Chosen> = files.into_iter().map(|(_, file)| file).collect();
+    let chosen: Vec<_> =
+        loaded.iter().map(|(handler, from)| (Arc::new(handler.spec().clone()), *from)).collect();
     let proposal = Proposal { time: clock(), ..Proposal::default() };
-    if let Some(deployment) = proposal.start(history, &files, &specs(&loaded))? {
+    if let Some(deployment) = proposal.start(history, &files, &chosen)? {
         let number = history.write(log, deployment)?;
         tracing::info!(number, "new deployment");
     }
-    Ok((history.newest().map_or(0, |(number, _)| number), loaded))
+    let (number, newest) = history.newest().unwrap_or_default();
+    let loaded: Vec<_> = loaded.into_iter().map(|(handler, _)| handler).collect();
+    let topology = Topology::new(number, types.clone(), specs(&loaded))?;
+    Ok((Arc::new(topology.starting(starts(&newest))), loaded))
+}
+
+/// Where a handler is among others, in the order of names, or where it would be.
+fn place(loaded: &[Arc<Handler>], name: &str) -> Result<HandlerIndex, HandlerIndex> {
+    loaded.binary_search_by(|handler| (*handler.spec().name).cmp(name))
 }
 
 fn position(now: &Handlers, name: &str) -> Result<HandlerIndex, DeployError> {
-    let found = now.loaded.iter().position(|handler| *handler.spec().name == *name);
-    found.ok_or_else(|| {
-        let known: Vec<&str> = now.loaded.iter().map(|handler| &*handler.spec().name).collect();
-        DeployError::Unknown { handler: name.to_owned(), known: known.join(", ") }
-    })
+    place(&now.loaded, name)
+        .map_err(|_| DeployError::Unknown { handler: name.to_owned(), known: known(now) })
+}
+
+fn known(now: &Handlers) -> String {
+    let known: Vec<&str> = now.loaded.iter().map(|handler| &*handler.spec().name).collect();
+    known.join(", ")
+}
+
+/// Where a version starts that is brought back: it makes up for what it has missed, if that one has not
+/// reacted to all that it reacts to.
+fn comes_back_to(back: &HandlerSpec, now: &HandlerSpec) -> Option<StartFrom> {
+    let types = |of: &HandlerSpec| -> BTreeSet<String> {
+        let subscribed = of.manifest.subscriptions.iter();
+        subscribed.map(|s| of.manifest.types[s.aggregate_type as usize].clone()).collect()
+    };
+    (!types(back).is_subset(&types(now))).then_some(StartFrom::Beginning)
 }
 
 /// What to roll back to.

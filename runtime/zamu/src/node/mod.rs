@@ -34,7 +34,7 @@ use zamu_core::shard::PartitionView;
 use zamu_core::topology::{Topology, TypeSettings, Types};
 use zamu_rocks::{EmbeddedLog, LogOptions, LogReader, RocksStore, StoreOptions, Subscription};
 
-use crate::config::Config;
+use crate::config::{Config, ReactsFrom};
 use crate::handlers::{History, Workshop, specs};
 use crate::json::Terms;
 use crate::telemetry::{GuestCounters, Metrics};
@@ -112,11 +112,16 @@ impl Node {
         let types = Types::from(config.type_settings());
         // Before anything is opened or written: do the handlers fit together?
         Topology::new(0, types.clone(), specs(&configured))?;
+        let configured = configured.into_iter().map(|handler| {
+            let from = config.handlers.get(&*handler.spec().name).and_then(|of| of.from);
+            (handler, from.map(ReactsFrom::start))
+        });
+        let configured = configured.collect();
         let log = open_log(config, &types)?;
         let reader = log.reader();
         let history = History::read(&reader)?;
-        let (deployment, loaded) = deployer::enact(&log, &history, &workshop, configured)?;
-        let topology = Arc::new(Topology::new(deployment, types.clone(), specs(&loaded))?);
+        let (topology, loaded) = deployer::enact(&log, &types, &history, &workshop, configured)?;
+        let deployment = topology.deployment;
         let store = open_store(config, &types)?;
         tracing::info!(deployment, epoch = log.epoch(), data = %data.display(), "log and store are open");
 

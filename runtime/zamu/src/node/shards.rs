@@ -284,23 +284,27 @@ impl Drive<'_> {
     /// Until the shard is fenced, or told to stop and quiet.
     fn run(&self, shard: &mut Shard) {
         let mut since = Instant::now();
-        // Grows while stopping, so that what would be flushed later is flushed at once.
-        let mut ahead_ms = 0;
+        // Set while stopping, and then grows, so that what would be flushed later is flushed at once.
+        let mut ahead_ms = None;
         // The first step takes over the partitions; nobody must see the shard without them.
         shard.step((self.outside.clock)());
         loop {
             self.serve(shard);
             let now = (self.outside.clock)();
+            let stopping = self.stopping.load(Ordering::Acquire);
+            if stopping && ahead_ms.is_none() {
+                ahead_ms = Some(0);
+                shard.wind_down(0);
+            }
             let step = shard.step(now);
             self.tell(shard);
-            let stopping = self.stopping.load(Ordering::Acquire);
             match step {
                 Step::Fenced => return,
                 Step::Again => {}
                 Step::Wait(_) if stopping && shard.is_quiet() => return,
-                Step::Wait(_) if stopping && ahead_ms < AHEAD_MS_MAX => {
-                    ahead_ms += AHEAD_MS;
-                    shard.wind_down(ahead_ms);
+                Step::Wait(_) if let Some(ahead) = ahead_ms.filter(|ms| *ms < AHEAD_MS_MAX) => {
+                    ahead_ms = Some(ahead + AHEAD_MS);
+                    shard.wind_down(ahead + AHEAD_MS);
                 }
                 Step::Wait(until) => {
                     self.busy.inc_by(since.elapsed().as_secs_f64());

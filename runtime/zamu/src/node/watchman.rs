@@ -2,10 +2,11 @@
 //! rolled back. Which faults there are, the shards tell; what else may have to be done is an operator's.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use tokio::sync::{Mutex, mpsc};
 use zamu_core::model::{DeploymentNumber, HOST_SOURCE, PartitionId};
-use zamu_core::topology::{Blamed, HandlerIndex};
+use zamu_core::topology::Blamed;
 
 use super::{Order, Services, What, clock};
 use crate::handlers::previous;
@@ -25,13 +26,13 @@ pub(super) fn watch() -> (Watched, Watchman) {
 
 /// The faults of one version.
 struct Tally {
-    handler: HandlerIndex,
+    handler: Arc<str>,
     since: DeploymentNumber,
     aggregates: BTreeSet<(PartitionId, Box<[u8]>)>,
 }
 
 impl Watchman {
-    pub(super) async fn keep(&self, node: &std::sync::Arc<Services>) {
+    pub(super) async fn keep(&self, node: &Arc<Services>) {
         let mut told = self.0.lock().await;
         let mut tallies: Vec<Tally> = Vec::new();
         while let Some(complaint) = told.recv().await {
@@ -54,13 +55,11 @@ fn judge(
     node: &Services,
 ) -> Option<(String, String)> {
     let bounds = node.deployer.bounds();
-    let now = node.in_force.now();
-    let Blamed { handler, deployment } = complaint.blamed;
-    let name = &now.topology.handlers[handler].spec.name;
+    let Blamed { handler: name, deployment } = complaint.blamed;
     let history = &node.terms.history;
-    let entry = history.entry(history.newest()?.0, name)?;
+    let entry = history.entry(history.newest()?.0, &name)?;
     // It is another version's, or there is nothing to go back to.
-    if deployment < entry.since || previous(history, name).is_none() {
+    if deployment < entry.since || previous(history, &name).is_none() {
         return None;
     }
     let deployed = history.deployments();
@@ -72,12 +71,14 @@ fn judge(
         How::Paused(why) => return Some((name.to_string(), why)),
         How::Faulted(key) => key,
     };
-    if !tallies.iter().any(|tally| tally.handler == handler) {
-        tallies.push(Tally { handler, since: entry.since, aggregates: BTreeSet::new() });
+    let new =
+        || Tally { handler: Arc::clone(&name), since: entry.since, aggregates: BTreeSet::new() };
+    if !tallies.iter().any(|tally| tally.handler == name) {
+        tallies.push(new());
     }
-    let tally = tallies.iter_mut().find(|tally| tally.handler == handler)?;
+    let tally = tallies.iter_mut().find(|tally| tally.handler == name)?;
     if tally.since != entry.since {
-        *tally = Tally { handler, since: entry.since, aggregates: BTreeSet::new() };
+        *tally = new();
     }
     tally.aggregates.insert((complaint.partition, key));
     let faults = tally.aggregates.len();

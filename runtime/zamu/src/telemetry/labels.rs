@@ -49,6 +49,15 @@ pub struct HandlerLabels {
     pub version: String,
 }
 
+/// Of one event handler that is behind, in one partition.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[allow(missing_docs, reason = "labels")]
+pub struct BehindLabels {
+    pub handler: String,
+    pub r#type: String,
+    pub partition: u32,
+}
+
 /// Of one handler that makes tables.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 #[allow(missing_docs, reason = "labels")]

@@ -24,8 +24,8 @@ use prometheus_client::registry::{Registry, Unit};
 
 pub use complaint::{Complaint, How, Watched};
 pub use labels::{
-    HandlerLabels, InputLabels, MemoryLabels, PartitionLabels, ProjectionLabels, ShardLabels,
-    StatusLabels, StepLabels, TablesLabels, TypeLabels,
+    BehindLabels, HandlerLabels, InputLabels, MemoryLabels, PartitionLabels, ProjectionLabels,
+    ShardLabels, StatusLabels, StepLabels, TablesLabels, TypeLabels,
 };
 pub use logging::start_logging;
 pub use observer::ShardObserver;
@@ -49,6 +49,7 @@ pub struct Metrics {
     pub(crate) faults: Family<TypeLabels, Counter>,
     pub(crate) dead_letters: Family<TypeLabels, Counter>,
     pub(crate) commands_refused: Family<TypeLabels, Counter>,
+    pub(crate) caught_up: Family<TypeLabels, Counter>,
     pub(crate) wakes: Family<TypeLabels, Counter>,
     pub(crate) wakes_unwanted: Family<TypeLabels, Counter>,
     pub(crate) deadlines_given_up: Family<TypeLabels, Counter>,
@@ -62,6 +63,7 @@ pub struct Metrics {
     /// For how long a shard did nothing but change over to another version of a handler.
     pub(crate) swap_seconds: Histogram,
     pub(crate) lag: Family<InputLabels, Gauge>,
+    pub(crate) event_handler_lag: Family<BehindLabels, Gauge>,
     pub(crate) running: Family<PartitionLabels, Gauge>,
     pub(crate) dead_letters_open: Family<PartitionLabels, Gauge>,
     pub(crate) deadlines_in_memory: Family<PartitionLabels, Gauge>,
@@ -154,6 +156,7 @@ impl Metrics {
             faults: Family::default(),
             dead_letters: Family::default(),
             commands_refused: Family::default(),
+            caught_up: Family::default(),
             wakes: Family::default(),
             wakes_unwanted: Family::default(),
             deadlines_given_up: Family::default(),
@@ -166,6 +169,7 @@ impl Metrics {
             turn_records: RECORDS.new_metric(),
             swap_seconds: SECONDS.new_metric(),
             lag: Family::default(),
+            event_handler_lag: Family::default(),
             running: Family::default(),
             dead_letters_open: Family::default(),
             deadlines_in_memory: Family::default(),
@@ -241,6 +245,11 @@ impl Metrics {
             "Choreographed commands that were refused: a defect of handlers",
             self.commands_refused.clone(),
         );
+        r.register(
+            "caught_up_events",
+            "Events to which event handlers reacted that had missed them",
+            self.caught_up.clone(),
+        );
         r.register("wakes", "Deadlines that came", self.wakes.clone());
         r.register(
             "wakes_unwanted",
@@ -287,6 +296,11 @@ impl Metrics {
     fn register_partitions(&mut self) {
         let r = &mut self.registry;
         r.register("lag", "Records of an input that are not durably processed", self.lag.clone());
+        r.register(
+            "event_handler_lag",
+            "Events that an event handler has yet to react to, while it is behind",
+            self.event_handler_lag.clone(),
+        );
         r.register("partition_running", "1 if the partition takes turns", self.running.clone());
         r.register("dead_letters_open", "Dead letters open", self.dead_letters_open.clone());
         r.register(

@@ -32,6 +32,7 @@ struct TypeCounters {
     faults: Counter,
     dead_letters: Counter,
     commands_refused: Counter,
+    caught_up: Counter,
     wakes: Counter,
     wakes_unwanted: Counter,
     deadlines_given_up: Counter,
@@ -54,6 +55,7 @@ impl TypeCounters {
             faults: metrics.faults.get_or_create_owned(&labels),
             dead_letters: metrics.dead_letters.get_or_create_owned(&labels),
             commands_refused: metrics.commands_refused.get_or_create_owned(&labels),
+            caught_up: metrics.caught_up.get_or_create_owned(&labels),
             wakes: metrics.wakes.get_or_create_owned(&labels),
             wakes_unwanted: metrics.wakes_unwanted.get_or_create_owned(&labels),
             deadlines_given_up: metrics.deadlines_given_up.get_or_create_owned(&labels),
@@ -110,6 +112,7 @@ impl Observer for ShardObserver {
         of.refusals.inc_by(report.refused);
         of.duplicates.inc_by(report.duplicates);
         of.faults.inc_by(report.faults);
+        of.caught_up.inc_by(report.caught_up);
         of.wakes.inc_by(report.wakes_sent);
         of.wakes_unwanted.inc_by(report.wakes_unwanted);
         self.turn_records.observe((report.commands + report.requests) as f64);
@@ -136,6 +139,15 @@ impl Observer for ShardObserver {
                     reason,
                     "partition paused; `zamu topics resume` lets it go on"
                 );
+            }
+            Alarm::Held { partition, reason, blamed } => {
+                tracing::warn!(
+                    partition = self.name(partition),
+                    handler = &*blamed.handler,
+                    reason,
+                    "an event handler does not go on catching up; `zamu topics resume` lets it go on"
+                );
+                self.complain(blamed, partition, How::Paused(reason.to_owned()));
             }
             Alarm::Faulted { partition, blamed, key } => {
                 self.complain(blamed, partition, How::Faulted(key.into()));

@@ -14,8 +14,8 @@ use zamu_rocks::{LogMetrics, MemoryBytes, SYNC_BUCKETS_US};
 use zamu_wasm::{Counters, Handler};
 
 use crate::telemetry::{
-    HandlerLabels, HandlerMetrics, InputLabels, MemoryLabels, Metrics, PartitionLabels,
-    TablesLabels,
+    BehindLabels, HandlerLabels, HandlerMetrics, InputLabels, MemoryLabels, Metrics,
+    PartitionLabels, TablesLabels,
 };
 
 /// What all guests use, by handler and version: also what versions have used that are not in force
@@ -88,6 +88,8 @@ pub fn scrape(
     guests: &GuestCounters,
     log: &LogMetrics,
 ) {
+    // Who has come to the end is not behind any more.
+    metrics.event_handler_lag.clear();
     for view in views {
         partition(metrics, types, view);
     }
@@ -108,6 +110,12 @@ fn partition(metrics: &Metrics, types: &Types, view: &PartitionView) {
     for (input, lag) in lags {
         let labels = InputLabels { r#type: r#type.clone(), partition, input };
         metrics.lag.get_or_create(&labels).set(signed(lag));
+    }
+    for behind in &view.behind {
+        let (handler, r#type) = (behind.handler.to_string(), r#type.clone());
+        let labels = BehindLabels { handler, r#type, partition };
+        let lag = view.events_next.saturating_sub(behind.next);
+        metrics.event_handler_lag.get_or_create(&labels).set(signed(lag));
     }
     let labels = PartitionLabels { r#type, partition };
     metrics.running.get_or_create(&labels).set(i64::from(view.status == Status::Running));
