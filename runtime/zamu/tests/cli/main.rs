@@ -7,9 +7,11 @@ mod configuration;
 #[path = "../common/orphans.rs"]
 mod orphans;
 
+mod audit;
 mod dead_letters;
 mod done;
 mod exits;
+mod forge;
 mod handlers;
 mod import;
 mod node;
