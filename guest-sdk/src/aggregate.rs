@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::codec::{Codec, ProtobufForm};
 use crate::decision::Decision;
 use crate::handler::lookups::Lookups;
 use crate::messages::Messages;
@@ -21,7 +22,8 @@ use crate::time::Time;
 ///   events are equal, byte for byte. So the JSON of a state must be canonical: structs (serde
 ///   writes fields in their order), `Vec`, `BTreeMap`; **never a `HashMap` or `HashSet`**, whose
 ///   order differs from run to run;
-/// - states and messages survive the way to JSON and back (no `#[serde(skip)]` on what matters);
+/// - states and messages survive the way to each of their forms and back (no `#[serde(skip)]` on what
+///   matters);
 /// - a command that was decided can be asked again, on the state that it left: it is accepted, refused or
 ///   nothing, but does not fault;
 /// - a state that asks to be woken answers with an event, and is not due again for ever.
@@ -34,6 +36,14 @@ pub trait Aggregate: 'static {
     /// Id of the state's schema. Changes with any change of the state's JSON, together with the
     /// handler's fold number.
     const STATE_SCHEMA: &'static str = "1";
+    /// The state's Protobuf form, if it has one: `Some(ProtobufForm::new())`.
+    ///
+    /// The form of a state follows the events: it is JSON until an event in Protobuf is folded, and
+    /// Protobuf from then on. So a fold of the same events always gives the same bytes, and an
+    /// aggregate that lived before there was this form goes on with the same fold number. The two forms
+    /// have schema ids of their own, and both are read: a version that reads one only cannot follow one
+    /// that has written the other.
+    const STATE_PROTOBUF: Option<ProtobufForm<Self::State>> = None;
     /// The reference tables that it looks things up in: each a [`Reference::declared`].
     const REFERENCES: &'static [ReferenceDeclaration] = &[];
 
@@ -59,6 +69,14 @@ pub trait Aggregate: 'static {
     /// taken.
     #[must_use]
     fn evolve(state: Self::State, event: &Self::Event) -> Self::State;
+
+    /// In which form an event is written: chosen by its kind, as the operator configured. Those who
+    /// hear it read it in either, if they were built with the body's Protobuf form.
+    #[must_use]
+    fn codec(event: &Self::Event, configuration: &Self::Configuration) -> Codec {
+        let _ = (event, configuration);
+        Codec::Json
+    }
 
     /// The one time at which the aggregate wants to be woken: its deadline. A function of the state.
     ///

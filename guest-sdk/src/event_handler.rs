@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
+use crate::codec::Codec;
 use crate::handler::lookups::Lookups;
 use crate::messages::Addressed;
 use crate::reference::{Reference, ReferenceDeclaration};
@@ -29,6 +30,13 @@ pub trait EventHandler: 'static {
         event: &Self::Event,
         context: &EventContext<'_, Self::Configuration>,
     ) -> Outbox<Self::Command>;
+
+    /// In which form a command is written: chosen by its kind, as the operator configured.
+    #[must_use]
+    fn codec(command: &Self::Command, configuration: &Self::Configuration) -> Codec {
+        let _ = (command, configuration);
+        Codec::Json
+    }
 }
 
 /// Everything about an event that is not in it.

@@ -12,19 +12,42 @@ const EXPLANATION_MAX: usize = 512;
 
 /// Why a document was not understood: for people, naming the field. At most 512 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Malformed(String);
+pub struct Malformed {
+    /// The field, as far as it is known; empty for the document as a whole.
+    path: String,
+    reason: String,
+}
 
 impl Malformed {
-    fn new(reason: impl Into<String>) -> Self {
+    /// The document as a whole is not understood, or a field that its reader will name.
+    #[must_use]
+    pub fn new(reason: impl Into<String>) -> Self {
         let mut reason: String = reason.into();
         bounds::cut(&mut reason, EXPLANATION_MAX);
-        Self(reason)
+        Self { path: String::new(), reason }
+    }
+
+    /// It lies in this field.
+    #[must_use]
+    pub fn within(mut self, field: &str) -> Self {
+        self.path = match &*self.path {
+            "" => field.to_owned(),
+            inner => format!("{field}.{inner}"),
+        };
+        // Names of fields may be a client's, too.
+        bounds::cut(&mut self.path, EXPLANATION_MAX / 2);
+        let room = EXPLANATION_MAX.saturating_sub(self.path.len() + 2);
+        bounds::cut(&mut self.reason, room);
+        self
     }
 }
 
 impl std::fmt::Display for Malformed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        match &*self.path {
+            "" => f.write_str(&self.reason),
+            path => write!(f, "{path}: {}", self.reason),
+        }
     }
 }
 
@@ -61,7 +84,7 @@ fn explain<T: DeserializeOwned>(document: &[u8], plain: &serde_json::Error) -> M
         // It lies in the document as a whole, or after its end.
         return Malformed::new(plain.to_string());
     }
-    Malformed::new(format!("{field}: {plain}"))
+    Malformed::new(plain.to_string()).within(&field)
 }
 
 /// A path as people write it; empty for the whole document. What broke before it got a name is left

@@ -122,6 +122,7 @@
 
 pub mod aggregate;
 pub mod bounds;
+pub mod codec;
 pub mod columns;
 pub mod decision;
 pub mod event_handler;
@@ -132,6 +133,7 @@ pub mod json;
 pub mod log;
 pub mod messages;
 pub mod projection;
+pub mod protobuf;
 pub mod reference;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
@@ -141,10 +143,12 @@ mod time;
 pub mod wasm;
 
 pub use aggregate::{Aggregate, Context};
+pub use codec::{Codec, ProtobufForm};
 pub use decision::Decision;
 pub use event_handler::{EventContext, EventHandler, Outbox};
 pub use handler::{Handler, Host};
 pub use messages::{Addressed, Kind, Messages};
 pub use projection::{KeyedTable, ListTable, Projection, ProjectionContext, Rows};
+pub use protobuf::Protobuf;
 pub use reference::{Reference, ReferenceDeclaration};
 pub use time::Time;

@@ -4,10 +4,8 @@
 //! [`addressed!`](crate::addressed) that of other aggregates' events or commands. What is done with
 //! a message is left to [`Aggregate`](crate::Aggregate) and [`EventHandler`](crate::EventHandler).
 
+use crate::codec::Codec;
 use crate::json::Malformed;
-
-/// Media type of every body.
-pub const CONTENT_TYPE: &str = "application/json";
 
 /// What a message is: the log stores these names, so they outlive every build of a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +14,8 @@ pub struct Kind {
     pub name: &'static str,
     /// Identifies the body's schema within the kind.
     pub schema: &'static str,
+    /// Whether there are bodies in Protobuf, too, beside those in JSON: then both are read.
+    pub has_protobuf: bool,
 }
 
 /// Messages of a closed list of kinds. Made by [`messages!`](macro@crate::messages) and
@@ -27,20 +27,20 @@ pub trait Messages: Clone + PartialEq + std::fmt::Debug + 'static {
     /// Index of this message's kind in [`Messages::KINDS`].
     fn kind(&self) -> usize;
 
-    /// Reads the body of a message of kind `kind`, an index into [`Messages::KINDS`].
+    /// Reads the body of a message of kind `kind`, an index into [`Messages::KINDS`], in this form.
     ///
     /// # Errors
-    /// Names the field that was not understood.
+    /// Names the field that was not understood; or the kind has no such form.
     ///
     /// # Panics
     /// If there is no such kind.
-    fn decode(kind: usize, body: &[u8]) -> Result<Self, Malformed>;
+    fn decode(kind: usize, codec: Codec, body: &[u8]) -> Result<Self, Malformed>;
 
-    /// Appends this message's body.
+    /// Appends this message's body in this form.
     ///
     /// # Errors
-    /// If the body cannot be JSON.
-    fn encode(&self, into: &mut Vec<u8>) -> Result<(), Malformed>;
+    /// If the body cannot be JSON; or the kind has no such form.
+    fn encode(&self, codec: Codec, into: &mut Vec<u8>) -> Result<(), Malformed>;
 }
 
 /// Messages that come from, or go to, aggregates of named types.
@@ -53,8 +53,9 @@ pub trait Addressed: Messages {
 ///
 /// A variant carries the struct of its own name, or the one in parentheses. The kind's name is the
 /// variant's, unless `as "Other"` follows; its schema id is `"1"`, unless `schema "2"` follows. The
-/// body is that struct as JSON. `From` is there for every body, so that a body can be given
-/// wherever the enum is asked for; hence a struct stands in one variant only.
+/// body is that struct as JSON, or as [`Protobuf`](crate::Protobuf) if it has that form. `From` is
+/// there for every body, so that a body can be given wherever the enum is asked for; hence a struct
+/// stands in one variant only.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -189,6 +190,7 @@ macro_rules! __messages_unchecked {
                 $($crate::Kind {
                     name: $crate::__or!($($kind)?, stringify!($variant)),
                     schema: $crate::__or!($($schema)?, "1"),
+                    has_protobuf: $crate::__protobuf!($variant $(, $body)?).is_some(),
                 },)*
             ];
 
@@ -200,20 +202,34 @@ macro_rules! __messages_unchecked {
                 }
             }
 
-            fn decode(kind: usize, body: &[u8]) -> ::core::result::Result<Self, $crate::json::Malformed> {
-                type Decode = fn(&[u8]) -> ::core::result::Result<$name, $crate::json::Malformed>;
+            fn decode(
+                kind: usize,
+                codec: $crate::Codec,
+                body: &[u8],
+            ) -> ::core::result::Result<Self, $crate::json::Malformed> {
+                type Decode = fn(
+                    $crate::Codec,
+                    &[u8],
+                ) -> ::core::result::Result<$name, $crate::json::Malformed>;
                 const DECODERS: &[Decode] = &[
-                    $(|body| $crate::json::decode(body).map($name::$variant),)*
+                    $(|codec, body| {
+                        let protobuf = $crate::__protobuf!($variant $(, $body)?);
+                        $crate::codec::decode(codec, body, protobuf).map($name::$variant)
+                    },)*
                 ];
-                DECODERS[kind](body)
+                DECODERS[kind](codec, body)
             }
 
             fn encode(
                 &self,
+                codec: $crate::Codec,
                 into: &mut ::std::vec::Vec<u8>,
             ) -> ::core::result::Result<(), $crate::json::Malformed> {
                 match self {
-                    $(Self::$variant(body) => $crate::json::encode(body, into),)*
+                    $(Self::$variant(body) => {
+                        let protobuf = $crate::__protobuf!($variant $(, $body)?);
+                        $crate::codec::encode(body, codec, protobuf, into)
+                    })*
                 }
             }
         }
@@ -238,6 +254,17 @@ macro_rules! __body {
     ($variant:ident, $body:ty) => {
         $body
     };
+}
+
+/// The body's Protobuf form, if it has one.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __protobuf {
+    ($variant:ident $(, $body:ty)?) => {{
+        #[allow(unused_imports)]
+        use $crate::codec::JsonOnly as _;
+        $crate::codec::Forms::<$crate::__body!($variant $(, $body)?)>::PROTOBUF
+    }};
 }
 
 /// The first literal if there is one, else the second.

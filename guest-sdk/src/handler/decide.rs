@@ -3,7 +3,7 @@
 
 use super::configuration::Configurations;
 use super::slot::{CommandItem, Slot, Written};
-use super::{Finished, Handler, Host, local_kind, uses};
+use super::{Finished, Handler, Host, uses};
 use crate::columns::{Aggregates, Commands, Decision, Fault, WAKE};
 use crate::item;
 
@@ -43,7 +43,7 @@ pub(super) fn decide(
             index: index as u32,
             kind: match kind {
                 WAKE => None,
-                kind => Some(local_kind(&entry.owned.commands, kind)?),
+                kind => Some(entry.owned.commands.taken(kind)?),
             },
             key,
             time: commands.time[index],

@@ -1,7 +1,7 @@
 //! `evolve` over columns. Sees no configuration and no context: state is a function of the events.
 
 use super::slot::Slot;
-use super::{Finished, Handler, Host, local_kind, uses};
+use super::{Finished, Handler, Host, uses};
 use crate::columns::{Aggregates, Fault, Past, States};
 use crate::item;
 
@@ -29,8 +29,8 @@ pub(super) fn evolve(
         }
         let Some(live) = &mut open[slot] else { continue };
         let fault = |error: String| handler.event_fault(index, (owned.name, key), kind, &error);
-        let local = local_kind(&owned.events, kind)?;
-        live.evolve(local, events.bodies.get(index)).map_err(fault)?;
+        let (own, codec) = owned.events.taken(kind)?;
+        live.evolve(own, codec, events.bodies.get(index)).map_err(fault)?;
         left[slot] -= 1;
         if left[slot] == 0 {
             finished.write(slot, &**live).map_err(fault)?;

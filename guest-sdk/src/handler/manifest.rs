@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::messages::{CONTENT_TYPE, Kind};
+use crate::codec::Codec;
+use crate::messages::Kind;
 use crate::projection::TableDeclaration;
 
 /// The document. Its lists only grow while a handler is put together, so indices stay true.
@@ -14,7 +15,7 @@ pub(crate) struct Manifest {
     pub(crate) fold: u32,
     pub(crate) types: Vec<&'static str>,
     pub(crate) kinds: Vec<KindEntry>,
-    pub(crate) state_schemas: Vec<&'static str>,
+    pub(crate) state_schemas: Vec<String>,
     pub(crate) aggregates: Vec<OwnedType>,
     pub(crate) subscriptions: Vec<TypeEvents>,
     pub(crate) sends: Vec<TypeCommands>,
@@ -89,17 +90,13 @@ impl Manifest {
         index_of(&mut self.types, name)
     }
 
-    pub(crate) fn schema_index(&mut self, id: &'static str) -> u32 {
-        index_of(&mut self.state_schemas, id)
+    pub(crate) fn schema_index(&mut self, schema: &str, codec: Codec) -> u32 {
+        index_of(&mut self.state_schemas, codec.schema_id(schema))
     }
 
-    pub(crate) fn kind_index(&mut self, kind: Kind) -> u32 {
-        let entry = KindEntry { name: kind.name, schema: kind.schema, content_type: CONTENT_TYPE };
-        index_of(&mut self.kinds, entry)
-    }
-
-    pub(crate) fn kind_indices(&mut self, kinds: &[Kind]) -> Vec<u32> {
-        kinds.iter().map(|kind| self.kind_index(*kind)).collect()
+    pub(crate) fn kind_index(&mut self, kind: Kind, codec: Codec) -> u32 {
+        let (name, schema, content_type) = (kind.name, kind.schema, codec.content_type());
+        index_of(&mut self.kinds, KindEntry { name, schema, content_type })
     }
 
     pub(crate) fn reference_index(&mut self, name: &'static str) -> u32 {

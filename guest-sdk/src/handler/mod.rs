@@ -6,6 +6,7 @@
 mod configuration;
 mod decide;
 mod evolve;
+pub(crate) mod kinds;
 pub(crate) mod lookups;
 mod manifest;
 mod project;
@@ -14,16 +15,18 @@ pub(crate) mod rows;
 mod slot;
 
 use self::configuration::Parse;
+use self::kinds::Kinds;
 use self::lookups::References;
 use self::manifest::{Manifest, OwnedType};
 use self::slot::Slot;
 use crate::aggregate::Aggregate;
+use crate::codec::Codec;
 use crate::columns::{
     Aggregates, Blobs, Changes, Commands, CurrentRows, Decision, Fault, Heard, Past, Projected,
-    Sent, States, Subjects, WAKE,
+    Sent, States, Subjects, WAKE, same_length,
 };
 use crate::event_handler::EventHandler;
-use crate::messages::{Addressed, Messages};
+use crate::messages::Addressed;
 use crate::projection::Projection;
 
 /// What a handler needs of whoever runs it.
@@ -56,11 +59,13 @@ pub struct Handler {
 struct Owned {
     name: &'static str,
     aggregate_type: u32,
-    schema: u32,
-    /// The manifest's kinds of commands and events, by the aggregate's own index.
-    commands: Vec<u32>,
-    events: Vec<u32>,
+    /// The manifest's state schemas.
+    schema_json: u32,
+    schema_protobuf: Option<u32>,
+    commands: Kinds,
+    events: Kinds,
     open: slot::Open,
+    show: slot::Show,
     parse: Parse,
     reads_configuration: bool,
     references: References,
@@ -89,20 +94,23 @@ impl Handler {
             A::TYPE,
             manifest.name,
         );
-        let commands = manifest.kind_indices(A::Command::KINDS);
-        let events = manifest.kind_indices(A::Event::KINDS);
+        let commands = Kinds::of::<A::Command>(manifest);
+        let events = Kinds::of::<A::Event>(manifest);
         manifest.aggregates.push(OwnedType {
             aggregate_type,
-            commands: commands.clone(),
-            events: events.clone(),
+            commands: commands.all().collect(),
+            events: events.all().collect(),
         });
+        let mut schema = |codec| manifest.schema_index(A::STATE_SCHEMA, codec);
         self.owned.push(Owned {
             name: A::TYPE,
             aggregate_type,
-            schema: manifest.schema_index(A::STATE_SCHEMA),
+            schema_json: schema(Codec::Json),
+            schema_protobuf: A::STATE_PROTOBUF.is_some().then(|| schema(Codec::Protobuf)),
             commands,
             events,
             open: slot::open::<A>,
+            show: slot::show::<A>,
             parse: configuration::parse::<A::Configuration>,
             reads_configuration: configuration::reads::<A::Configuration>(),
             references: References::of::<A>(A::REFERENCES, manifest),
@@ -115,12 +123,13 @@ impl Handler {
     #[must_use]
     pub fn event_handler<H: EventHandler>(mut self) -> Self {
         let manifest = &mut self.manifest;
-        let (heard, sent) = (addresses::<H::Event>(manifest), addresses::<H::Command>(manifest));
-        for (aggregate_type, event) in &heard {
-            manifest.subscribe(*aggregate_type, *event);
+        let heard = Addresses::of::<H::Event>(manifest);
+        let sent = Addresses::of::<H::Command>(manifest);
+        for (aggregate_type, event) in heard.all() {
+            manifest.subscribe(aggregate_type, event);
         }
-        for (aggregate_type, command) in &sent {
-            manifest.send(*aggregate_type, *command);
+        for (aggregate_type, command) in sent.all() {
+            manifest.send(aggregate_type, command);
         }
         let references = References::of::<H>(H::REFERENCES, manifest);
         self.reactions.push(react::Reaction::of::<H>(heard, sent, references));
@@ -135,9 +144,9 @@ impl Handler {
     pub fn projection<P: Projection>(mut self) -> Self {
         let manifest = &mut self.manifest;
         let aggregate_type = manifest.type_index(P::TYPE);
-        let events = manifest.kind_indices(P::Event::KINDS);
-        for event in &events {
-            manifest.project(aggregate_type, *event);
+        let events = Kinds::of::<P::Event>(manifest);
+        for event in events.all() {
+            manifest.project(aggregate_type, event);
         }
         let tables = P::TABLES.iter().map(|table| (*table, manifest.table(aggregate_type, table)));
         let tables = tables.collect();
@@ -231,7 +240,27 @@ impl Handler {
             }
             let (role, live) = self.open(aggregates, slot)?;
             let owned = &self.owned[role];
-            live.write(&mut texts.data).map_err(|error| owned.fault(aggregates, slot, &error))?;
+            live.show(&mut texts.data).map_err(|error| owned.fault(aggregates, slot, &error))?;
+            texts.end_blob();
+        }
+        Ok(texts)
+    }
+
+    /// Renders messages of its own aggregates as JSON: `types` and `kinds` are indices into the
+    /// manifest, of the aggregates that the messages are for or of, and of the messages.
+    ///
+    /// # Errors
+    /// As [`Handler::decide`]; also if a body does not decode.
+    pub fn show(&self, types: &[u32], kinds: &[u32], bodies: &Blobs) -> Result<Blobs, Fault> {
+        same_length("messages", &[types.len(), kinds.len(), bodies.len()])?;
+        let mut texts = Blobs::default();
+        for (index, (aggregate_type, kind)) in types.iter().zip(kinds).enumerate() {
+            let owned = &self.owned[self.owner(*aggregate_type)?];
+            let fault = |error: String| {
+                let name = self.kind_name(*kind);
+                Fault::Internal(format!("{}: message {index}, {name}: {error}", owned.name))
+            };
+            (owned.show)(owned, *kind, bodies.get(index), &mut texts.data).map_err(fault)?;
             texts.end_blob();
         }
         Ok(texts)
@@ -242,11 +271,13 @@ impl Handler {
         let role = self.owner(aggregates.aggregate_type[slot])?;
         let owned = &self.owned[role];
         let state = aggregates.states.get(slot);
-        if !state.is_empty() && aggregates.schemas[slot] != owned.schema {
-            return Err(Fault::UnsupportedSchema(aggregates.schemas[slot]));
-        }
-        let live = (owned.open)(state).map_err(|error| {
-            let schema = self.manifest.state_schemas[owned.schema as usize];
+        let schema = aggregates.schemas[slot];
+        let codec = match state {
+            b"" => Codec::Json,
+            _ => owned.codec_of(schema).ok_or(Fault::UnsupportedSchema(schema))?,
+        };
+        let live = (owned.open)(state, codec).map_err(|error| {
+            let schema = &self.manifest.state_schemas[schema as usize];
             let text = format!("the state (schema {schema}) does not decode: {error}");
             owned.fault(aggregates, slot, &text)
         })?;
@@ -298,21 +329,53 @@ impl Handler {
 }
 
 impl Owned {
+    /// The form of states of this schema.
+    fn codec_of(&self, schema: u32) -> Option<Codec> {
+        if schema == self.schema_json {
+            return Some(Codec::Json);
+        }
+        (Some(schema) == self.schema_protobuf).then_some(Codec::Protobuf)
+    }
+
+    /// The schema of states in this form.
+    fn schema_of(&self, codec: Codec) -> u32 {
+        match codec {
+            Codec::Json => self.schema_json,
+            Codec::Protobuf => self.schema_protobuf.unwrap_or(self.schema_json),
+        }
+    }
+
     fn fault(&self, aggregates: &Aggregates, slot: usize, text: &str) -> Fault {
         let key = String::from_utf8_lossy(aggregates.keys.get(slot));
         Fault::Internal(format!("{}/{key}: {text}", self.name))
     }
 }
 
-/// Aggregate type and kind of each message of a list, as indices.
-fn addresses<M: Addressed>(manifest: &mut Manifest) -> Vec<(u32, u32)> {
-    let pairs = M::TYPES.iter().zip(M::KINDS);
-    pairs.map(|(name, kind)| (manifest.type_index(name), manifest.kind_index(*kind))).collect()
+/// Aggregate type and kind of each message of a role's list, as the manifest's indices.
+#[derive(Debug)]
+struct Addresses {
+    types: Vec<u32>,
+    kinds: Kinds,
 }
 
-/// The aggregate's own index of a manifest's kind.
-fn local_kind(kinds: &[u32], kind: u32) -> Result<usize, Fault> {
-    kinds.iter().position(|known| *known == kind).ok_or(Fault::UnsupportedKind(kind))
+impl Addresses {
+    fn of<M: Addressed>(manifest: &mut Manifest) -> Self {
+        let types = M::TYPES.iter().map(|name| manifest.type_index(name)).collect();
+        Self { types, kinds: Kinds::of::<M>(manifest) }
+    }
+
+    fn all(&self) -> impl Iterator<Item = (u32, u32)> {
+        let of_one = |(own, aggregate_type): (usize, &u32)| {
+            let aggregate_type = *aggregate_type;
+            self.kinds.forms(own).map(move |kind| (aggregate_type, kind))
+        };
+        self.types.iter().enumerate().flat_map(of_one)
+    }
+
+    /// The role's own index of a kind, and the form of its bodies, if it is there.
+    fn read(&self, (aggregate_type, kind): (u32, u32)) -> Option<(usize, Codec)> {
+        self.kinds.read_where(kind, |own| self.types[own] == aggregate_type)
+    }
 }
 
 /// How often each slot is used.
@@ -330,8 +393,15 @@ fn uses(slots: &[u32], aggregates: usize) -> Result<Vec<u32>, Fault> {
 /// States as they are finished, in whatever order, until they are put in the order of the slots.
 struct Finished {
     data: Vec<u8>,
-    /// Where each slot's state is, and when it wants to be woken.
-    slots: Vec<Option<(std::ops::Range<usize>, u64)>>,
+    slots: Vec<Option<FinishedState>>,
+}
+
+#[derive(Clone)]
+struct FinishedState {
+    /// Where it is in `data`.
+    range: std::ops::Range<usize>,
+    codec: Codec,
+    wake_at: u64,
 }
 
 impl Finished {
@@ -342,7 +412,8 @@ impl Finished {
     fn write(&mut self, slot: usize, live: &dyn Slot) -> Result<(), String> {
         let start = self.data.len();
         let wake_at = live.write(&mut self.data)?;
-        self.slots[slot] = Some((start..self.data.len(), wake_at));
+        let (range, codec) = (start..self.data.len(), live.codec());
+        self.slots[slot] = Some(FinishedState { range, codec, wake_at });
         Ok(())
     }
 
@@ -351,9 +422,11 @@ impl Finished {
         let mut states = States::default();
         states.bytes.data.reserve(self.data.len());
         for (slot, state) in self.slots.into_iter().enumerate() {
-            let (range, wake_at) = state.unwrap_or((0..0, crate::columns::NEVER));
+            let nothing =
+                FinishedState { range: 0..0, codec: Codec::Json, wake_at: crate::columns::NEVER };
+            let FinishedState { range, codec, wake_at } = state.unwrap_or(nothing);
             let role = handler.owner(aggregates.aggregate_type[slot])?;
-            states.schemas.push(handler.owned[role].schema);
+            states.schemas.push(handler.owned[role].schema_of(codec));
             states.bytes.push(&self.data[range]);
             states.wake_at.push(wake_at);
         }

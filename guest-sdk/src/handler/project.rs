@@ -3,9 +3,11 @@
 
 use std::fmt;
 
+use super::kinds::Kinds;
 use super::rows::{Keyed, Rows};
 use super::slot::text;
 use super::{Handler, Host, uses};
+use crate::codec::Codec;
 use crate::columns::{Changes, CurrentRows, Fault, Projected, Subjects};
 use crate::item;
 use crate::messages::Messages;
@@ -15,8 +17,7 @@ use crate::time::Time;
 /// A projection with its type erased.
 pub(super) struct Role {
     pub(super) aggregate_type: u32,
-    /// The manifest's kinds, by the projection's own index.
-    pub(super) events: Vec<u32>,
+    pub(super) events: Kinds,
     /// Its tables, each with its index in the manifest.
     pub(super) tables: Vec<(TableDeclaration, u32)>,
     run: Run,
@@ -33,6 +34,7 @@ type Run = fn(&EventItem<'_>, &mut Rows<'_>) -> Result<(), String>;
 struct EventItem<'a> {
     /// Index into the projection's own list of kinds.
     kind: usize,
+    codec: Codec,
     key: &'a str,
     sequence: u64,
     time: u64,
@@ -43,7 +45,7 @@ struct EventItem<'a> {
 impl Role {
     pub(super) fn of<P: Projection>(
         aggregate_type: u32,
-        events: Vec<u32>,
+        events: Kinds,
         tables: Vec<(TableDeclaration, u32)>,
     ) -> Self {
         Self { aggregate_type, events, tables, run: run::<P> }
@@ -76,12 +78,11 @@ pub(super) fn project(
         let mut taken = false;
         let of_type = |role: &&Role| role.aggregate_type == aggregate_type;
         for role in handler.projections.iter().filter(of_type) {
-            let Some(kind) = role.events.iter().position(|known| *known == kind) else {
-                continue;
-            };
+            let Some((kind, codec)) = role.events.read(kind) else { continue };
             taken = true;
             let event = EventItem {
                 kind,
+                codec,
                 key,
                 sequence: events.sequences[index],
                 time: events.time[index],
@@ -131,7 +132,8 @@ fn run<P: Projection>(event: &EventItem<'_>, rows: &mut Rows<'_>) -> Result<(), 
         time: Time(event.time),
         correlation: &correlation,
     };
-    let message = P::Event::decode(event.kind, event.body).map_err(|error| error.to_string())?;
+    let message =
+        P::Event::decode(event.kind, event.codec, event.body).map_err(|error| error.to_string())?;
     P::project(&message, &context, rows);
     Ok(())
 }

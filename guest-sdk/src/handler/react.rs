@@ -6,8 +6,9 @@ use std::fmt;
 use super::configuration::{self, Configurations, Parse};
 use super::lookups::{Lookups, References};
 use super::slot::{text, write_body};
-use super::{Handler, Host};
+use super::{Addresses, Handler, Host};
 use crate::bounds::{KEY_BYTES_MAX, MESSAGES_PER_ITEM_MAX, within};
+use crate::codec::Codec;
 use crate::columns::{Fault, Heard, Sent};
 use crate::event_handler::{EventContext, EventHandler};
 use crate::item;
@@ -16,9 +17,8 @@ use crate::time::Time;
 
 /// An event handler with its type erased.
 pub(super) struct Reaction {
-    /// Aggregate type and kind in the manifest, by the handler's own index of events and commands.
-    heard: Vec<(u32, u32)>,
-    sent: Vec<(u32, u32)>,
+    heard: Addresses,
+    sent: Addresses,
     run: Run,
     parse: Parse,
     reads_configuration: bool,
@@ -31,13 +31,13 @@ impl fmt::Debug for Reaction {
     }
 }
 
-type Run =
-    fn(&EventItem<'_>, &dyn Any, Lookups<'_>, &[(u32, u32)], &mut Sent) -> Result<(), String>;
+type Run = fn(&EventItem<'_>, &dyn Any, Lookups<'_>, &Addresses, &mut Sent) -> Result<(), String>;
 
 struct EventItem<'a> {
     index: u32,
     /// Index into the event handler's own list of kinds.
     kind: usize,
+    codec: Codec,
     aggregate_type: &'a str,
     key: &'a [u8],
     sequence: u64,
@@ -49,8 +49,8 @@ struct EventItem<'a> {
 
 impl Reaction {
     pub(super) fn of<H: EventHandler>(
-        heard: Vec<(u32, u32)>,
-        sent: Vec<(u32, u32)>,
+        heard: Addresses,
+        sent: Addresses,
         references: References,
     ) -> Self {
         Self {
@@ -76,13 +76,12 @@ pub(super) fn react(handler: &Handler, events: &Heard, host: &mut dyn Host) -> R
         item::begin(index as u32, handler.kind_name(address.1), aggregate_type, key);
         let mut heard = false;
         for (role, reaction) in handler.reactions.iter().enumerate() {
-            let Some(kind) = reaction.heard.iter().position(|known| *known == address) else {
-                continue;
-            };
+            let Some((kind, codec)) = reaction.heard.read(address) else { continue };
             heard = true;
             let event = EventItem {
                 index: index as u32,
                 kind,
+                codec,
                 aggregate_type,
                 key,
                 sequence: events.sequences[index],
@@ -112,7 +111,7 @@ fn run<H: EventHandler>(
     event: &EventItem<'_>,
     configuration: &dyn Any,
     lookups: Lookups<'_>,
-    addresses: &[(u32, u32)],
+    addresses: &Addresses,
     sent: &mut Sent,
 ) -> Result<(), String> {
     let configuration = configuration
@@ -128,21 +127,23 @@ fn run<H: EventHandler>(
         configuration,
         lookups,
     };
-    let message = H::Event::decode(event.kind, event.body).map_err(|error| error.to_string())?;
+    let message =
+        H::Event::decode(event.kind, event.codec, event.body).map_err(|error| error.to_string())?;
     let commands = H::react(&message, &context).commands;
     within("the outbox", "commands", commands.len(), MESSAGES_PER_ITEM_MAX)?;
     for (key, command) in commands {
-        let (aggregate_type, kind) = addresses[command.kind()];
+        let own = command.kind();
+        let (codec, kind) = addresses.kinds.written(own, H::codec(&command, configuration));
         if key.is_empty() {
-            let name = H::Command::KINDS[command.kind()].name;
+            let name = H::Command::KINDS[own].name;
             return Err(format!("command {name} is sent to an empty key"));
         }
         within("a key", "bytes", key.len(), KEY_BYTES_MAX)?;
         sent.cause.push(event.index);
-        sent.aggregate_type.push(aggregate_type);
+        sent.aggregate_type.push(addresses.types[own]);
         sent.keys.push(key.as_bytes());
         sent.kind.push(kind);
-        write_body(&command, &mut sent.bodies)?;
+        write_body(&command, codec, &mut sent.bodies)?;
     }
     Ok(())
 }

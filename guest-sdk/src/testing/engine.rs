@@ -1,7 +1,7 @@
 //! What runs a handler's columns for the kit: natively here, in a sandbox elsewhere.
 
 use crate::columns::{
-    Aggregates, Changes, Commands, CurrentRows, Decision, Fault, Heard, Past, Projected, Sent,
+    Aggregates, Blobs, Changes, Commands, CurrentRows, Decision, Fault, Heard, Past, Projected, Sent,
     States, Subjects,
 };
 use crate::handler::{Handler, Host};
@@ -47,6 +47,24 @@ pub trait Engine {
     ) -> Result<Changes, Fault> {
         let _ = (subjects, rows, events);
         Err(Fault::Internal("this engine runs no projections".to_owned()))
+    }
+
+    /// As `inspect` in `wit/`: states as JSON. An engine need not have it.
+    ///
+    /// # Errors
+    /// As [`Engine::decide`].
+    fn inspect(&mut self, aggregates: &Aggregates) -> Result<Blobs, Fault> {
+        let _ = aggregates;
+        Err(Fault::Internal("this engine shows no states".to_owned()))
+    }
+
+    /// As `show` in `wit/`: messages as JSON. An engine need not have it.
+    ///
+    /// # Errors
+    /// As [`Engine::decide`].
+    fn show(&mut self, types: &[u32], kinds: &[u32], bodies: &Blobs) -> Result<Blobs, Fault> {
+        let _ = (types, kinds, bodies);
+        Err(Fault::Internal("this engine shows no messages".to_owned()))
     }
 }
 
@@ -123,5 +141,13 @@ impl Engine for Handler {
         events: &Projected,
     ) -> Result<Changes, Fault> {
         Handler::project(self, subjects, rows, events, &mut Native::default())
+    }
+
+    fn inspect(&mut self, aggregates: &Aggregates) -> Result<Blobs, Fault> {
+        Handler::inspect(self, aggregates)
+    }
+
+    fn show(&mut self, types: &[u32], kinds: &[u32], bodies: &Blobs) -> Result<Blobs, Fault> {
+        Handler::show(self, types, kinds, bodies)
     }
 }

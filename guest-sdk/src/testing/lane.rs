@@ -4,8 +4,10 @@ use serde_json::Value;
 
 use super::engine::Engine;
 use super::setting::Setting;
+use crate::codec::Codec;
 use crate::columns::{self, Aggregates, Blobs, Commands, Decision, Fault, Past, States};
-use crate::messages::{CONTENT_TYPE, Kind};
+use crate::handler::kinds::Kinds;
+use crate::messages::Kind;
 use crate::projection::TableDeclaration;
 
 /// An aggregate at rest, as the host keeps it.
@@ -214,22 +216,25 @@ impl Names {
     }
 
     /// # Panics
-    /// If the manifest does not have one of these kinds.
+    /// If the manifest does not have one of these kinds in one of its forms.
     #[track_caller]
-    pub(crate) fn kinds(&self, kinds: &[Kind]) -> Vec<u32> {
-        let mut indices = Vec::with_capacity(kinds.len());
-        for kind in kinds {
+    pub(crate) fn kinds(&self, kinds: &[Kind]) -> Kinds {
+        Kinds::find(kinds, |kind, codec| {
             let found = self.find("kinds", |entry| {
                 entry["name"] == kind.name
                     && entry["schema"] == kind.schema
-                    && entry["content-type"] == CONTENT_TYPE
+                    && entry["content-type"] == codec.content_type()
             });
             match found {
-                Some(index) => indices.push(index),
-                None => panic!("the handler knows no {kind:?}: {}", self.manifest),
+                Some(index) => index,
+                None => panic!("the handler knows no {kind:?} as {codec:?}: {}", self.manifest),
             }
-        }
-        indices
+        })
+    }
+
+    /// The schema of states in this form, if there are any.
+    pub(crate) fn state_schema(&self, schema: &str, codec: Codec) -> Option<u32> {
+        self.find("state-schemas", |entry| *entry == codec.schema_id(schema))
     }
 
     /// # Panics

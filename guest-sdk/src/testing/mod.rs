@@ -74,4 +74,4 @@ pub use projected::Projected;
 pub use reaction::Reaction;
 pub use scenario::Scenario;
 pub use setting::{ReferenceRows, Setting};
-pub use stored::{frozen, frozen_states, stored};
+pub use stored::{frozen, frozen_protobuf, frozen_protobuf_states, frozen_states, stored};

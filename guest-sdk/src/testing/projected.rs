@@ -11,8 +11,10 @@ use super::engine::Engine;
 use super::lane::Names;
 use super::laws::{Law, broken, unfaulted};
 use super::scenario::survives;
+use crate::codec::Codec;
 use crate::columns::{self, Changes, CurrentRows, Fault, Subjects};
 use crate::handler::Handler;
+use crate::handler::kinds::Kinds;
 use crate::messages::Messages;
 use crate::projection::{KeyedTable, ListTable, Projection, Row, TableDeclaration};
 use crate::time::Time;
@@ -26,7 +28,9 @@ const WINDOW: usize = 16;
 pub struct Projected<P: Projection> {
     engine: Box<dyn Engine>,
     aggregate_type: u32,
-    kinds: Vec<u32>,
+    kinds: Kinds,
+    /// The form of the events.
+    codec: Codec,
     /// The manifest's index of each of [`Projection::TABLES`].
     tables: Vec<(TableDeclaration, u32)>,
     next: Event,
@@ -91,6 +95,7 @@ impl<P: Projection> Projected<P> {
         Self {
             aggregate_type: names.aggregate_type(P::TYPE),
             kinds: names.kinds(P::Event::KINDS),
+            codec: Codec::Json,
             tables,
             engine: Box::new(engine),
             next: Event {
@@ -112,6 +117,12 @@ impl<P: Projection> Projected<P> {
     /// Key of the aggregate whose events follow, and whose rows `then` asks for.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.next.key = key.into();
+        self
+    }
+
+    /// The form of the events that follow, where their kind has it.
+    pub fn in_form(mut self, codec: Codec) -> Self {
+        self.codec = codec;
         self
     }
 
@@ -137,8 +148,9 @@ impl<P: Projection> Projected<P> {
     #[track_caller]
     pub fn on(self, event: impl Into<P::Event>) -> Self {
         let message = event.into();
-        let body = survives(&message);
-        self.happen(message.kind(), body)
+        let (codec, kind) = self.kinds.written(message.kind(), self.codec);
+        let body = survives(&message, codec);
+        self.happen(kind, body)
     }
 
     /// This happened, with a body as it stands in a log: how to guard that old records are still
@@ -149,15 +161,15 @@ impl<P: Projection> Projected<P> {
     #[track_caller]
     pub fn on_stored(self, kind: &str, schema: &str, body: impl AsRef<[u8]>) -> Self {
         let message: P::Event = super::stored(kind, schema, body.as_ref());
-        self.happen(message.kind(), body.as_ref().to_vec())
+        let (_, kind) = self.kinds.written(message.kind(), Codec::Json);
+        self.happen(kind, body.as_ref().to_vec())
     }
 
     #[track_caller]
-    fn happen(mut self, kind: usize, body: Vec<u8>) -> Self {
+    fn happen(mut self, kind: u32, body: Vec<u8>) -> Self {
         let sequence = self.sequences.entry(self.next.key.clone()).or_default();
         *sequence += 1;
-        let event =
-            Event { kind: self.kinds[kind], sequence: *sequence, body, ..self.next.clone() };
+        let event = Event { kind, sequence: *sequence, body, ..self.next.clone() };
         let after = self.project(&self.rows.clone(), std::slice::from_ref(&event));
         self.rows.clone_from(&after);
         self.steps.push((event, after));

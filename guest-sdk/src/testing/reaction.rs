@@ -9,9 +9,11 @@ use super::laws::{Law, broken, check_room, unfaulted};
 use super::scenario::survives;
 use super::setting::Setting;
 use crate::bounds::{BODY_BYTES_MAX, KEY_BYTES_MAX, MESSAGES_PER_ITEM_MAX};
+use crate::codec::Codec;
 use crate::columns::{Blobs, Fault, Heard, Sent};
 use crate::event_handler::{EventHandler, Outbox};
 use crate::handler::Handler;
+use crate::handler::kinds::Kinds;
 use crate::messages::{Addressed, Messages};
 use crate::reference::Reference;
 use crate::time::Time;
@@ -21,8 +23,10 @@ use crate::time::Time;
 pub struct Reaction<H: EventHandler> {
     engine: Box<dyn Engine>,
     /// The manifest's indices of types and kinds, by the handler's own indices.
-    heard: Vec<(u32, u32)>,
-    sent: Vec<(u32, u32)>,
+    heard: (Vec<u32>, Kinds),
+    sent: (Vec<u32>, Kinds),
+    /// The form of the events.
+    codec: Codec,
     setting: Setting,
     next: Event,
     /// All events so far with the commands that each led to.
@@ -78,6 +82,7 @@ impl<H: EventHandler> Reaction<H> {
         Self {
             heard: addresses::<H::Event>(&names),
             sent: addresses::<H::Command>(&names),
+            codec: Codec::Json,
             engine: Box::new(engine),
             setting: Setting::new(),
             next: Event {
@@ -142,6 +147,13 @@ impl<H: EventHandler> Reaction<H> {
         self
     }
 
+    /// The form of the events that follow, where their kind has it. In which form commands are written,
+    /// [`EventHandler::codec`] says.
+    pub fn in_form(mut self, codec: Codec) -> Self {
+        self.codec = codec;
+        self
+    }
+
     /// The time of the events that follow.
     pub fn at(mut self, time: Time) -> Self {
         self.next.time = time;
@@ -173,8 +185,10 @@ impl<H: EventHandler> Reaction<H> {
     #[track_caller]
     pub fn on(mut self, event: impl Into<H::Event>) -> Self {
         let message = event.into();
-        self.next.body = survives(&message);
-        self.next.address = self.heard[message.kind()];
+        let (types, kinds) = &self.heard;
+        let (codec, kind) = kinds.written(message.kind(), self.codec);
+        self.next.body = survives(&message, codec);
+        self.next.address = (types[message.kind()], kind);
         let event = self.next.clone();
         self.next.sequence += 1;
         let commands = unfaulted("react", self.react(std::slice::from_ref(&event)));
@@ -223,8 +237,10 @@ impl<H: EventHandler> Reaction<H> {
         };
         let mut decoded = Vec::with_capacity(commands.len());
         for command in commands {
-            let kind = self.sent.iter().position(|known| *known == command.address);
-            match kind.map(|kind| H::Command::decode(kind, &command.body)) {
+            let (types, kinds) = &self.sent;
+            let (aggregate_type, kind) = command.address;
+            let kind = kinds.read_where(kind, |own| types[own] == aggregate_type);
+            match kind.map(|(kind, codec)| H::Command::decode(kind, codec, &command.body)) {
                 Some(Ok(message)) => decoded.push((command.key.clone(), message)),
                 Some(Err(error)) => broken(
                     Law::MessageLossless,
@@ -241,7 +257,7 @@ impl<H: EventHandler> Reaction<H> {
     #[track_caller]
     fn check_laws(&mut self) {
         for message in self.commands() {
-            survives(&message.1);
+            survives(&message.1, Codec::Json);
         }
         let last = self.steps.len() - 1;
         for first in (0..=last).rev().chain([last, last]) {
@@ -302,9 +318,9 @@ fn show(commands: &[Vec<Command>]) -> Vec<Vec<String>> {
     commands.iter().map(|of_event| of_event.iter().map(line).collect()).collect()
 }
 
-fn addresses<M: Addressed>(names: &Names) -> Vec<(u32, u32)> {
+fn addresses<M: Addressed>(names: &Names) -> (Vec<u32>, Kinds) {
     let types = M::TYPES.iter().map(|name| names.aggregate_type(name));
-    types.zip(names.kinds(M::KINDS)).collect()
+    (types.collect(), names.kinds(M::KINDS))
 }
 
 impl<C, K: Into<String>, T: Into<C>, const N: usize> From<[(K, T); N]> for Outbox<C> {

@@ -11,8 +11,10 @@ use super::setting::Setting;
 use super::window::Window;
 use super::{MessageList, diff};
 use crate::aggregate::Aggregate;
+use crate::codec::{self, Codec};
 use crate::columns;
 use crate::handler::Handler;
+use crate::handler::kinds::Kinds;
 use crate::messages::Messages;
 use crate::reference::Reference;
 use crate::time::Time;
@@ -26,8 +28,12 @@ const WINDOW: usize = 16;
 pub struct Scenario<A: Aggregate> {
     engine: Box<dyn Engine>,
     lane: Lane,
-    command_kinds: Vec<u32>,
-    event_kinds: Vec<u32>,
+    command_kinds: Kinds,
+    event_kinds: Kinds,
+    /// The schema of states in Protobuf.
+    protobuf_schema: Option<u32>,
+    /// The form of what the test itself says.
+    codec: Codec,
     attributes: Attributes,
     /// The aggregate now.
     stored: Stored,
@@ -89,6 +95,8 @@ impl<A: Aggregate> Scenario<A> {
             },
             command_kinds: names.kinds(A::Command::KINDS),
             event_kinds: names.kinds(A::Event::KINDS),
+            protobuf_schema: names.state_schema(A::STATE_SCHEMA, Codec::Protobuf),
+            codec: Codec::Json,
             engine: Box::new(engine),
             attributes: Attributes {
                 time: Time(1_700_000_000_000),
@@ -151,6 +159,13 @@ impl<A: Aggregate> Scenario<A> {
         self.begin_anew()
     }
 
+    /// The form of the commands that follow and of the events that are given, where their kind has it.
+    /// In which form the aggregate answers, [`Aggregate::codec`] says.
+    pub fn in_form(mut self, codec: Codec) -> Self {
+        self.codec = codec;
+        self
+    }
+
     /// The time of the records that follow.
     pub fn at(mut self, time: Time) -> Self {
         self.attributes.time = time;
@@ -202,12 +217,9 @@ impl<A: Aggregate> Scenario<A> {
     pub fn given(mut self, events: impl MessageList<A::Event>) -> Self {
         let mut happened = Vec::new();
         for event in events.into_messages() {
-            let body = survives(&event);
-            happened.push(Happened {
-                kind: self.event_kinds[event.kind()],
-                time: self.attributes.time.0,
-                body,
-            });
+            let (codec, kind) = self.event_kinds.written(event.kind(), self.codec);
+            let body = survives(&event, codec);
+            happened.push(Happened { kind, time: self.attributes.time.0, body });
             self.fold(&event);
         }
         self.happen(happened)
@@ -234,7 +246,8 @@ impl<A: Aggregate> Scenario<A> {
     pub fn given_stored(mut self, kind: &str, schema: &str, body: impl AsRef<[u8]>) -> Self {
         let event: A::Event = super::stored(kind, schema, body.as_ref());
         self.fold(&event);
-        let (kind, time) = (self.event_kinds[event.kind()], self.attributes.time.0);
+        let (_, kind) = self.event_kinds.written(event.kind(), Codec::Json);
+        let time = self.attributes.time.0;
         self.happen(vec![Happened { kind, time, body: body.as_ref().to_vec() }])
     }
 
@@ -245,8 +258,8 @@ impl<A: Aggregate> Scenario<A> {
     #[track_caller]
     pub fn when(mut self, command: impl Into<A::Command>) -> Self {
         let command = command.into();
-        let body = survives(&command);
-        let kind = self.command_kinds[command.kind()];
+        let (codec, kind) = self.command_kinds.written(command.kind(), self.codec);
+        let body = survives(&command, codec);
         let asked = self.attributes.ask(kind, body);
         self.ask(asked)
     }
@@ -259,7 +272,7 @@ impl<A: Aggregate> Scenario<A> {
     pub fn when_body(mut self, kind: &str, body: impl AsRef<[u8]>) -> Self {
         match A::Command::KINDS.iter().position(|known| known.name == kind) {
             Some(kind) => {
-                let kind = self.command_kinds[kind];
+                let (_, kind) = self.command_kinds.written(kind, self.codec);
                 let asked = self.attributes.ask(kind, body.as_ref().to_vec());
                 self.ask(asked)
             }
@@ -306,7 +319,7 @@ impl<A: Aggregate> Scenario<A> {
         }
         laws::check_decide(&self.lane, &mut *self.engine, &self.base, &self.steps);
         for event in self.decode_events(&answer) {
-            survives(&event);
+            survives(&event, Codec::Json);
             self.fold(&event);
         }
         self.stored = after;
@@ -343,7 +356,29 @@ impl<A: Aggregate> Scenario<A> {
                     &diff::values(&self.folded, &state),
                 );
             }
+            state_survives::<A>(&state);
         }
+    }
+}
+
+/// A state is the same in each form that it has.
+#[track_caller]
+fn state_survives<A: Aggregate>(state: &A::State) {
+    let Some(form) = A::STATE_PROTOBUF else { return };
+    let mut bytes = Vec::new();
+    (form.encode)(state, &mut bytes);
+    match codec::decode(Codec::Protobuf, &bytes, A::STATE_PROTOBUF) {
+        Ok(read) if read == *state => {}
+        Ok(read) => broken(
+            Law::StateLossless,
+            "a state (-) and what is read back of it as Protobuf (+)",
+            &diff::values(state, &read),
+        ),
+        Err(error) => broken(
+            Law::StateLossless,
+            "a state was written as Protobuf and cannot be read",
+            &format!("{error}\n{}", diff::pretty(&bytes)),
+        ),
     }
 }
 
@@ -376,14 +411,27 @@ fn wake<A: Aggregate>(lane: &Lane, state: &Stored, time: u64) -> Asked {
     }
 }
 
-/// The body of a message that is the same after it was stored and read again.
+/// The body, in this form, of a message that is the same after it was stored and read again in each
+/// form that it has.
 #[track_caller]
-pub(crate) fn survives<M: Messages>(message: &M) -> Vec<u8> {
-    let mut body = Vec::new();
-    if let Err(error) = message.encode(&mut body) {
-        broken(Law::MessageLossless, "a message cannot be JSON", &error.to_string());
+pub(crate) fn survives<M: Messages>(message: &M, codec: Codec) -> Vec<u8> {
+    for other in Codec::ALL {
+        let has_it = other == Codec::Json || M::KINDS[message.kind()].has_protobuf;
+        if other != codec && has_it {
+            survives_as(message, other);
+        }
     }
-    match M::decode(message.kind(), &body) {
+    survives_as(message, codec)
+}
+
+#[track_caller]
+fn survives_as<M: Messages>(message: &M, codec: Codec) -> Vec<u8> {
+    let mut body = Vec::new();
+    if let Err(error) = message.encode(codec, &mut body) {
+        let how = format!("a message cannot be written as {codec:?}");
+        broken(Law::MessageLossless, &how, &error.to_string());
+    }
+    match M::decode(message.kind(), codec, &body) {
         Ok(read) if read == *message => {}
         Ok(read) => broken(
             Law::MessageLossless,

@@ -7,8 +7,10 @@ use serde::de::DeserializeOwned;
 
 use super::diff;
 use super::scenario::survives;
+use crate::codec::Codec;
 use crate::json;
 use crate::messages::{Kind, Messages};
+use crate::protobuf::Protobuf;
 
 /// A message with a body as it stands in a log. Old bodies, kept in tests for good, guard that a new
 /// version still understands them.
@@ -22,7 +24,7 @@ pub fn stored<M: Messages>(kind: &str, schema: &str, body: impl AsRef<[u8]>) -> 
     let Some(index) = known else {
         panic!("there is no kind {kind} of schema {schema} in {:?}", M::KINDS)
     };
-    match M::decode(index, body.as_ref()) {
+    match M::decode(index, Codec::Json, body.as_ref()) {
         Ok(message) => message,
         Err(error) => panic!(
             "a stored {kind} (schema {schema}) does not decode: {error}\n{}",
@@ -43,19 +45,38 @@ pub fn stored<M: Messages>(kind: &str, schema: &str, body: impl AsRef<[u8]>) -> 
 /// If a message is of another kind or has another body, or a kind has none.
 #[track_caller]
 pub fn frozen<M: Messages>(bodies: &[(M, &str, &str)]) {
+    frozen_as(bodies, Codec::Json, |written| String::from_utf8_lossy(written).into_owned());
+}
+
+/// As [`frozen`], of the bodies in Protobuf, in hexadecimal digits: at least one for each kind that has
+/// this form.
+///
+/// # Panics
+/// As [`frozen`]; and if a kind has no such form.
+#[track_caller]
+pub fn frozen_protobuf<M: Messages>(bodies: &[(M, &str, &str)]) {
+    frozen_as(bodies, Codec::Protobuf, hex);
+}
+
+#[track_caller]
+fn frozen_as<M: Messages>(
+    bodies: &[(M, &str, &str)],
+    codec: Codec,
+    show: impl Fn(&[u8]) -> String,
+) {
     for (message, kind, body) in bodies {
         let found = label(M::KINDS[message.kind()]);
         if found != *kind {
             panic!("this is {found}, not {kind}: {message:?}");
         }
-        let written = survives(message);
-        if written != body.as_bytes() {
-            let written = String::from_utf8_lossy(&written);
+        let written = show(&survives(message, codec));
+        if written != *body {
             panic!("{kind} has another body than once (-):\n{}", diff::lines(body, &written));
         }
     }
     for (index, kind) in M::KINDS.iter().enumerate() {
-        if !bodies.iter().any(|(message, ..)| message.kind() == index) {
+        let is_written = codec == Codec::Json || kind.has_protobuf;
+        if is_written && !bodies.iter().any(|(message, ..)| message.kind() == index) {
             panic!("no body of {} is frozen", label(*kind));
         }
     }
@@ -90,6 +111,34 @@ where
             Err(error) => panic!("a stored state does not decode: {error}\n{body}"),
         }
     }
+}
+
+/// As [`frozen_states`], of states in Protobuf, in hexadecimal digits.
+///
+/// # Panics
+/// As [`frozen_states`].
+#[track_caller]
+pub fn frozen_protobuf_states<S: Protobuf + PartialEq + Debug>(states: &[(S, &str)]) {
+    for (state, body) in states {
+        let mut bytes = Vec::new();
+        state.to_protobuf(&mut bytes);
+        let written = hex(&bytes);
+        if written != *body {
+            panic!("the state has other bytes than once (-):\n{}", diff::lines(body, &written));
+        }
+        match S::from_protobuf(&bytes) {
+            Ok(read) if read == *state => {}
+            Ok(read) => {
+                let difference = diff::values(state, &read);
+                panic!("another state (+) than was written (-) is read back:\n{difference}");
+            }
+            Err(error) => panic!("a stored state does not decode: {error}\n{body}"),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn label(kind: Kind) -> String {

@@ -12,7 +12,9 @@ pub mod settlement;
 mod state;
 
 use serde::Deserialize;
-use zamu_guest::{Aggregate, Context, Decision, EventContext, EventHandler, Outbox};
+use zamu_guest::{
+    Aggregate, Codec, Context, Decision, EventContext, EventHandler, Outbox, ProtobufForm,
+};
 
 pub use settlement::SettlementAccount;
 pub use state::State;
@@ -24,6 +26,9 @@ pub struct Configuration {
     /// Whether a participant needs cover to pay. If not, one without a settlement account is limited
     /// by its net debit cap alone.
     pub cover_required: bool,
+    /// In which form the handler writes what it tells other handlers: its events, the commands that they
+    /// lead to, and with them its states. Whatever it is, both forms are read.
+    pub codec: Codec,
 }
 
 /// The aggregate of one account. Its key is a [`scheme::AccountKey`].
@@ -32,6 +37,7 @@ pub struct Account;
 
 impl Aggregate for Account {
     const TYPE: &'static str = scheme::ACCOUNT;
+    const STATE_PROTOBUF: Option<ProtobufForm<State>> = Some(ProtobufForm::new());
     type State = State;
     type Command = messages::Command;
     type Event = messages::Event;
@@ -48,6 +54,10 @@ impl Aggregate for Account {
     fn evolve(state: State, event: &messages::Event) -> State {
         evolve::evolve(state, event)
     }
+
+    fn codec(_: &messages::Event, configuration: &Configuration) -> Codec {
+        configuration.codec
+    }
 }
 
 /// Moves the money of transfers.
@@ -57,13 +67,17 @@ pub struct OnTransfers;
 impl EventHandler for OnTransfers {
     type Event = react::transfers::Heard;
     type Command = react::transfers::Sent;
-    type Configuration = ();
+    type Configuration = Configuration;
 
     fn react(
         event: &react::transfers::Heard,
-        context: &EventContext<'_>,
+        context: &EventContext<'_, Configuration>,
     ) -> Outbox<react::transfers::Sent> {
-        react::transfers::react(event, context)
+        react::transfers::react(event, context.key)
+    }
+
+    fn codec(_: &react::transfers::Sent, configuration: &Configuration) -> Codec {
+        configuration.codec
     }
 }
 

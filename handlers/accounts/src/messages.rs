@@ -108,6 +108,14 @@ pub struct LowerCover {
     pub amount: Amount,
 }
 
+// What transfers ask. All else is asked by people, or rarely, and is JSON.
+zamu_guest::protobuf! {
+    ReservePayerFunds { transfer_id = 1, amount = 2 }
+    CommitPayerFunds { transfer_id = 1, amount = 2 }
+    CommitPayeeFunds { transfer_id = 1, amount = 2 }
+    ReversePayerFunds { transfer_id = 1, amount = 2 }
+}
+
 zamu_guest::messages! {
     /// What an account can be asked.
     pub enum Command {

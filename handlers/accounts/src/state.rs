@@ -31,6 +31,12 @@ pub struct State {
     pub position: Money,
 }
 
+zamu_guest::protobuf! {
+    State {
+        opened = 1, closed = 2, cap = 3, alarm = 4, cover = 5, reserved = 6, position = 7,
+    }
+}
+
 impl State {
     /// What the participant owes with all that is under way: the figure that cap and cover limit.
     ///

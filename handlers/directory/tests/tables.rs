@@ -5,14 +5,14 @@ use directory::accounts::{ACCOUNTS, Accounts};
 use directory::participants::{PARTICIPANTS, Participants};
 use scheme::directory::{ListedAccount, ListedParticipant};
 use serde_json::{Value, json};
-use zamu_guest::Messages;
 use zamu_guest::testing::Projected;
+use zamu_guest::{Codec, Messages};
 
 /// The body of an event, after the aggregate's own type has understood and written it.
 fn written<M: Messages>(kind: &str, body: &Value) -> String {
     let message: M = zamu_guest::testing::stored(kind, "1", body.to_string());
     let mut bytes = Vec::new();
-    message.encode(&mut bytes).unwrap();
+    message.encode(Codec::Json, &mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 

@@ -171,3 +171,12 @@ pub struct CoverHeld {
     /// Why, for people.
     pub reason: String,
 }
+
+// What happens with every transfer. All else is rare, and JSON.
+zamu_guest::protobuf! {
+    PayerFundsReserved { transfer_id = 1, amount = 2, reserved = 3, position = 4 }
+    PayerFundsRejected { transfer_id = 1, amount = 2, code = 3, reason = 4 }
+    PayerFundsCommitted { transfer_id = 1, amount = 2, reserved = 3, position = 4 }
+    PayeeFundsCommitted { transfer_id = 1, amount = 2, reserved = 3, position = 4, unopened = 5 }
+    PayerFundsReversed { transfer_id = 1, amount = 2, reserved = 3, position = 4 }
+}

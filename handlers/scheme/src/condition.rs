@@ -76,9 +76,33 @@ impl FromStr for Fulfilment {
 serde_as_text!(Condition, "a condition: 43 characters of base64url");
 serde_as_text!(Fulfilment, "a fulfilment: 43 characters of base64url");
 
+impl Condition {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<[u8; 32]> for Condition {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
 impl std::fmt::Debug for Condition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl Fulfilment {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<[u8; 32]> for Fulfilment {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 }
 

@@ -68,6 +68,18 @@ impl FromStr for ContentHash {
 
 serde_as_text!(ContentHash, "a content hash: 22 characters of base64url");
 
+impl ContentHash {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<[u8; HASH_BYTES]> for ContentHash {
+    fn from(bytes: [u8; HASH_BYTES]) -> Self {
+        Self(bytes)
+    }
+}
+
 impl std::fmt::Debug for ContentHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)

@@ -3,7 +3,8 @@
 //!
 //! Values check themselves when they are made, so a value that exists is well formed. Rules that
 //! belong to one aggregate (is the cap reached, may this transfer be fulfilled) are left to its own
-//! crate. Nothing here knows the runtime, reads a clock or does I/O.
+//! crate. Nothing here knows the runtime, reads a clock or does I/O. Values and internal messages have a
+//! form in JSON and one in Protobuf.
 
 pub mod account_events;
 pub mod codes;
@@ -16,6 +17,7 @@ mod names;
 pub mod participant_events;
 mod percentage;
 mod phase;
+mod protobuf;
 mod text;
 mod timestamp;
 pub mod transfer_events;

@@ -14,6 +14,8 @@ const SCALE: usize = 4;
 const UNITS: u64 = 10_000;
 /// Integer digits of an amount.
 const AMOUNT_INTEGER_DIGITS: usize = 18;
+/// Largest amount, in units.
+const AMOUNT_UNITS_MAX: i128 = 10_i128.pow((AMOUNT_INTEGER_DIGITS + SCALE) as u32) - 1;
 /// Integer digits of a figure: with the fraction 38 digits, which 128 bits always hold.
 const FIGURE_INTEGER_DIGITS: usize = 34;
 /// The largest figure, in units: 34 + 4 nines.
@@ -117,6 +119,22 @@ impl Amount {
 
     fn with_text<R>(self, use_text: impl FnOnce(&str) -> R) -> R {
         self.0.with_text(use_text)
+    }
+}
+
+impl TryFrom<Money> for Amount {
+    type Error = MoneyError;
+
+    /// # Errors
+    /// If the figure is negative or has too many digits.
+    fn try_from(figure: Money) -> Result<Self, MoneyError> {
+        if figure.is_negative() {
+            return Err(MoneyError::Sign);
+        }
+        if figure.0 > AMOUNT_UNITS_MAX {
+            return Err(MoneyError::TooLong(AMOUNT_INTEGER_DIGITS));
+        }
+        Ok(Self(figure))
     }
 }
 

@@ -207,6 +207,25 @@ pub struct Answer {
     pub content: ContentHash,
 }
 
+// What accounts hear. The events that participants are told of (prepared, fulfilled, rejected, released,
+// invalid) leave the switch as they are, and are JSON.
+zamu_guest::protobuf! {
+    TransferPrepareAccepted {
+        payer = 1, payee = 2, amount = 3, currency = 4, expiration = 5, condition = 6, content = 7,
+    }
+    TransferFulfilAccepted { payer = 1, payee = 2, amount = 3, currency = 4, fulfilment = 5 }
+    TransferFulfilInvalid {
+        payer = 1, payee = 2, amount = 3, currency = 4, code = 5, reason = 6, answer = 7,
+    }
+    TransferAborted {
+        payer = 1, payee = 2, amount = 3, currency = 4, code = 5, reason = 6, answer = 7,
+    }
+    TransferTimedOut {
+        payer = 1, payee = 2, amount = 3, currency = 4, state = 5, code = 6, reason = 7,
+    }
+    Answer { fsp = 1, content = 2 }
+}
+
 /// What a rejection was before it could be another.
 fn aborted_rejected() -> Phase {
     Phase::AbortedRejected

@@ -15,7 +15,8 @@ mod state;
 
 use serde::Deserialize;
 use zamu_guest::{
-    Aggregate, Context, Decision, EventContext, EventHandler, Outbox, ReferenceDeclaration, Time,
+    Aggregate, Codec, Context, Decision, EventContext, EventHandler, Outbox, ProtobufForm,
+    ReferenceDeclaration, Time,
 };
 
 pub use decide::invalid;
@@ -28,6 +29,9 @@ pub use state::{Failure, State, Terms, Transfer as TransferState};
 pub struct Configuration {
     /// Whether payer and payee may be the same participant.
     pub allow_on_us: bool,
+    /// In which form the handler writes what it tells other handlers: the events that they hear, the
+    /// commands that it sends, and with them its states. Whatever it is, both forms are read.
+    pub codec: Codec,
 }
 
 /// The aggregate of one transfer. Its key is the transfer's id.
@@ -38,6 +42,7 @@ impl Aggregate for Transfer {
     const TYPE: &'static str = scheme::TRANSFER;
     const REFERENCES: &'static [ReferenceDeclaration] =
         &[parties::PARTICIPANTS.declared(), parties::ACCOUNTS.declared()];
+    const STATE_PROTOBUF: Option<ProtobufForm<State>> = Some(ProtobufForm::new());
     type State = State;
     type Command = messages::Command;
     type Event = messages::Event;
@@ -62,6 +67,10 @@ impl Aggregate for Transfer {
     fn wake(state: &State, _: &Context<'_, Configuration>) -> Decision<messages::Event> {
         decide::deadline::wake(state)
     }
+
+    fn codec(_: &messages::Event, configuration: &Configuration) -> Codec {
+        configuration.codec
+    }
 }
 
 /// Carries on with transfers as their accounts answer.
@@ -71,10 +80,14 @@ pub struct OnAccounts;
 impl EventHandler for OnAccounts {
     type Event = react::Heard;
     type Command = react::Sent;
-    type Configuration = ();
+    type Configuration = Configuration;
 
-    fn react(event: &react::Heard, context: &EventContext<'_>) -> Outbox<react::Sent> {
-        react::react(event, context)
+    fn react(event: &react::Heard, _: &EventContext<'_, Configuration>) -> Outbox<react::Sent> {
+        react::react(event)
+    }
+
+    fn codec(_: &react::Sent, configuration: &Configuration) -> Codec {
+        configuration.codec
     }
 }
 

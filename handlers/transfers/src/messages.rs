@@ -74,6 +74,14 @@ pub struct AckPayeeFundsCommitted {}
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AckPayerFundsReversed {}
 
+// What accounts answer. What payer and payee say is JSON.
+zamu_guest::protobuf! {
+    AckPayerFundsReserved {}
+    RejectTransfer { code = 1, reason = 2 }
+    AckPayeeFundsCommitted {}
+    AckPayerFundsReversed {}
+}
+
 zamu_guest::messages! {
     /// What a transfer can be asked.
     pub enum Command {

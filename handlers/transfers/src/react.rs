@@ -5,7 +5,7 @@
 use scheme::account_events::{
     PayeeFundsCommitted, PayerFundsRejected, PayerFundsReserved, PayerFundsReversed,
 };
-use zamu_guest::{EventContext, Outbox};
+use zamu_guest::Outbox;
 
 use crate::messages::{
     AckPayeeFundsCommitted, AckPayerFundsReserved, AckPayerFundsReversed, RejectTransfer,
@@ -35,7 +35,7 @@ zamu_guest::addressed! {
     }
 }
 
-pub(crate) fn react(event: &Heard, _: &EventContext<'_>) -> Outbox<Sent> {
+pub(crate) fn react(event: &Heard) -> Outbox<Sent> {
     match event {
         Heard::PayerFundsReserved(reserved) => {
             Outbox::to(&*reserved.transfer_id, AckPayerFundsReserved {})

@@ -17,6 +17,8 @@
 use scheme::transfer_events::Answer;
 use scheme::{Amount, Condition, ContentHash, Currency, FspId, Fulfilment, Phase, Timestamp};
 use serde::{Deserialize, Serialize};
+use zamu_guest::Protobuf;
+use zamu_guest::json::Malformed;
 
 /// A transfer, or none yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +64,30 @@ pub struct Terms {
     pub expiration: Timestamp,
     /// What the fulfilment must hash to.
     pub condition: Condition,
+}
+
+zamu_guest::protobuf! {
+    Transfer {
+        state = 1, content = 2, terms = 3, fulfilment = 4, answer = 5, failure = 6, unannounced = 7,
+    }
+    Terms { payer = 1, payee = 2, amount = 3, currency = 4, expiration = 5, condition = 6 }
+    Failure { code = 1, reason = 2 }
+}
+
+/// That of the transfer; nothing for none.
+impl Protobuf for State {
+    fn from_protobuf(message: &[u8]) -> Result<Self, Malformed> {
+        if message.is_empty() {
+            return Ok(Self(None));
+        }
+        Transfer::from_protobuf(message).map(|transfer| Self(Some(transfer)))
+    }
+
+    fn to_protobuf(&self, into: &mut Vec<u8>) {
+        if let Some(transfer) = &self.0 {
+            transfer.to_protobuf(into);
+        }
+    }
 }
 
 impl Transfer {

@@ -15,8 +15,8 @@ use transfers::messages::{
     RejectTransfer,
 };
 use transfers::{Failure, Phase, State, Terms, TransferState};
-use zamu_guest::Messages;
 use zamu_guest::testing::{frozen, frozen_states};
+use zamu_guest::{Codec, Messages};
 
 #[test]
 fn commands_keep_their_bytes() {
@@ -190,5 +190,5 @@ fn a_state_keeps_its_bytes() {
 fn a_rejection_without_a_state_is_read_as_it_was_meant() {
     let body = r#"{"payer":"simfsp01","payee":"simfsp02","amount":"1.11","currency":"USD","code":"4200","reason":"too much"}"#;
     let kind = Event::from(rejected()).kind();
-    assert_eq!(Event::decode(kind, body.as_bytes()).unwrap(), rejected().into());
+    assert_eq!(Event::decode(kind, Codec::Json, body.as_bytes()).unwrap(), rejected().into());
 }

@@ -6,7 +6,7 @@ use views::positions::{self, POSITIONS, Positions};
 use views::transfers::{self, TRANSFERS, Transfers};
 use zamu_guest::projection::sequence_suffix;
 use zamu_guest::testing::Projected;
-use zamu_guest::{Messages, Projection, Time};
+use zamu_guest::{Codec, Messages, Projection, Time};
 
 /// An event with its body, as its aggregate writes it.
 fn on<P: Projection>(tables: Projected<P>, kind: &str, body: &Value) -> Projected<P> {
@@ -17,7 +17,7 @@ fn on<P: Projection>(tables: Projected<P>, kind: &str, body: &Value) -> Projecte
 fn written<M: Messages>(kind: &str, body: &Value) -> Value {
     let message: M = zamu_guest::testing::stored(kind, "1", body.to_string());
     let mut bytes = Vec::new();
-    message.encode(&mut bytes).unwrap();
+    message.encode(Codec::Json, &mut bytes).unwrap();
     serde_json::from_slice(&bytes).unwrap()
 }
 

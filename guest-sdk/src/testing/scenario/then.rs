@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Scenario;
 use crate::aggregate::Aggregate;
+use crate::codec::{self, Codec};
 use crate::columns::{ACCEPTED, NOTHING, REFUSED};
 use crate::json;
 use crate::messages::Messages;
@@ -128,7 +129,11 @@ impl<A: Aggregate> Scenario<A> {
         if self.stored.bytes.is_empty() {
             return A::State::default();
         }
-        match json::decode(&self.stored.bytes) {
+        let codec = match self.protobuf_schema {
+            Some(schema) if schema == self.stored.schema => Codec::Protobuf,
+            _ => Codec::Json,
+        };
+        match codec::decode(codec, &self.stored.bytes, A::STATE_PROTOBUF) {
             Ok(state) => state,
             Err(error) => broken(
                 Law::StateLossless,
@@ -171,8 +176,8 @@ impl<A: Aggregate> Scenario<A> {
     fn decode_all(&self, events: &[Happened]) -> Vec<A::Event> {
         let mut decoded = Vec::with_capacity(events.len());
         for event in events {
-            let kind = self.event_kinds.iter().position(|known| *known == event.kind);
-            match kind.map(|kind| A::Event::decode(kind, &event.body)) {
+            let kind = self.event_kinds.read(event.kind);
+            match kind.map(|(kind, codec)| A::Event::decode(kind, codec, &event.body)) {
                 Some(Ok(event)) => decoded.push(event),
                 Some(Err(error)) => broken(
                     Law::MessageLossless,

@@ -5,7 +5,7 @@ use scheme::transfer_events::{
     TransferTimedOut,
 };
 use scheme::{AccountKey, Amount, Currency, FspId, Phase};
-use zamu_guest::{EventContext, Outbox};
+use zamu_guest::Outbox;
 
 use crate::messages::{CommitPayeeFunds, CommitPayerFunds, ReservePayerFunds, ReversePayerFunds};
 
@@ -34,8 +34,9 @@ zamu_guest::addressed! {
     }
 }
 
-pub(crate) fn react(event: &Heard, context: &EventContext<'_>) -> Outbox<Sent> {
-    let transfer_id = || context.key.to_owned();
+/// `transfer` is the transfer's id.
+pub(crate) fn react(event: &Heard, transfer: &str) -> Outbox<Sent> {
+    let transfer_id = || transfer.to_owned();
     match event {
         Heard::TransferPrepareAccepted(accepted) => Outbox::to(
             AccountKey::text(&accepted.payer, accepted.currency),
@@ -51,11 +52,11 @@ pub(crate) fn react(event: &Heard, context: &EventContext<'_>) -> Outbox<Sent> {
         ),
         Heard::TransferFulfilInvalid(TransferFulfilInvalid { payer, amount, currency, .. })
         | Heard::TransferAborted(TransferAborted { payer, amount, currency, .. }) => {
-            release(payer, *currency, *amount, context.key)
+            release(payer, *currency, *amount, transfer)
         }
         Heard::TransferTimedOut(TransferTimedOut { payer, amount, currency, state, .. }) => {
             match state {
-                Phase::ReservedTimeout => release(payer, *currency, *amount, context.key),
+                Phase::ReservedTimeout => release(payer, *currency, *amount, transfer),
                 // Nothing may be reserved yet: if it is, the transfer times out once more.
                 _ => Outbox::none(),
             }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
+use zamu_guest::Codec;
 
 /// Index of an aggregate type, the same for all handlers.
 pub(super) type TypeId = usize;
@@ -57,11 +58,14 @@ pub(super) struct Table {
     reference: bool,
 }
 
+/// A kind of messages in one form: its name and the media type of its bodies.
+type Kind = (String, String);
+
 /// What a handler's indices mean.
 #[derive(Debug, Default)]
 struct Entries {
-    kinds: Vec<String>,
-    by_name: HashMap<String, u32>,
+    kinds: Vec<Kind>,
+    by_kind: HashMap<Kind, u32>,
     /// By its own indices of type and kind: the type, and its owner's index of the kind.
     sends: HashMap<(u32, u32), (TypeId, u32)>,
     tables: Vec<Table>,
@@ -76,13 +80,13 @@ impl Directory {
         let mut directory = Self::default();
         for manifest in manifests {
             directory.names.push(text(&manifest["name"])?);
-            let kinds: Vec<String> = list(manifest, "kinds")?
+            let kinds: Vec<Kind> = list(manifest, "kinds")?
                 .iter()
-                .map(|kind| text(&kind["name"]))
-                .collect::<Result<_, _>>()?;
-            let by_name = kinds.iter().cloned().zip(0..).collect();
+                .map(|kind| Ok((text(&kind["name"])?, text(&kind["content-type"])?)))
+                .collect::<anyhow::Result<_>>()?;
+            let by_kind = kinds.iter().cloned().zip(0..).collect();
             let tables = tables(manifest)?;
-            directory.handlers.push(Entries { kinds, by_name, sends: HashMap::new(), tables });
+            directory.handlers.push(Entries { kinds, by_kind, sends: HashMap::new(), tables });
         }
         for (handler, manifest) in manifests.iter().enumerate() {
             for owned in list(manifest, "aggregates")? {
@@ -109,8 +113,7 @@ impl Directory {
             let id = self.known(name)?;
             for kind in numbers(subscription, "events")? {
                 let hearer = Hearer { handler, aggregate_type, kind };
-                let name = self.handlers[handler].kinds[kind as usize].clone();
-                let (_, kind) = self.command(id, &name)?;
+                let kind = self.at_owner(id, &self.handlers[handler].kinds[kind as usize])?;
                 self.types[id].heard[kind as usize].push(hearer);
             }
         }
@@ -122,8 +125,7 @@ impl Directory {
             let (aggregate_type, name) = type_of(manifest, sent)?;
             let id = self.known(name)?;
             for kind in numbers(sent, "commands")? {
-                let name = self.handlers[handler].kinds[kind as usize].clone();
-                let (_, at_owner) = self.command(id, &name)?;
+                let at_owner = self.at_owner(id, &self.handlers[handler].kinds[kind as usize])?;
                 self.handlers[handler].sends.insert((aggregate_type, kind), (id, at_owner));
             }
         }
@@ -136,8 +138,7 @@ impl Directory {
             let id = self.known(name)?;
             for kind in numbers(projection, "events")? {
                 let projector = Projector { handler, aggregate_type, kind };
-                let name = self.handlers[handler].kinds[kind as usize].clone();
-                let (_, kind) = self.command(id, &name)?;
+                let kind = self.at_owner(id, &self.handlers[handler].kinds[kind as usize])?;
                 self.types[id].projected[kind as usize].push(projector);
             }
         }
@@ -204,20 +205,24 @@ impl Directory {
         self.types[id].owner.with_context(|| format!("nobody owns {}", self.name(id)))
     }
 
-    /// The owner of a type and its index of a kind.
+    /// The index that the owner of a type has of this kind in JSON, as clients send it.
     ///
     /// # Errors
     /// If it has no such kind.
-    pub(super) fn command(&self, id: TypeId, kind: &str) -> anyhow::Result<(usize, u32)> {
+    pub(super) fn command(&self, id: TypeId, kind: &str) -> anyhow::Result<u32> {
+        self.at_owner(id, &(kind.to_owned(), Codec::Json.content_type().to_owned()))
+    }
+
+    fn at_owner(&self, id: TypeId, kind: &Kind) -> anyhow::Result<u32> {
         let (owner, _) = self.owner(id)?;
-        let index = self.handlers[owner].by_name.get(kind).copied();
-        Ok((owner, index.with_context(|| format!("{} knows no {kind}", self.name(id)))?))
+        let index = self.handlers[owner].by_kind.get(kind).copied();
+        index.with_context(|| format!("{} knows no {} as {}", self.name(id), kind.0, kind.1))
     }
 
     /// The name of a kind at the type's owner.
     pub(super) fn kind_name(&self, id: TypeId, kind: u32) -> &str {
         let kinds = self.types[id].owner.map(|(owner, _)| &self.handlers[owner].kinds);
-        kinds.and_then(|kinds| kinds.get(kind as usize)).map_or("an unknown kind", |name| name)
+        kinds.and_then(|kinds| kinds.get(kind as usize)).map_or("an unknown kind", |(name, _)| name)
     }
 
     /// Who hears this kind of event, by its owner's index.

@@ -22,7 +22,7 @@ use zamu_guest::columns::{
 use zamu_guest::testing::{Engine, ReferenceRows, Setting};
 
 use self::directory::{Directory, TypeId};
-use self::store::{Kept, Store, Stored};
+use self::store::{Kept, Store};
 use crate::fixture;
 use crate::switch::{Command, Outcome};
 
@@ -149,16 +149,19 @@ impl Native {
         (self.commands, self.store.aggregates.iter().map(|stored| stored.events.len()).sum())
     }
 
-    fn find_named(&self, aggregate_type: &str, key: &str) -> anyhow::Result<Option<&Stored>> {
+    fn find_named(&self, aggregate_type: &str, key: &str) -> anyhow::Result<Option<usize>> {
         let found = self.store.find(self.directory.known(aggregate_type)?, key);
-        Ok(found
-            .map(|index| &self.store.aggregates[index])
-            .filter(|stored| !stored.events.is_empty()))
+        Ok(found.filter(|index| !self.store.aggregates[*index].events.is_empty()))
+    }
+
+    /// Who owns an aggregate, and the index of its type there.
+    fn owner_of(&self, aggregate: usize) -> anyhow::Result<(usize, u32)> {
+        self.directory.owner(self.store.aggregates[aggregate].aggregate_type)
     }
 
     fn asked(&mut self, command: Command) -> anyhow::Result<Asked> {
         let aggregate_type = self.directory.known(&command.aggregate_type)?;
-        let (_, kind) = self.directory.command(aggregate_type, &command.kind)?;
+        let kind = self.directory.command(aggregate_type, &command.kind)?;
         Ok(Asked {
             aggregate: self.store.find_or_add(aggregate_type, &command.key),
             kind,
@@ -245,6 +248,7 @@ impl Native {
                 !self.directory.projectors(stored.aggregate_type, past.kind[index]).is_empty();
             ensure!(
                 decided.bytes.get(slot) == folded.bytes.get(slot)
+                    && decided.schemas[slot] == folded.schemas[slot]
                     && decided.wake_at[slot] == folded.wake_at[slot],
                 "{} {}: decide leaves {} until {}, evolve {} until {}",
                 self.directory.name(stored.aggregate_type),
@@ -362,7 +366,9 @@ impl Native {
         }
         let folded = self.handlers[owner].engine.evolve(&aggregates, &past)?;
         ensure!(
-            folded.bytes.get(0) == stored.state && folded.wake_at[0] == stored.wake_at,
+            folded.bytes.get(0) == stored.state
+                && folded.schemas[0] == stored.schema
+                && folded.wake_at[0] == stored.wake_at,
             "I7: {}: all events lead to {}, the state is {}",
             stored.key,
             String::from_utf8_lossy(folded.bytes.get(0)),

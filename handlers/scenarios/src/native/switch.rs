@@ -58,10 +58,11 @@ impl Switch for Native {
 
     fn deliver_again(&mut self, aggregate_type: &str, key: &str, kind: &str) -> anyhow::Result<()> {
         let aggregate_type = self.directory.known(aggregate_type)?;
-        let (_, kind) = self.directory.command(aggregate_type, kind)?;
         let aggregate = self.store.find(aggregate_type, key);
         let is_it = |sent: &&Asked| {
-            Some(sent.aggregate) == aggregate && sent.kind == kind && sent.number.is_some()
+            Some(sent.aggregate) == aggregate
+                && self.directory.kind_name(aggregate_type, sent.kind) == kind
+                && sent.number.is_some()
         };
         let sent = self.taken.iter().chain(&self.sent).filter(is_it).max_by_key(|sent| sent.number);
         let again = sent.context("the switch has sent nothing like it")?.clone();
@@ -76,8 +77,10 @@ impl Switch for Native {
     }
 
     fn state(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Option<Value>> {
-        let stored = self.find_named(aggregate_type, key)?;
-        Ok(stored.map(|stored| serde_json::from_slice(&stored.state)).transpose()?)
+        let Some(index) = self.find_named(aggregate_type, key)? else { return Ok(None) };
+        let (owner, type_index) = self.owner_of(index)?;
+        let shown = self.handlers[owner].engine.inspect(&self.store.columns(type_index, &[index]))?;
+        Ok(Some(serde_json::from_slice(shown.get(0))?))
     }
 
     fn events(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Vec<Event>> {
@@ -90,14 +93,19 @@ impl Switch for Native {
         key: &str,
         first: usize,
     ) -> anyhow::Result<Vec<Event>> {
-        let Some(stored) = self.find_named(aggregate_type, key)? else { return Ok(Vec::new()) };
-        let events = stored.events.iter().skip(first);
-        events
-            .map(|event| {
-                let kind = self.directory.kind_name(stored.aggregate_type, event.kind).to_owned();
-                Ok(Event { kind, body: serde_json::from_slice(&event.body)? })
-            })
-            .collect()
+        let Some(index) = self.find_named(aggregate_type, key)? else { return Ok(Vec::new()) };
+        let (owner, type_index) = self.owner_of(index)?;
+        let stored = &self.store.aggregates[index];
+        let events = stored.events.get(first..).unwrap_or_default();
+        let kinds: Vec<u32> = events.iter().map(|event| event.kind).collect();
+        let bodies = events.iter().map(|event| &event.body).collect();
+        let types = vec![type_index; kinds.len()];
+        let shown = self.handlers[owner].engine.show(&types, &kinds, &bodies)?;
+        let named = kinds.iter().zip(shown.iter()).map(|(kind, body)| {
+            let kind = self.directory.kind_name(stored.aggregate_type, *kind).to_owned();
+            Ok(Event { kind, body: serde_json::from_slice(body)? })
+        });
+        named.collect()
     }
 }
 
