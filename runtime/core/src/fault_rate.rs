@@ -41,6 +41,12 @@ impl Rates {
         self.by_handler.values_mut().for_each(FaultRate::rest);
     }
 
+    /// As [`FaultRate::go_on`], for all.
+    pub fn go_on(&mut self) {
+        self.nothing_yet.go_on();
+        self.by_handler.values_mut().for_each(FaultRate::go_on);
+    }
+
     /// Starts over, after an operator has resumed the partition.
     pub fn reset(&mut self) {
         self.nothing_yet.reset();
@@ -126,6 +132,11 @@ impl FaultRate {
     /// The partition will pause: there is nothing more to say before it starts over.
     pub fn rest(&mut self) {
         self.resting = true;
+    }
+
+    /// The partition goes on after a pause for which another handler was to blame.
+    pub fn go_on(&mut self) {
+        self.resting = false;
     }
 
     fn forget_oldest(&mut self) {

@@ -27,6 +27,9 @@ pub enum FoldError {
     /// They do not fit the aggregates or the handler: it is so whenever it is tried.
     #[error("{0}")]
     Unfit(String),
+    /// The handler breaks on them: another version of it may not.
+    #[error("{0}")]
+    Broken(String),
     /// The guest could not be run, through no fault of theirs.
     #[error("{0}")]
     Host(String),
@@ -223,8 +226,8 @@ impl Fold {
                 if fault.reason.blames_no_item() {
                     return FoldError::Host(format!("handler `{}`: {fault}", spec.name));
                 }
-                FoldError::Unfit(format!(
-                    "`evolve` of handler `{}` {} faulted: {fault}. Restart with a mended handler",
+                FoldError::Broken(format!(
+                    "`evolve` of handler `{}` {} faulted: {fault}. Deploy a mended version or roll back (`zamu handlers`)",
                     spec.name, manifest.version
                 ))
             })?;

@@ -16,7 +16,7 @@ use crate::model::{Event, EventNumber, PartitionId, TurnNumber};
 use crate::outcomes::{Standing, decode_record};
 use crate::partition::{Partition, Status, Stop, Tools};
 use crate::proto::{BatchRecord, Range, StorePosition};
-use crate::topology::Topology;
+use crate::topology::{HandlerIndex, Topology};
 use crate::turn::load::load_keys;
 
 /// How far a restore is.
@@ -145,10 +145,9 @@ impl Partition {
         self.durable = restore.target;
         self.restored = true;
         self.check_cursors(tools.topology)?;
-        self.status = match (self.durable.deployment, self.paused.take()) {
-            (later, _) if later > tools.topology.deployment => Status::Waiting(later),
-            (_, Some(reason)) => Status::Paused(reason),
-            (_, None) => Status::Running,
+        self.status = match self.durable.deployment {
+            later if later > tools.topology.deployment => Status::Waiting(later),
+            _ => self.takes_turns_or_pauses(),
         };
         Ok(())
     }
@@ -181,9 +180,10 @@ impl Partition {
         let mut working = load_keys(keys, self.id, owner, &mut self.memory, tools.store)?;
         let guest = &mut *tools.guests[index];
         let mut folder = Folder { topology, partition: self.id, guest };
-        folder.events(events, &mut working)?;
+        let stopped = |error| stopped(error, topology, index);
+        folder.events(events, &mut working).map_err(stopped)?;
         if !failpoints::fires(failpoints::FORGET_OUTCOMES) {
-            folder.outcomes(records, &mut working)?;
+            folder.outcomes(records, &mut working).map_err(stopped)?;
         }
         for (key, held) in working {
             if held.changed {
@@ -282,11 +282,11 @@ fn read_events(
     Ok(events)
 }
 
-impl From<FoldError> for Stop {
-    fn from(error: FoldError) -> Self {
-        match error {
-            FoldError::Unfit(why) => Self::Halt(why),
-            FoldError::Host(why) => Self::Host(why),
-        }
+/// What a fold that failed means for the partition: events that a handler breaks on wait for its mend.
+fn stopped(error: FoldError, topology: &Topology, owner: HandlerIndex) -> Stop {
+    match error {
+        FoldError::Unfit(why) => Stop::Halt(why),
+        FoldError::Broken(reason) => Stop::Pause { reason, blamed: Some(topology.blame(owner)) },
+        FoldError::Host(why) => Stop::Host(why),
     }
 }

@@ -307,7 +307,11 @@ impl Shard {
                     let Parts { settings, observer, .. } = &mut self.parts;
                     partition.trouble(&reason, now, settings, &mut **observer);
                 }
-                Err(Stop::Halt(reason) | Stop::Pause { reason, .. } | Stop::Unready(reason)) => {
+                Err(Stop::Pause { reason, blamed }) => {
+                    partition.halt(reason, &mut *self.parts.observer);
+                    partition.blame(blamed);
+                }
+                Err(Stop::Halt(reason) | Stop::Unready(reason)) => {
                     partition.halt(reason, &mut *self.parts.observer);
                 }
             }

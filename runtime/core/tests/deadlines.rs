@@ -25,7 +25,7 @@ fn world() -> World {
 /// One whose flushes come only when the test asks for them, by a long time.
 fn unflushed() -> World {
     let calm = Layout::calm(50);
-    let settings = Settings { flush_every_ms: 1_000_000, ..calm.settings.clone() };
+    let settings = Settings { flush_every_ms: 1_000_000, ..calm.settings };
     World::new(Layout { settings, ..calm })
 }
 

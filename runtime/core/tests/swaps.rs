@@ -200,3 +200,59 @@ fn a_power_loss_after_a_swap_leaves_what_the_log_says() {
         assert_eq!(world.status(MIRRORS), Some(Status::Running));
     }
 }
+
+#[test]
+fn a_partition_whose_past_could_not_be_folded_is_restored_once_a_version_that_can_takes_over() {
+    let mut world = World::new(Layout::calm(1));
+    world.layout.settings.flush_every_ms = u64::MAX;
+    world.deploy(0);
+    world.send("c", "1", "5");
+    for _ in 0..20 {
+        world.step();
+    }
+    assert_eq!(world.sum(CELL, "c"), 5);
+    world.layout.behaviour.unfoldable = true;
+    world.deploy(1);
+    world.settle_steps();
+    let status = world.status(CELLS);
+    assert!(matches!(&status, Some(Status::Halted(why)) if why.contains("`evolve`")), "{status:?}");
+    world.layout.behaviour.unfoldable = false;
+    world.swap(2, [0]);
+    world.send("c", "2", "6");
+    world.settle();
+    assert_eq!(world.status(CELLS), Some(Status::Running));
+    assert_eq!((world.sum(CELL, "c"), world.sum(MIRROR, &mirror_of(b"c"))), (11, 11));
+}
+
+#[test]
+fn commands_carry_no_later_deployment_than_the_turns_that_take_them() {
+    for seed in 0..30 {
+        let mut rng = Prng::new(seed);
+        let mut world = World::new(Layout { seed, shards: 2, ..Layout::calm(3) });
+        for deployment in 1..=6 {
+            for n in 0..5 {
+                world.send(&format!("c{}", n % 3), &format!("{deployment}-{n}"), "1");
+            }
+            let first = rng.index(2);
+            world.swap(deployment, [first]);
+            steps(&mut world, rng.below(20));
+            world.swap(deployment, [1 - first]);
+        }
+        world.settle();
+        let contents = world.contents(MIRROR, 0);
+        let mut taken = 0;
+        for (_, bytes) in &contents.outcomes {
+            let record = decode_record(bytes).unwrap();
+            let range = record.commands.unwrap();
+            for command in &contents.commands {
+                if (range.first..range.next).contains(&command.offset) {
+                    taken += 1;
+                    assert!(command.record.deployment <= record.deployment, "seed {seed}");
+                }
+            }
+        }
+        assert_eq!(taken, 30, "seed {seed}");
+        let mirrored: u64 = (0..3).map(|m| world.sum(MIRROR, &format!("m{m}"))).sum();
+        assert_eq!(mirrored, 30, "seed {seed}");
+    }
+}

@@ -291,7 +291,9 @@ impl<'a> Auditor<'a> {
             .events(events, &mut working)
             .and_then(|()| folder.outcomes(records, &mut working));
         folded.map_err(|error| match error {
-            FoldError::Unfit(problem) => AuditError::Fold { turn: self.next, problem },
+            FoldError::Unfit(problem) | FoldError::Broken(problem) => {
+                AuditError::Fold { turn: self.next, problem }
+            }
             FoldError::Host(problem) => AuditError::Host(problem),
         })?;
         Ok(self.past.change(working)?)

@@ -201,12 +201,21 @@ impl Partition {
 
     /// Goes on under another deployment, in which these handlers are others or new. What is known of the
     /// old ones is forgotten: their faults, and a pause for which one of them was to blame.
-    pub fn succeed(&mut self, replaced: &[HandlerIndex], topology: &Topology) {
+    ///
+    /// Returns whether it is to be restored again: a handler that could not fold its past was replaced.
+    pub fn succeed(&mut self, replaced: &[HandlerIndex], topology: &Topology) -> bool {
         let is_replaced = |name: &str| {
             replaced.iter().any(|handler| *topology.handlers[*handler].spec.name == *name)
         };
-        if self.blamed.as_ref().is_some_and(|blamed| is_replaced(&blamed.handler)) {
-            self.resume();
+        let is_mended = self.blamed.as_ref().is_some_and(|blamed| is_replaced(&blamed.handler));
+        if is_mended {
+            self.blamed = None;
+            self.paused = None;
+            if matches!(self.status, Status::Paused(_)) {
+                self.status = Status::Running;
+            }
+            self.rate.go_on();
+            self.reaction_rates.go_on();
         }
         if replaced.contains(&topology.owner(self.id.aggregate_type)) {
             self.rate.reset();
@@ -217,9 +226,26 @@ impl Partition {
             self.held.remove(name);
         }
         if matches!(self.status, Status::Waiting(number) if number <= topology.deployment) {
-            self.status = Status::Running;
+            self.status = self.takes_turns_or_pauses();
         }
         // Another version may look things up elsewhere.
         self.tables_ready = false;
+        is_mended && self.is_out_of_service()
+    }
+
+    /// What it does once nothing else keeps it: it was paused when it had to start over, or it was not.
+    pub(crate) fn takes_turns_or_pauses(&mut self) -> Status {
+        self.paused.take().map_or(Status::Running, Status::Paused)
+    }
+
+    /// Begins again to restore what could not be restored before.
+    pub fn restore_again(&mut self, settings: &Settings) {
+        self.status = Status::Restoring;
+        self.start_over(settings);
+    }
+
+    /// A handler is to blame for its halt: it is restored again once that is replaced.
+    pub fn blame(&mut self, blamed: Option<Blamed>) {
+        self.blamed = blamed;
     }
 }

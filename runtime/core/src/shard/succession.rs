@@ -35,7 +35,9 @@ impl Shard {
             }
         }
         for partition in self.partitions.values_mut() {
-            partition.succeed(&replaced, &self.parts.topology);
+            if partition.succeed(&replaced, &self.parts.topology) {
+                partition.restore_again(&self.parts.settings);
+            }
         }
         old
     }

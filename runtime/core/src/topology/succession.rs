@@ -6,7 +6,7 @@
 //!
 //! Whether they fit together at all is [`Topology::new`]'s to say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::{BoundHandler, KindIndex, Topology};
@@ -90,6 +90,20 @@ pub enum SuccessionError {
         /// Which schema.
         schema: String,
     },
+    /// An event would be decided in a form that who hears it does not know.
+    #[error(
+        "handler `{handler}` would decide `{kind}` of `{aggregate_type}`, which `{deaf}` hears in other forms only, and would miss: first deploy a `{deaf}` that hears this one, too"
+    )]
+    Unheard {
+        /// Who would decide it.
+        handler: String,
+        /// Which kind.
+        kind: String,
+        /// Of which type.
+        aggregate_type: String,
+        /// Who would miss it.
+        deaf: String,
+    },
     /// It is not said from which event on it reacts.
     #[error(
         "event handler `{handler}` begins to react to events of `{aggregate_type}`: say from which one on, `beginning` (it catches up with what has happened) or `now`"
@@ -100,9 +114,9 @@ pub enum SuccessionError {
         /// Which type.
         aggregate_type: String,
     },
-    /// Other tables would be made.
+    /// Other tables would be made, or of other events.
     #[error(
-        "handler `{handler}` would make other tables than it does: tables are opened at a start, so put it into the configuration and restart"
+        "handler `{handler}` would make other tables than it does, or make them of other events: raise its fold number, put it into the configuration and restart, and its tables are made anew"
     )]
     Tables {
         /// Which handler.
@@ -131,6 +145,35 @@ impl Topology {
                     self.check_handler(before, after, next)?;
                 }
                 Some(_) => {}
+            }
+        }
+        self.check_forms(next)
+    }
+
+    /// What is decided in a new form is heard in that form by all who hear it.
+    fn check_forms(&self, next: &Self) -> Result<(), SuccessionError> {
+        let events = next.handlers.iter().flat_map(|owner| {
+            let of_type = move |(id, kinds)| (owner, id, kinds);
+            owner.events.iter().map(of_type)
+        });
+        for (owner, id, kinds) in events {
+            let known = |kind: &&Kind| self.handlers.iter().any(|h| h.event(*id, kind).is_some());
+            let mut new: Vec<&Kind> = kinds.keys().filter(|kind| !known(kind)).collect();
+            new.sort();
+            for kind in new {
+                let misses = |heard: &KindIndex| {
+                    let heard = heard.get(id).filter(|heard| !heard.contains_key(kind));
+                    heard.is_some_and(|heard| heard.keys().any(|other| other.name == kind.name))
+                };
+                let deaf = |h: &&BoundHandler| misses(&h.subscribed) || misses(&h.projected);
+                if let Some(deaf) = next.handlers.iter().find(deaf) {
+                    return Err(SuccessionError::Unheard {
+                        handler: owner.spec.name.to_string(),
+                        kind: kind.to_string(),
+                        aggregate_type: self.settings(*id).name.to_string(),
+                        deaf: deaf.spec.name.to_string(),
+                    });
+                }
             }
         }
         Ok(())
@@ -178,10 +221,22 @@ impl Topology {
         let read = "go on to read it, even if it is not decided any more";
         self.check_kinds(before, (&before.events, &after.events), "reads", read)?;
         self.check_reactions(Some(before), after, next)?;
-        if makes(before) != makes(after) {
+        if makes(before) != makes(after) || self.misses_rows(before, after) {
             return Err(SuccessionError::Tables { handler: before.spec.name.to_string() });
         }
         Ok(())
+    }
+
+    /// Whether rows would not be what the same version makes of all events: it no longer makes any of some,
+    /// or begins to make some of what may have happened already.
+    fn misses_rows(&self, before: &BoundHandler, after: &BoundHandler) -> bool {
+        let nothing = HashMap::new();
+        before.projected.iter().any(|(id, kinds)| {
+            let more = after.projected.get(id).unwrap_or(&nothing);
+            let decided = |kind: &Kind| self.handlers.iter().any(|h| h.event(*id, kind).is_some());
+            kinds.keys().any(|kind| !more.contains_key(kind))
+                || more.keys().any(|kind| !kinds.contains_key(kind) && decided(kind))
+        })
     }
 
     fn check_kinds(
@@ -414,6 +469,47 @@ mod tests {
         let tables = Manifest { tables: vec![table("more")], ..reacts };
         let tables = add(tables, starts("added", 1)).unwrap_err().to_string();
         assert_says(&tables, &["`added`", "makes tables", "restart"]);
+    }
+
+    #[test]
+    fn an_event_in_another_form_is_refused_while_somebody_hears_it_in_the_old_form_only() {
+        let form = |schema: &str| {
+            let name =
+                KindName { name: "Added".into(), schema: schema.into(), ..KindName::default() };
+            Arc::new(name)
+        };
+        let next = |heard: bool| {
+            let mut next = cells();
+            next.version = "2.0.0".into();
+            next.kinds.push(form("2"));
+            next.aggregates[0].events.push(2);
+            if heard {
+                next.subscriptions[0].kinds.push(2);
+                next.projections[0].kinds.push(2);
+            }
+            topology([next])
+        };
+        let deaf = topology([cells()]).may_be_succeeded_by(&next(false)).unwrap_err().to_string();
+        assert_says(&deaf, &["would decide `Added (schema 2", "`a`", "first deploy a `cells`"]);
+        topology([cells()]).may_be_succeeded_by(&next(true)).unwrap();
+    }
+
+    #[test]
+    fn rows_are_made_of_the_same_events_but_for_those_that_there_cannot_be_yet() {
+        let changed = |change: fn(&mut Manifest)| {
+            let mut next = cells();
+            next.kinds.push(kind("Never"));
+            change(&mut next);
+            topology([cells()]).may_be_succeeded_by(&topology([next]))
+        };
+        let fewer = changed(|next| next.projections[0].kinds.clear()).unwrap_err().to_string();
+        assert_says(&fewer, &["`cells`", "of other events", "fold number"]);
+        changed(|next| next.projections[0].kinds.push(2)).unwrap();
+        // Of what is decided already there may be events that no row was made of.
+        let mut before = cells();
+        before.projections[0].kinds.clear();
+        let more = topology([before]).may_be_succeeded_by(&topology([cells()]));
+        assert_says(&more.unwrap_err().to_string(), &["`cells`", "of other events"]);
     }
 
     #[test]

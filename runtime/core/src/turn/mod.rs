@@ -241,7 +241,7 @@ impl Pause {
     ) -> Self {
         let Failure { reason, message } = last;
         let reason = format!(
-            "{rate}; last: {reason}: {message}. Restart with a mended handler, or resume to go on as it is"
+            "{rate}; last: {reason}: {message}. Deploy a mended version or roll back (`zamu handlers`), or resume to go on as it is"
         );
         Self { after, reason, blamed }
     }
