@@ -39,7 +39,7 @@ mod tests {
         for bound in [
             format!("a reply, a refusal's reason and its details {ANSWER_BYTES_MAX} bytes each"),
             format!(
-                "a body, a state, a row of a table and a text of `inspect` {BODY_BYTES_MAX} bytes"
+                "a body, a state, a row of a table and a text of `inspect` or `show` {BODY_BYTES_MAX} bytes"
             ),
             format!("a key {KEY_BYTES_MAX} bytes"),
             format!("a command causes {MESSAGES_PER_ITEM_MAX} events"),

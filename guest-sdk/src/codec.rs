@@ -106,7 +106,6 @@ impl<T> JsonOnly<T> for Forms<T> {}
 ///
 /// # Errors
 /// Names the field that was not understood; or the type has no such form.
-#[doc(hidden)]
 pub fn decode<T: DeserializeOwned>(
     codec: Codec,
     bytes: &[u8],
@@ -123,7 +122,6 @@ pub fn decode<T: DeserializeOwned>(
 ///
 /// # Errors
 /// If it cannot be JSON, or has no Protobuf form.
-#[doc(hidden)]
 pub fn encode<T: Serialize>(
     value: &T,
     codec: Codec,

@@ -167,6 +167,20 @@ macro_rules! __export_role {
             }
         };
 
+        const _: () = {
+            use $crate::wasm::command_handler::exports::zamu::handler::show::{
+                Blobs, Fault, Guest, Messages,
+            };
+
+            impl Guest for Component {
+                fn show(messages: Messages) -> ::core::result::Result<Blobs, Fault> {
+                    let _panics_are_reported = $crate::wasm::Outside::new();
+                    let Messages { aggregate_type, kind, bodies } = messages;
+                    Ok(Self::handler().show(&aggregate_type, &kind, &bodies.into())?.into())
+                }
+            }
+        };
+
         $crate::wasm::command_handler::export_command_handler!(
             Component with_types_in $crate::wasm::command_handler
         );

@@ -105,11 +105,81 @@
 //! when, and [`Aggregate::wake`] what happens then. A deadline is data of the state, so it survives
 //! what the state survives; a test brings it about with [`testing::Scenario::when_woken_at`].
 //!
+//! # JSON or Protobuf
+//! Every body and state can be JSON. What only handlers read can be [`Protobuf`], too, which is shorter and
+//! quicker: plain structs get that form by `#[derive(prost::Message)]`, those whose values check themselves
+//! by [`protobuf!`]. A message is read in the form that its content type says; in which form each kind is
+//! written, [`Aggregate::codec`] and [`EventHandler::codec`] choose.
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use zamu_guest::{Aggregate, Codec, Context, Decision, ProtobufForm};
+//!
+//! /// A client's: JSON only.
+//! #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+//! pub struct Pay { pub cents: u64 }
+//!
+//! #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
+//! pub struct Paid {
+//!     #[prost(uint64, tag = "1")]
+//!     pub cents: u64,
+//! }
+//!
+//! #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+//! pub struct Till { cents: u64, closed: bool }
+//! zamu_guest::protobuf! { Till { cents = 1, closed = 2 } }
+//!
+//! zamu_guest::messages! { pub enum Command { Pay } }
+//! zamu_guest::messages! { pub enum Event { Paid } }
+//!
+//! #[derive(Default, Deserialize)]
+//! #[serde(default)]
+//! pub struct Configuration { codec: Codec }
+//!
+//! pub struct Tills;
+//!
+//! impl Aggregate for Tills {
+//!     const TYPE: &'static str = "till";
+//!     const STATE_PROTOBUF: Option<ProtobufForm<Till>> = Some(ProtobufForm::new());
+//!     type State = Till;
+//!     type Command = Command;
+//!     type Event = Event;
+//!     type Configuration = Configuration;
+//!
+//!     fn decide(_: &Till, command: Command, _: &Context<Configuration>) -> Decision<Event> {
+//!         let Command::Pay(Pay { cents }) = command;
+//!         Decision::accept(Paid { cents })
+//!     }
+//!
+//!     fn evolve(till: Till, event: &Event) -> Till {
+//!         let Event::Paid(Paid { cents }) = event;
+//!         Till { cents: till.cents.wrapping_add(*cents), ..till }
+//!     }
+//!
+//!     fn codec(_: &Event, configuration: &Configuration) -> Codec {
+//!         configuration.codec
+//!     }
+//! }
+//!
+//! # fn main() {
+//! use zamu_guest::testing::Scenario;
+//! Scenario::<Tills>::new()
+//!     .configured(serde_json::json!({ "codec": "protobuf" }))
+//!     .when(Pay { cents: 150 })
+//!     .then_events([Paid { cents: 150 }]);
+//! # }
+//! ```
+//!
+//! Give a body this form in a crate that all who hear it share, and deploy those who read it before those
+//! who write it: a handler that was built without the form does not hear the event. An unknown field is
+//! passed over, so one that nobody may overlook needs another schema id.
+//!
 //! # Test
 //! `cargo test`, with the [`testing`] kit. It checks the contract's [laws](Aggregate#laws) after
 //! every step without being asked; a broken one is named and shown as a difference. The commonest:
 //! a `HashMap` in a state, whose JSON is different every time.
-//! What logs hold of older versions no kit can know: [`testing::frozen`] keeps the bytes of messages.
+//! What logs hold of older versions no kit can know: [`testing::frozen`] and
+//! [`testing::frozen_protobuf`] keep the bytes of messages.
 //!
 //! # Build
 //! ```toml

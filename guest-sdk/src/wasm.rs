@@ -41,6 +41,7 @@ pub mod command_handler {
             world owns-aggregates {
                 export zamu:handler/command-handler@0.1.0;
                 export zamu:handler/inspect@0.1.0;
+                export zamu:handler/show@0.1.0;
             }
         ",
         generate_all,

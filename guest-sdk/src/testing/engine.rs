@@ -1,8 +1,8 @@
 //! What runs a handler's columns for the kit: natively here, in a sandbox elsewhere.
 
 use crate::columns::{
-    Aggregates, Blobs, Changes, Commands, CurrentRows, Decision, Fault, Heard, Past, Projected, Sent,
-    States, Subjects,
+    Aggregates, Blobs, Changes, Commands, CurrentRows, Decision, Fault, Heard, Past, Projected,
+    Sent, States, Subjects,
 };
 use crate::handler::{Handler, Host};
 use crate::testing::Setting;

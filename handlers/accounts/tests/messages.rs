@@ -17,7 +17,7 @@ use scheme::account_events::{
     PayerFundsReserved, PayerFundsReversed, ThresholdExceeded,
 };
 use scheme::{Amount, Money, Percentage};
-use zamu_guest::testing::{frozen, frozen_states};
+use zamu_guest::testing::{frozen, frozen_protobuf, frozen_protobuf_states, frozen_states};
 
 const ID: &str = "b51ec534-ee48-4575-b6a9-ead2955b8069";
 
@@ -191,6 +191,77 @@ fn events_keep_their_bytes() {
 }
 
 #[test]
+fn commands_keep_their_bytes_in_protobuf() {
+    let bytes =
+        "0a2462353165633533342d656534382d343537352d623661392d65616432393535623830363912022b5c";
+    let (transfer_id, amount) = (id(), amount());
+    frozen_protobuf::<Command>(&[
+        (
+            ReservePayerFunds { transfer_id: transfer_id.clone(), amount }.into(),
+            "ReservePayerFunds",
+            bytes,
+        ),
+        (
+            CommitPayerFunds { transfer_id: transfer_id.clone(), amount }.into(),
+            "CommitPayerFunds",
+            bytes,
+        ),
+        (
+            CommitPayeeFunds { transfer_id: transfer_id.clone(), amount }.into(),
+            "CommitPayeeFunds",
+            bytes,
+        ),
+        (ReversePayerFunds { transfer_id, amount }.into(), "ReversePayerFunds", bytes),
+    ]);
+}
+
+#[test]
+fn events_keep_their_bytes_in_protobuf() {
+    let bytes = "0a2462353165633533342d656534382d343537352d623661392d65616432393535623830363912022b5c1a022b5c2203f24460";
+    let (transfer_id, amount, reserved, position) = (id(), amount(), money("1.11"), money("-90"));
+    let credited = |unopened| PayeeFundsCommitted {
+        transfer_id: transfer_id.clone(),
+        amount,
+        reserved,
+        position,
+        unopened,
+    };
+    frozen_protobuf::<Event>(&[
+        (credited(false).into(), "PayeeFundsCommitted", bytes),
+        (credited(true).into(), "PayeeFundsCommitted", &format!("{bytes}2801")),
+        (
+            PayerFundsReserved { transfer_id: transfer_id.clone(), amount, reserved, position }
+                .into(),
+            "PayerFundsReserved",
+            bytes,
+        ),
+        (
+            PayerFundsCommitted { transfer_id: transfer_id.clone(), amount, reserved, position }
+                .into(),
+            "PayerFundsCommitted",
+            bytes,
+        ),
+        (
+            PayerFundsReversed { transfer_id: transfer_id.clone(), amount, reserved, position }
+                .into(),
+            "PayerFundsReversed",
+            bytes,
+        ),
+        (
+            PayerFundsRejected {
+                transfer_id: transfer_id.clone(),
+                amount,
+                code: "4200".to_owned(),
+                reason: "too much".to_owned(),
+            }
+            .into(),
+            "PayerFundsRejected",
+            "0a2462353165633533342d656534382d343537352d623661392d65616432393535623830363912022b5c1a04343230302208746f6f206d756368",
+        ),
+    ]);
+}
+
+#[test]
 fn messages_of_settlement_accounts_keep_their_bytes() {
     let (amount, funds, leaving) = (amount(), money("60"), money("1.11"));
     let (code, reason) = ("4001".to_owned(), "needed".to_owned());
@@ -256,6 +327,11 @@ fn a_state_keeps_its_bytes() {
     };
     let mut full = state.clone();
     (full.closed, full.alarm, full.cover) = (true, Some(eighty()), Some(money("60")));
+    frozen_protobuf_states(&[
+        (state.clone(), "08011a05174876e80032022b5c3a03f24460"),
+        (full.clone(), "080110011a05174876e80020502a030927c032022b5c3a03f24460"),
+        (State::default(), "3201003a0100"),
+    ]);
     frozen_states(&[
         (state, r#"{"opened":true,"cap":"10000000","reserved":"1.11","position":"-90"}"#),
         (

@@ -11,18 +11,19 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail, ensure};
 use bytes::Bytes;
 use scenarios::fixture;
-use scenarios::switch::{Command, End};
-use zamu_core::guest::Guest;
+use scenarios::switch::{Command, End, Event};
+use zamu_core::guest::columns::MessageColumns;
+use zamu_core::guest::{Guest, check};
 use zamu_core::log::Limit;
 use zamu_core::log::simulated::Simulated;
-use zamu_core::model::{Context, KindName, PartitionId, Request, Time};
+use zamu_core::model::{self, Context, KindName, PartitionId, Request, Time};
 use zamu_core::partition::Status;
 use zamu_core::projection::set::Standing;
 use zamu_core::projection::{self, Generations, Projections};
 use zamu_core::references::References;
 use zamu_core::shard::{Effect, PartitionView, Parts, Shard, Step};
 use zamu_core::topology::{Topology, TypeSettings};
-use zamu_wasm::Handler;
+use zamu_wasm::{Handler, Instance};
 
 use crate::alarms::Alarms;
 use crate::components;
@@ -61,6 +62,8 @@ pub struct Runtime {
     pub(crate) topology: Arc<Topology>,
     references: References,
     handlers: Vec<Arc<Handler>>,
+    /// By the handler: what shows its events to people.
+    viewers: Vec<Instance>,
     layout: Layout,
 }
 
@@ -102,6 +105,7 @@ impl Runtime {
             alarms: Alarms::default(),
             now,
             topology,
+            viewers: handlers.iter().map(Handler::instance).collect(),
             handlers,
             layout,
         };
@@ -305,6 +309,31 @@ impl Runtime {
         self.start()?;
         self.mail.send_again(&*self.medium.intake()?);
         Ok(())
+    }
+
+    /// Events of a partition as its handler shows them.
+    pub(crate) fn shown(
+        &mut self,
+        partition: PartitionId,
+        events: &[model::Event],
+    ) -> anyhow::Result<Vec<Event>> {
+        let of = partition.aggregate_type;
+        let owner = self.topology.owner(of);
+        let bound = &self.topology.handlers[owner];
+        let mut messages = MessageColumns::default();
+        for event in events {
+            let kind = bound.event(of, &event.kind);
+            messages.kind.push(kind.with_context(|| format!("no event {}", event.kind))?);
+            let of = bound.type_index(of);
+            messages.aggregate_type.push(of.context("an owner knows its type")?);
+            messages.bodies.push(&event.body);
+        }
+        let texts = self.viewers[owner].show(&messages)?;
+        check::shown(&texts, events.len())?;
+        let read = |(event, text): (&model::Event, &[u8])| {
+            Ok(Event { kind: event.kind.name.clone(), body: serde_json::from_slice(text)? })
+        };
+        events.iter().zip(texts.iter()).map(read).collect()
     }
 
     /// Does something with the shard that owns a partition.

@@ -73,11 +73,7 @@ impl Switch for Runtime {
                 event.key
             );
         }
-        let read = |event: zamu_core::model::Event| {
-            let body = serde_json::from_slice(&event.body)?;
-            Ok(Event { kind: event.kind.name.clone(), body })
-        };
-        events.into_iter().map(read).collect()
+        self.shown(partition, &events)
     }
 }
 

@@ -4,24 +4,29 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use engine::{Layout, Runtime};
+use scenarios::codecs::Codec;
 use scenarios::switch::End;
-use scenarios::{Driven, Names, Scenario, Switch, run_together};
+use scenarios::{Driven, Names, Scenario, Switch, codecs, run_together};
 use zamu_core::log::simulated::{Faults, Simulated};
 
 /// How often the scenarios are played on the simulated log, each time in another layout.
 const SEEDS: u64 = 12;
 
 #[test]
-fn every_scenario_holds_on_the_embedded_log() {
+fn every_scenario_holds_on_the_embedded_log_in_json_and_in_protobuf() {
     on_shared_switches(embedded, |_| Ok(()));
+    on_shared_switches(|configuration| embedded(&protobuf(configuration)), |_| Ok(()));
 }
 
 #[test]
 fn every_scenario_holds_on_the_embedded_log_with_a_restart_between_any_two_steps() {
-    on_shared_switches(embedded, |switch| {
-        switch.restart(End::Orderly)?;
-        switch.settle()
-    });
+    on_shared_switches(
+        |configuration| embedded(&protobuf(configuration)),
+        |switch| {
+            switch.restart(End::Orderly)?;
+            switch.settle()
+        },
+    );
 }
 
 #[test]
@@ -74,16 +79,25 @@ fn play(
     run_together(told, switch, between).unwrap_or_else(|error| panic!("{error:#}"));
 }
 
+/// With handlers that write Protobuf.
+fn protobuf(configuration: &[(String, String)]) -> Vec<(String, String)> {
+    writing(configuration, Codec::Protobuf)
+}
+
+fn writing(configuration: &[(String, String)], codec: Codec) -> Vec<(String, String)> {
+    codecs::writing(configuration, &codecs::HANDLERS, codec).unwrap()
+}
+
 fn embedded(configuration: &[(String, String)]) -> Runtime {
     Runtime::embedded(Layout::new(configuration)).unwrap()
 }
 
-/// Every seed has its own number of partitions and shards, and its own delays.
+/// Every seed has its own number of partitions and shards, its own delays, and its form of messages.
 fn simulated(seed: u64, configuration: &[(String, String)]) -> Runtime {
     let layout = Layout {
         partitions: 1 + (seed % 4) as u32,
         shards: 1 + (seed / 4 % 3) as usize,
-        ..Layout::new(configuration)
+        ..Layout::new(&writing(configuration, Codec::ALL[(seed / 2 % 2) as usize]))
     };
     let log = Simulated::new(seed, Faults::slow());
     Runtime::simulated(layout, &log, seed).unwrap()

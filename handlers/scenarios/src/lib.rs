@@ -70,6 +70,7 @@
 //! names, with a code where it has one, or `-` for none. A state of `-` says that there is none.
 //! `then events` lists all events of each aggregate that it mentions, in their order.
 
+pub mod codecs;
 pub mod fixture;
 pub mod golden;
 pub mod laws;

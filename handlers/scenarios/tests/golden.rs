@@ -5,18 +5,50 @@
 
 use scenarios::native::Native;
 use scenarios::switch::{Command, Event, Outcome};
-use scenarios::{Names, Scenario, Switch, run, text};
+use scenarios::{Names, Scenario, Switch, codecs, run, text};
 use serde_json::Value;
+use zamu_guest::Codec;
 
 #[test]
-fn every_scenario_holds_whatever_the_batch_size() {
-    for batch_max in [1, 2, 50] {
+fn every_scenario_holds_whatever_the_batch_size_and_the_form_of_messages() {
+    // Both handlers write JSON, both Protobuf, and each alone.
+    let protobuf: [&[&str]; 4] = [&[], &codecs::HANDLERS, &["accounts"], &["transfers"]];
+    for (batch_max, handlers) in [1, 2, 50].into_iter().zip(protobuf.into_iter().cycle()) {
         for scenario in scenarios::all().unwrap() {
-            let mut switch = Native::new(&scenario.configuration, batch_max).unwrap();
-            run(&scenario, &mut switch, &Names::default())
-                .unwrap_or_else(|error| panic!("batches of {batch_max}: {error:#}"));
+            hold(&scenario, batch_max, handlers);
         }
     }
+    for handlers in protobuf {
+        for scenario in scenarios::all().unwrap() {
+            hold(&scenario, 50, handlers);
+        }
+    }
+}
+
+fn hold(scenario: &Scenario, batch_max: usize, protobuf: &[&str]) {
+    let configuration =
+        codecs::writing(&scenario.configuration, protobuf, Codec::Protobuf).unwrap();
+    let mut switch = Native::new(&configuration, batch_max).unwrap();
+    run(scenario, &mut switch, &Names::default())
+        .unwrap_or_else(|error| panic!("batches of {batch_max}, {protobuf:?}: {error:#}"));
+}
+
+#[test]
+fn what_a_scenario_shows_is_the_same_in_every_form() {
+    let seen = |codec| {
+        let configuration = codecs::writing(&[], &codecs::HANDLERS, codec).unwrap();
+        let mut switch = Native::new(&configuration, 50).unwrap();
+        run(&scenario("1:"), &mut switch, &Names::default()).unwrap();
+        let accounts = ["simfsp01/USD", "simfsp02/USD"].map(|key| ("account", key));
+        accounts
+            .into_iter()
+            .chain([("transfer", "T1")])
+            .map(|(of, key)| {
+                (switch.state(of, key).unwrap().unwrap(), switch.events(of, key).unwrap())
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(seen(Codec::Json), seen(Codec::Protobuf));
 }
 
 #[test]

@@ -287,7 +287,7 @@ impl Topology {
                 let owner = &self.handlers[self.owner(target)];
                 for kind in &sends.kinds {
                     let kind = &manifest.kinds[*kind as usize];
-                    if owner.command(target, kind).is_none() {
+                    if !owner.takes_in_some_form(target, kind) {
                         return Err(WiringError::NobodyTakes {
                             handler: handler.spec.name.to_string(),
                             kind: kind.to_string(),
@@ -360,6 +360,14 @@ impl BoundHandler {
     #[must_use]
     pub fn command(&self, id: TypeId, kind: &Kind) -> Option<u32> {
         self.commands.get(&id)?.get(&**kind).copied()
+    }
+
+    /// Whether it takes this command, whatever the content type. A version that may send another form than
+    /// it does now can come before one that takes it: which form is sent is a matter of configuration. One
+    /// that is sent to who does not take it becomes a dead letter.
+    fn takes_in_some_form(&self, id: TypeId, kind: &KindName) -> bool {
+        let is_it = |taken: &KindName| taken.name == kind.name && taken.schema == kind.schema;
+        self.commands.get(&id).is_some_and(|taken| taken.keys().any(|taken| is_it(taken)))
     }
 
     /// Index in the manifest of an event of a type that the handler owns.

@@ -5,7 +5,8 @@
 use wasmtime::component::{ComponentType, Lift, Lower};
 use zamu_core::guest::columns::{
     Aggregates, Blobs, ChangeColumns, CommandColumns, DecidedEvents, Decision, EventColumns,
-    Outcomes, PastColumns, ProjectedColumns, RowColumns, SentColumns, States, Subjects,
+    MessageColumns, Outcomes, PastColumns, ProjectedColumns, RowColumns, SentColumns, States,
+    Subjects,
 };
 
 #[derive(Clone, Copy, ComponentType, Lower)]
@@ -68,6 +69,15 @@ pub(crate) struct SubjectsIn<'a> {
     #[component(name = "aggregate-type")]
     aggregate_type: &'a [u32],
     keys: BlobsIn<'a>,
+}
+
+#[derive(Clone, Copy, ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct MessagesIn<'a> {
+    #[component(name = "aggregate-type")]
+    aggregate_type: &'a [u32],
+    kind: &'a [u32],
+    bodies: BlobsIn<'a>,
 }
 
 #[derive(Clone, Copy, ComponentType, Lower)]
@@ -219,6 +229,16 @@ impl<'a> From<&'a EventColumns> for EventsIn<'a> {
 impl<'a> From<&'a Subjects> for SubjectsIn<'a> {
     fn from(subjects: &'a Subjects) -> Self {
         Self { aggregate_type: &subjects.aggregate_type, keys: (&subjects.keys).into() }
+    }
+}
+
+impl<'a> From<&'a MessageColumns> for MessagesIn<'a> {
+    fn from(messages: &'a MessageColumns) -> Self {
+        Self {
+            aggregate_type: &messages.aggregate_type,
+            kind: &messages.kind,
+            bodies: (&messages.bodies).into(),
+        }
     }
 }
 

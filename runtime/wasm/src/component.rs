@@ -14,8 +14,8 @@ use zamu_core::guest::manifest::{Class, HandlerSpec, Manifest};
 use crate::admission::{AdmissionError, Admitted, Roles, admit};
 use crate::cache::{Cache, Key, digest};
 use crate::columns::{
-    AggregatesIn, BlobsOut, ChangesOut, CommandsIn, DecisionOut, EventsIn, FaultOut, PastIn,
-    ProjectedIn, RowsIn, SentOut, StatesOut, SubjectsIn,
+    AggregatesIn, BlobsOut, ChangesOut, CommandsIn, DecisionOut, EventsIn, FaultOut, MessagesIn,
+    PastIn, ProjectedIn, RowsIn, SentOut, StatesOut, SubjectsIn,
 };
 use crate::engine::Engine;
 use crate::fault;
@@ -171,6 +171,7 @@ pub(crate) struct Functions {
     pub(crate) react: Option<component::Func>,
     pub(crate) project: Option<component::Func>,
     pub(crate) inspect: Option<component::Func>,
+    pub(crate) show: Option<component::Func>,
 }
 
 pub(crate) type DecideParams<'a> = (AggregatesIn<'a>, CommandsIn<'a>);
@@ -178,6 +179,7 @@ pub(crate) type EvolveParams<'a> = (AggregatesIn<'a>, PastIn<'a>);
 pub(crate) type ReactParams<'a> = (EventsIn<'a>,);
 pub(crate) type ProjectParams<'a> = (SubjectsIn<'a>, RowsIn<'a>, ProjectedIn<'a>);
 pub(crate) type InspectParams<'a> = (AggregatesIn<'a>,);
+pub(crate) type ShowParams<'a> = (MessagesIn<'a>,);
 pub(crate) type Returned<R> = (Result<R, FaultOut>,);
 
 impl Live {
@@ -191,6 +193,7 @@ impl Live {
             react: find(&exports.react),
             project: find(&exports.project),
             inspect: find(&exports.inspect),
+            show: find(&exports.show),
         };
         Self { store, functions, calls: 0 }
     }
@@ -204,6 +207,7 @@ struct Exports {
     react: Option<ComponentExportIndex>,
     project: Option<ComponentExportIndex>,
     inspect: Option<ComponentExportIndex>,
+    show: Option<ComponentExportIndex>,
 }
 
 impl Exports {
@@ -218,6 +222,7 @@ impl Exports {
             react: of(roles.event_handler, EVENT_HANDLER, "react")?,
             project: of(roles.projection, PROJECTION, "project")?,
             inspect: of(roles.inspect, INSPECT, "inspect")?,
+            show: of(roles.show, SHOW, "show")?,
         })
     }
 
@@ -238,6 +243,9 @@ impl Exports {
         if let Some(index) = &self.inspect {
             typed::<InspectParams, Returned<BlobsOut>>(instance, store, index, INSPECT)?;
         }
+        if let Some(index) = &self.show {
+            typed::<ShowParams, Returned<BlobsOut>>(instance, store, index, SHOW)?;
+        }
         Ok(())
     }
 }
@@ -247,6 +255,7 @@ const COMMAND_HANDLER: &str = "zamu:handler/command-handler@0.1.0";
 const EVENT_HANDLER: &str = "zamu:handler/event-handler@0.1.0";
 const PROJECTION: &str = "zamu:handler/projection@0.1.0";
 const INSPECT: &str = "zamu:handler/inspect@0.1.0";
+const SHOW: &str = "zamu:handler/show@0.1.0";
 
 fn compile(
     engine: &Engine,

@@ -9,15 +9,15 @@ use std::sync::Arc;
 
 use wasmtime::component::{ComponentNamedList, Func, Lift, Lower, TypedFunc};
 use zamu_core::guest::columns::{
-    Aggregates, Blobs, ChangeColumns, CommandColumns, Decision, EventColumns, PastColumns,
-    ProjectedColumns, RowColumns, SentColumns, States, Subjects,
+    Aggregates, Blobs, ChangeColumns, CommandColumns, Decision, EventColumns, MessageColumns,
+    PastColumns, ProjectedColumns, RowColumns, SentColumns, States, Subjects,
 };
 use zamu_core::guest::{Fault, FaultReason, Guest, Lookup};
 
 use crate::columns::{BlobsOut, ChangesOut, DecisionOut, SentOut, StatesOut};
 use crate::component::{
     DecideParams, EvolveParams, Functions, Handler, InspectParams, Live, ProjectParams,
-    ReactParams, Returned,
+    ReactParams, Returned, ShowParams,
 };
 use crate::counters::{Counters, Used};
 use crate::fault;
@@ -155,6 +155,7 @@ impl Export {
     const REACT: Self = Self { name: "react", interface: "event-handler" };
     const PROJECT: Self = Self { name: "project", interface: "projection" };
     const INSPECT: Self = Self { name: "inspect", interface: "inspect" };
+    const SHOW: Self = Self { name: "show", interface: "show" };
 
     fn missing(self) -> Fault {
         let Self { name, interface, .. } = self;
@@ -241,6 +242,14 @@ impl Guest for Instance {
         // SAFETY: `Exports::check` checked `inspect` as this.
         let texts: BlobsOut =
             unsafe { self.call(Export::INSPECT, |f| f.inspect, None, sizes, params) }?;
+        Ok(texts.into())
+    }
+
+    fn show(&mut self, messages: &MessageColumns) -> Result<Blobs, Fault> {
+        let sizes = (0..messages.kind.len()).map(|i| length(&messages.bodies, i));
+        let params: ShowParams = (messages.into(),);
+        // SAFETY: `Exports::check` checked `show` as this.
+        let texts: BlobsOut = unsafe { self.call(Export::SHOW, |f| f.show, None, sizes, params) }?;
         Ok(texts.into())
     }
 

@@ -79,7 +79,8 @@ impl Switch for Native {
     fn state(&mut self, aggregate_type: &str, key: &str) -> anyhow::Result<Option<Value>> {
         let Some(index) = self.find_named(aggregate_type, key)? else { return Ok(None) };
         let (owner, type_index) = self.owner_of(index)?;
-        let shown = self.handlers[owner].engine.inspect(&self.store.columns(type_index, &[index]))?;
+        let shown =
+            self.handlers[owner].engine.inspect(&self.store.columns(type_index, &[index]))?;
         Ok(Some(serde_json::from_slice(shown.get(0))?))
     }
 

@@ -13,6 +13,7 @@ mod teller;
 use std::ops::Range;
 
 use serde_json::{Value, json};
+use zamu_guest::Codec;
 
 use self::cast::{PARTICIPANTS, accounts};
 use self::next::MOSTLY;
@@ -30,6 +31,8 @@ pub struct Story {
     pub on_us: bool,
     /// Whether one needs cover to pay.
     pub cover_required: bool,
+    /// In which form accounts and transfers write what they tell each other.
+    pub codecs: [Codec; 2],
     /// One after another.
     pub happens: Vec<Next>,
 }
@@ -44,16 +47,19 @@ impl Story {
         let (on_us, cover_required) = (prng.below(2) == 0, prng.below(8) == 0);
         let mut happens = beginning(&mut prng);
         happens.extend((0..length).map(|_| Next::draw(&mut prng)));
-        Self { on_us, cover_required, happens }
+        // Nothing that happens is different in another form.
+        let codecs = [seed, seed / 2].map(|bit| Codec::ALL[(bit % 2) as usize]);
+        Self { on_us, cover_required, codecs, happens }
     }
 
     /// The configuration of the handlers, by name.
     #[must_use]
     pub fn configuration(&self) -> Vec<(String, String)> {
         let of = |handler: &str, json: Value| (handler.to_owned(), json.to_string());
+        let [accounts, transfers] = self.codecs;
         vec![
-            of("transfers", json!({ "allowOnUs": self.on_us })),
-            of("accounts", json!({ "coverRequired": self.cover_required })),
+            of("transfers", json!({ "allowOnUs": self.on_us, "codec": transfers })),
+            of("accounts", json!({ "coverRequired": self.cover_required, "codec": accounts })),
         ]
     }
 }

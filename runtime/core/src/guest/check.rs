@@ -115,6 +115,15 @@ pub fn inspected(texts: &Blobs, slots: usize) -> Checked {
     text("inspected", texts)
 }
 
+/// Checks texts of `show`.
+///
+/// # Errors
+/// A fault that names the column.
+pub fn shown(texts: &Blobs, messages: usize) -> Checked {
+    blobs("shown", texts, messages, BODY_BYTES_MAX)?;
+    text("shown", texts)
+}
+
 fn outcomes(outcomes: &Outcomes, n: usize) -> Checked {
     same("outcomes.code", outcomes.code.len(), n)?;
     blobs("outcomes.reasons", &outcomes.reasons, n, ANSWER_BYTES_MAX)?;

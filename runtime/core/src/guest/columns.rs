@@ -210,6 +210,17 @@ pub struct SentColumns {
     pub bodies: Blobs,
 }
 
+/// Messages to show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessageColumns {
+    /// Index into the manifest's types: the aggregate that the message is for or of.
+    pub aggregate_type: Vec<u32>,
+    /// Index into the manifest's kinds.
+    pub kind: Vec<u32>,
+    /// Bodies.
+    pub bodies: Blobs,
+}
+
 /// The aggregates that projected events are about, each once; an index here is a *slot*.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subjects {

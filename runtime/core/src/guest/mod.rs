@@ -13,8 +13,8 @@ pub mod manifest;
 pub mod native;
 
 use columns::{
-    Aggregates, Blobs, ChangeColumns, CommandColumns, Decision, EventColumns, PastColumns,
-    ProjectedColumns, RowColumns, SentColumns, States, Subjects,
+    Aggregates, Blobs, ChangeColumns, CommandColumns, Decision, EventColumns, MessageColumns,
+    PastColumns, ProjectedColumns, RowColumns, SentColumns, States, Subjects,
 };
 
 pub use lookup::Lookup;
@@ -72,6 +72,14 @@ pub trait Guest: Send {
     /// # Errors
     /// As for [`Guest::decide`].
     fn inspect(&mut self, aggregates: &Aggregates) -> Result<Blobs, Fault>;
+
+    /// Renders messages as JSON, one text per message.
+    ///
+    /// # Errors
+    /// As for [`Guest::decide`]; always, for a handler that shows none.
+    fn show(&mut self, _messages: &MessageColumns) -> Result<Blobs, Fault> {
+        Err(Fault::unnamed(FaultReason::Instantiate, "the handler shows no messages"))
+    }
 
     /// Discards the instance: the next call runs in a fresh one.
     fn renew(&mut self);

@@ -85,7 +85,7 @@ pub enum AdmissionError {
     /// An export that is no role.
     #[error(
         "it exports {name}, which is no role of a handler (manifest, command-handler, \
-         event-handler, projection, inspect of zamu:handler@0.1): remove the export"
+         event-handler, projection, inspect, show of zamu:handler@0.1): remove the export"
     )]
     UnknownExport {
         /// The export.

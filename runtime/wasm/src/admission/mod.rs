@@ -40,6 +40,8 @@ pub struct Roles {
     pub projection: bool,
     /// Exports `inspect`.
     pub inspect: bool,
+    /// Exports `show`.
+    pub show: bool,
 }
 
 /// Decides whether a component is let in, and finds its roles and its class.
@@ -261,6 +263,7 @@ impl<'a> Walk<'a> {
             Some("event-handler") => &mut self.roles.event_handler,
             Some("projection") => &mut self.roles.projection,
             Some("inspect") => &mut self.roles.inspect,
+            Some("show") => &mut self.roles.show,
             _ => return Err(unknown()),
         };
         if kind != ComponentExternalKind::Instance {

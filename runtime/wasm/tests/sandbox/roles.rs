@@ -1,6 +1,8 @@
 //! What the exports do for an honest guest, and what each may see.
 
-use zamu_core::guest::columns::{ACCEPTED, Aggregates, CommandColumns, NEVER, NOTHING, REFUSED};
+use zamu_core::guest::columns::{
+    ACCEPTED, Aggregates, CommandColumns, MessageColumns, NEVER, NOTHING, REFUSED,
+};
 use zamu_core::guest::{FaultReason, Guest, Lookup};
 use zamu_wasm::Limits;
 
@@ -47,6 +49,24 @@ fn react_names_the_causes_of_its_commands() {
 fn inspect_shows_states_as_json() {
     let shown = zoo().inspect(&aggregates(&[("a", "7"), ("b", "")])).unwrap();
     assert_eq!(texts(&shown), [r#"{"count":7}"#, r#"{"count":0}"#]);
+}
+
+#[test]
+fn show_shows_messages_as_json_and_one_that_breaks_it_is_blamed() {
+    let mut zoo = zoo();
+    let messages = |bodies: &[&str]| MessageColumns {
+        aggregate_type: vec![1; bodies.len()],
+        kind: (0..bodies.len() as u32).collect(),
+        bodies: bodies.iter().map(|body| body.as_bytes()).collect(),
+    };
+    let shown = zoo.show(&messages(&["x", ""])).unwrap();
+    let expected = [r#"{"of":1,"kind":0,"body":"x"}"#, r#"{"of":1,"kind":1,"body":""}"#];
+    assert_eq!(texts(&shown), expected);
+    let fault = zoo.show(&messages(&["x", "trap"])).unwrap_err();
+    assert_eq!((fault.reason, fault.culprit), (FaultReason::Trap, Some(1)));
+    let fault = zoo.show(&messages(&["evolve-configuration"])).unwrap_err();
+    assert!(fault.message.contains("in show"), "{fault:?}");
+    assert_eq!(zoo.show(&messages(&["x"])).unwrap().len(), 1, "it goes on");
 }
 
 #[test]

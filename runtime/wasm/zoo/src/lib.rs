@@ -22,7 +22,7 @@ mod bindings {
     use super::Zoo;
 }
 
-use bindings::exports::zamu::handler::{command_handler, event_handler, inspect, manifest};
+use bindings::exports::zamu::handler::{command_handler, event_handler, inspect, manifest, show};
 use bindings::zamu::handler::columns::{Aggregates, Blobs, Fault, States};
 use bindings::zamu::handler::{configuration, log, meter};
 
@@ -156,6 +156,21 @@ impl inspect::Guest for Zoo {
             item(index);
             animals::misbehave(key)?;
             push(&mut texts, format!(r#"{{"count":{}}}"#, count_of(state)).as_bytes());
+        }
+        Ok(texts)
+    }
+}
+
+impl show::Guest for Zoo {
+    fn show(messages: show::Messages) -> Result<Blobs, Fault> {
+        report_panics();
+        let mut texts = blobs();
+        for (index, body) in strings(&messages.bodies).enumerate() {
+            item(index);
+            animals::misbehave(body)?;
+            let (of, kind) = (messages.aggregate_type[index], messages.kind[index]);
+            let body = String::from_utf8_lossy(body);
+            push(&mut texts, format!(r#"{{"of":{of},"kind":{kind},"body":{body:?}}}"#).as_bytes());
         }
         Ok(texts)
     }

@@ -73,7 +73,9 @@ fn stored(folder: &Path, id: &str, limit: usize) -> Result<Value> {
     for (index, candidate) in candidates(id, &files.terms, &files.types).iter().enumerate() {
         known.extend(files.known(&mut store, index, candidate.partition, &candidate.key)?);
     }
-    let source = Source { log: &files.log, terms: &files.terms, owners: &[] };
+    // No handler runs here that could show what is not JSON.
+    let show = &|_, _: &_, _: &_| None;
+    let source = Source { log: &files.log, terms: &files.terms, owners: &[], show };
     Ok(json!(trace(&source, id, &known, limit)?))
 }
 

@@ -1,5 +1,7 @@
 //! `GET /aggregates/{type}/{key}`: its state; `.../events`: its history, with provenance.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -7,6 +9,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::task::spawn_blocking;
+use zamu_core::error::EngineError;
 use zamu_core::model::{PartitionId, Sequence};
 
 use crate::http::App;
@@ -102,8 +105,13 @@ pub(crate) async fn events(
     let Ok(_permit) = app.gates.scans.acquire().await else {
         return Err(Problem::busy("the node is shutting down"));
     };
-    let reader = app.node.log.reader();
-    let read = spawn_blocking(move || wanted.read(&reader)).await;
+    let node = Arc::clone(&app.node);
+    let read = spawn_blocking(move || {
+        let mut events = wanted.read(&node.log.reader())?;
+        node.show_events(partition.aggregate_type, &mut events);
+        Ok::<_, EngineError>(events)
+    });
+    let read = read.await;
     let events = read.map_err(|_| Problem::new(500, "reading the log failed"))??;
     let told = events.iter().map(|event| json::event(event, partition, &app.node.terms));
     Ok(Json(EventsJson { events: told.collect() }).into_response())

@@ -13,7 +13,7 @@ use serde_json::Value;
 use zamu_core::aggregate::decode;
 use zamu_core::log::Limit;
 use zamu_core::model::{Context, DeadLetterNumber, KindName, PartitionId, Request};
-use zamu_core::proto::{DeadLetter, dead_letter::Subject};
+use zamu_core::proto::{self, DeadLetter, dead_letter::Subject};
 
 use crate::http::App;
 use crate::http::params::{Path, Query, number_of};
@@ -171,8 +171,27 @@ fn shown(
     letter: &DeadLetter,
     open: bool,
 ) -> Result<Value, Problem> {
-    let told = json::dead_letter(letter, open, partition, &app.node.terms);
+    let letter = for_people(app, partition, letter.clone());
+    let told = json::dead_letter(&letter, open, partition, &app.node.terms);
     serde_json::to_value(told).map_err(|error| Problem::new(500, error.to_string()))
+}
+
+/// With the body as its handler shows it.
+fn for_people(app: &App, partition: PartitionId, mut letter: DeadLetter) -> DeadLetter {
+    let (kind, body) = match &mut letter.subject {
+        Some(Subject::Request(dead)) => (&dead.kind, &mut dead.body),
+        Some(Subject::Command(dead)) => (&dead.kind, &mut dead.body),
+        Some(Subject::Event(_)) | None => return letter,
+    };
+    let kind = Arc::new(kind.clone().map(named_kind).unwrap_or_default());
+    if let Some(shown) = app.node.show_body(partition.aggregate_type, &kind, body) {
+        *body = shown;
+    }
+    letter
+}
+
+fn named_kind(proto::Kind { name, schema, content_type }: proto::Kind) -> KindName {
+    KindName { name, schema, content_type }
 }
 
 async fn append(
@@ -225,8 +244,7 @@ fn request(letter: &DeadLetter) -> Request {
     };
     request.key = key.clone();
     if let Some(kind) = kind {
-        let zamu_core::proto::Kind { name, schema, content_type } = kind.clone();
-        request.kind = Arc::new(KindName { name, schema, content_type });
+        request.kind = Arc::new(named_kind(kind.clone()));
     }
     let [correlation, principal, trace_parent] = context.map(Bytes::clone);
     request.context = Arc::new(Context { correlation, principal, trace_parent });

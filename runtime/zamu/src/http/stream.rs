@@ -245,16 +245,24 @@ impl Feed {
                 continue;
             }
             let events = self.reader.events(partition, next, PAGE)?;
-            let Some(last) = events.last() else { continue };
-            round.more |= last.number + 1 < end;
-            for event in &events {
-                self.position.set(partition, event.number + 1);
-                if self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&event.kind.name)) {
-                    self.tell(event, partition, &mut round.text);
-                }
-            }
+            let Some(last) = events.last().map(|event| event.number + 1) else { continue };
+            round.more |= last < end;
+            self.tell_page(partition, events, &mut round.text);
+            self.position.set(partition, last);
         }
         Ok(round)
+    }
+
+    /// Only what is wanted is shown by its handler.
+    fn tell_page(&mut self, partition: PartitionId, mut events: Vec<Event>, text: &mut Vec<u8>) {
+        if let Some(kinds) = &self.kinds {
+            events.retain(|event| kinds.contains(&event.kind.name));
+        }
+        self.node.show_events(partition.aggregate_type, &mut events);
+        for event in &events {
+            self.position.set(partition, event.number + 1);
+            self.tell(event, partition, text);
+        }
     }
 
     fn tell(&self, event: &Event, partition: PartitionId, text: &mut Vec<u8>) {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tokio::task::spawn_blocking;
-use zamu_core::model::TypeId;
+use zamu_core::model::{Kind, TypeId};
 use zamu_core::shard::Shard;
 
 use crate::http::App;
@@ -67,7 +68,8 @@ fn traced(app: &App, id: &str, known: &[Known], limit: usize) -> Result<Trace, T
     };
     let owners: Vec<_> = (0..topology.types.len()).map(owner).collect();
     let log = app.node.log.reader();
-    let source = Source { log: &log, terms: &app.node.terms, owners: &owners };
+    let show = |of, kind: &Kind, body: &Bytes| app.node.show_body(of, kind, body);
+    let source = Source { log: &log, terms: &app.node.terms, owners: &owners, show: &show };
     trace::trace(&source, id, known, limit)
 }
 

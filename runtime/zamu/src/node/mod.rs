@@ -17,6 +17,7 @@ mod kinds;
 mod outcomes;
 mod shards;
 mod tables;
+mod viewer;
 mod watchman;
 
 use std::fs;
@@ -25,8 +26,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
+use bytes::Bytes;
 use tokio::sync::watch;
-use zamu_core::model::Time;
+use zamu_core::model::{Event, Kind, Time, TypeId};
 use zamu_core::outcomes::decode_record;
 use zamu_core::partition::Status;
 use zamu_core::references::{References, Seen};
@@ -51,6 +53,7 @@ pub use kinds::{Kinds, UnknownKind};
 pub use outcomes::{Found, find};
 pub use shards::{CallError, Shards, deal};
 pub use tables::{DropError, Tables};
+pub use viewer::Viewer;
 
 /// What a running node offers to whoever talks to clients.
 pub struct Services {
@@ -60,6 +63,8 @@ pub struct Services {
     pub terms: Terms,
     /// The handlers, and what follows from them.
     pub in_force: InForce,
+    /// Shows messages to people.
+    pub viewer: Viewer,
     /// Puts others in force.
     pub deployer: Deployer,
     /// The way in.
@@ -94,6 +99,19 @@ pub struct Node {
     started: Instant,
     drain: Duration,
     watchman: Watchman,
+}
+
+impl Services {
+    /// Events of one type, for people: see [`Viewer`].
+    pub fn show_events(&self, of: TypeId, events: &mut [Event]) {
+        self.viewer.show_events(&self.in_force, of, events);
+    }
+
+    /// A command of this type or an event of it, for people: see [`Viewer`].
+    #[must_use]
+    pub fn show_body(&self, of: TypeId, kind: &Kind, body: &Bytes) -> Option<Bytes> {
+        self.viewer.show_body(&self.in_force, of, kind, body)
+    }
 }
 
 impl Node {
@@ -185,6 +203,7 @@ impl Node {
             terms: Terms { types: types.iter().map(|t| Arc::clone(&t.name)).collect(), history },
             types,
             in_force: InForce::new(topology, loaded),
+            viewer: Viewer::default(),
             deployer: Deployer::new(workshop, &config.deployments),
             entrance,
             answers,

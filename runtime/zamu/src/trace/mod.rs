@@ -26,10 +26,11 @@ mod turns;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::Serialize;
 use zamu_core::aggregate::{Aggregate, DecodeError};
 use zamu_core::error::EngineError;
-use zamu_core::model::{EventNumber, Offset, PartitionId, Sequence};
+use zamu_core::model::{EventNumber, Kind, Offset, PartitionId, Sequence, TypeId};
 use zamu_rocks::LogReader;
 
 use crate::json::Terms;
@@ -54,6 +55,18 @@ pub struct Source<'a> {
     pub terms: &'a Terms,
     /// The handler that owns each aggregate type, by index; `None` where only the log tells.
     pub owners: &'a [Option<Arc<str>>],
+    /// Shows bodies that are not JSON; those of which it says nothing are shown as they are.
+    pub show: &'a Show<'a>,
+}
+
+/// What a message of this type and kind is for people, if that is not its body.
+pub type Show<'a> = dyn Fn(TypeId, &Kind, &Bytes) -> Option<Bytes> + 'a;
+
+impl Source<'_> {
+    /// A body for people.
+    fn shown(&self, of: TypeId, kind: &Kind, body: &Bytes) -> Bytes {
+        (self.show)(of, kind, body).unwrap_or_else(|| body.clone())
+    }
 }
 
 /// What is known of an aggregate beside the log.

@@ -4,7 +4,8 @@
 mod letters;
 mod requests;
 
-use zamu_core::model::{Cause, Command, EventRef, Offset, PartitionId, Stored, Time, TypeId};
+use bytes::Bytes;
+use zamu_core::model::{Cause, Command, EventRef, Kind, Offset, PartitionId, Stored, Time, TypeId};
 use zamu_core::proto::{BatchRecord, command_outcome::Why, outcome::What};
 
 use crate::json::{Terms, text};
@@ -96,6 +97,11 @@ impl<'a> Tree<'a> {
         self.source.terms
     }
 
+    /// A body for people.
+    fn shown(&self, partition: PartitionId, kind: &Kind, body: &Bytes) -> Bytes {
+        self.source.shown(partition.aggregate_type, kind, body)
+    }
+
     /// Adds a step; gives its index.
     fn add(&mut self, parent: Option<usize>, mut step: Step) -> usize {
         step.parent = parent;
@@ -151,7 +157,7 @@ impl<'a> Tree<'a> {
         let step =
             Step::new(StepKind::Event, partition, &event.key, self.event_id(&cause), self.terms())
                 .standing(event.number, at)
-                .saying(&event.kind.name, &event.body)
+                .saying(&event.kind.name, &self.shown(partition, &event.kind, &event.body))
                 .by(&event.handler, event.deployment, self.terms());
         let index = self.add(parent, step);
 
@@ -270,7 +276,7 @@ impl<'a> Tree<'a> {
         let id = format!("{}/{}/{}", self.event_id(&record.cause), record.handler, record.index);
         let mut step = Step::new(StepKind::Command, partition, &record.key, id, self.terms())
             .standing(offset, Some(*appended))
-            .saying(&record.kind.name, &record.body)
+            .saying(&record.kind.name, &self.shown(partition, &record.kind, &record.body))
             .by(&record.handler, record.deployment, self.terms());
         let mut follow = Vec::new();
         match self.turns.of_command(partition, offset)? {

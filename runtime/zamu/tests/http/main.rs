@@ -15,6 +15,7 @@ mod lookups;
 mod operating;
 mod reading;
 mod restart;
+mod shown;
 mod stream;
 mod support;
 mod swaps;

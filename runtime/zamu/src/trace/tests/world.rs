@@ -263,7 +263,12 @@ impl World {
             })
             .collect();
         let owners = [const { None::<Arc<str>> }; 3].map(|_| Some("h".into()));
-        trace(&Source { log: &log, terms: &terms, owners: &owners }, id, &known, limit)
+        trace(
+            &Source { log: &log, terms: &terms, owners: &owners, show: &|_, _, _| None },
+            id,
+            &known,
+            limit,
+        )
     }
 }
 

@@ -54,7 +54,8 @@ impl Tree<'_> {
         let step = Step::new(kind, partition, &record.key, id, self.terms());
         let mut step = step.standing(*offset, Some(*appended));
         if record.wake.is_none() {
-            step = step.saying(&record.kind.name, &record.body);
+            let body = self.shown(partition, &record.kind, &record.body);
+            step = step.saying(&record.kind.name, &body);
             step.correlation = Some(text(&record.context.correlation).into_owned());
             step.principal = Some(text(&record.context.principal).into_owned());
         }
