@@ -62,9 +62,9 @@ fn show_shows_messages_as_json_and_one_that_breaks_it_is_blamed() {
     let shown = zoo.show(&messages(&["x", ""])).unwrap();
     let expected = [r#"{"of":1,"kind":0,"body":"x"}"#, r#"{"of":1,"kind":1,"body":""}"#];
     assert_eq!(texts(&shown), expected);
-    let fault = zoo.show(&messages(&["x", "trap"])).unwrap_err();
+    let fault = zoo.show(&messages(&["x", "show trap"])).unwrap_err();
     assert_eq!((fault.reason, fault.culprit), (FaultReason::Trap, Some(1)));
-    let fault = zoo.show(&messages(&["evolve-configuration"])).unwrap_err();
+    let fault = zoo.show(&messages(&["show evolve-configuration"])).unwrap_err();
     assert!(fault.message.contains("in show"), "{fault:?}");
     assert_eq!(zoo.show(&messages(&["x"])).unwrap().len(), 1, "it goes on");
 }

@@ -1,7 +1,7 @@
 //! A guest that misbehaves on request, so that the host's reaction to each misbehaviour is tested.
 //!
 //! The body of a command (of an event, for `react`, `evolve` and `project`) selects the behaviour; `animals`
-//! lists them. Anything else is sane: one `Noted` event, and a state that counts them. Of each event
+//! lists them. In `show` it stands behind the word `show`. Anything else is sane: one `Noted` event, and a state that counts them. Of each event
 //! of an animal its keeper is told, and nobody of a keeper's. How many notes an animal has made stands in
 //! a reference table, which `look` looks up. The configuration says whether the zoo
 //! is wild, tame or rabid. Written against the WIT bindings directly, as no vendor would; the guest
@@ -167,7 +167,7 @@ impl show::Guest for Zoo {
         let mut texts = blobs();
         for (index, body) in strings(&messages.bodies).enumerate() {
             item(index);
-            animals::misbehave(body)?;
+            animals::misbehave(body.strip_prefix(b"show ").unwrap_or_default())?;
             let (of, kind) = (messages.aggregate_type[index], messages.kind[index]);
             let body = String::from_utf8_lossy(body);
             push(&mut texts, format!(r#"{{"of":{of},"kind":{kind},"body":{body:?}}}"#).as_bytes());

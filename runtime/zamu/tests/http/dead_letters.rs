@@ -15,7 +15,9 @@ async fn a_dead_letter_is_listed_with_its_reason_and_its_whole_record() {
     assert_eq!((&letter["id"], &letter["open"]), (&json!("animal/0/1"), &json!(true)));
     assert_eq!((&letter["reason"], &letter["handler"]), (&json!("trap"), &json!("zoo")));
     assert_eq!(letter["subject"]["request"]["id"], "1");
-    assert_eq!(letter["subject"]["request"]["dataBase64"], "dHJhcA==");
+    assert_eq!(letter["subject"]["request"]["contentType"], "text/plain");
+    // As the zoo shows it.
+    assert_eq!(letter["subject"]["request"]["data"]["body"], "trap");
     assert_eq!(host.get("/dead-letters?type=counter").await.json, json!([]));
     assert_eq!(host.get("/dead-letters/animal/0/1").await.json, *letter);
     host.stop().await;
