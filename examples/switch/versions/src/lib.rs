@@ -10,7 +10,7 @@
 use scheme::{Amount, codes};
 use transfers::messages::{Command, Event, PrepareTransfer};
 use transfers::{Configuration, Failure, OnAccounts, State, Transfer};
-use zamu_guest::{Aggregate, Context, Decision, ReferenceDeclaration, Time};
+use zamu_guest::{Aggregate, Codec, Context, Decision, ProtobufForm, ReferenceDeclaration, Time};
 
 /// How much may be transferred at once, in units of any currency.
 pub const CEILING: &str = "500";
@@ -29,6 +29,7 @@ impl<const FAULTY: bool> Aggregate for CappedTransfer<FAULTY> {
     const TYPE: &'static str = Transfer::TYPE;
     const STATE_SCHEMA: &'static str = Transfer::STATE_SCHEMA;
     const REFERENCES: &'static [ReferenceDeclaration] = Transfer::REFERENCES;
+    const STATE_PROTOBUF: Option<ProtobufForm<State>> = Transfer::STATE_PROTOBUF;
     type State = State;
     type Command = Command;
     type Event = Event;
@@ -59,6 +60,10 @@ impl<const FAULTY: bool> Aggregate for CappedTransfer<FAULTY> {
 
     fn wake(state: &State, context: &Context<'_, Configuration>) -> Decision<Event> {
         Transfer::wake(state, context)
+    }
+
+    fn codec(event: &Event, configuration: &Configuration) -> Codec {
+        Transfer::codec(event, configuration)
     }
 }
 
