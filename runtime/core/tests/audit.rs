@@ -13,7 +13,7 @@ use common::audit::Toys;
 use common::copied::{Copied, audit, differences};
 use common::toy::{self, Behaviour};
 use common::{CELL, Layout, MIRROR, World};
-use zamu_core::audit::{AuditError, Difference, Subject};
+use zamu_core::audit::{AuditError, Difference, Subject, Unsent, unsent};
 use zamu_core::log::InputPositions;
 use zamu_core::model::{PartitionId, Time};
 use zamu_core::proto::outcome::What;
@@ -339,6 +339,18 @@ fn a_command_that_is_missing_in_its_channel_ends_the_audit_by_its_number() {
     log.at(MIRRORS).commands.remove(1);
     let error = audit(&mut log, &types(), &mut toys(), MIRRORS, None).unwrap_err();
     assert!(matches!(error, AuditError::Gap { due: 2, came: 3, .. }), "{error:?}");
+}
+
+#[test]
+fn a_command_that_was_taken_and_never_sent_is_found_by_the_ends_of_its_channel() {
+    let mut log = log();
+    assert_eq!(unsent(&mut log, &types()).unwrap(), []);
+    let taken = log.contents[&MIRRORS].commands.len() as u64;
+    assert!(taken > 3);
+    let last = log.contents[&CELLS].outcomes.len() as u64;
+    log.rewrite(CELLS, last, |record| record.sent[0].numbers[0] -= 1);
+    let found = unsent(&mut log, &types()).unwrap();
+    assert_eq!(found, [Unsent { from: CELLS, to: MIRRORS, sent: taken - 1, taken }]);
 }
 
 #[test]

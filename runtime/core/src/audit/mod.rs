@@ -9,6 +9,7 @@
 //! | `tables` | reference tables as a turn saw them |
 //! | `turn` | one turn, decided once more |
 //! | `compare`, `difference` | what is not as it was |
+//! | `channels` | both ends of each channel, as the newest turns have left them |
 //!
 //! - States are folds of the events, never taken from a store: that `evolve` makes of events what
 //!   `decide` went on with is audited, too. Where a turn's events were changed after it was committed
@@ -16,13 +17,14 @@
 //! - **Verdicts are read, not derived**: that a handler broke on an item is taken from the batch record
 //!   and its dead letter. What it broke on is compared.
 //! - **Nobody reacts**: which commands event handlers send is not decided once more. That the commands
-//!   of a channel came without a gap is.
+//!   of a channel came without a gap, and that no more were taken than were sent, is.
 //! - Turns are decided in the batches that they were: results would be the same in any other.
 //!
 //! This module reads no file and no clock, loads no component, and counts nothing: whoever drives it
 //! does.
 
 mod auditor;
+mod channels;
 mod compare;
 mod difference;
 mod past;
@@ -39,6 +41,7 @@ use crate::model::{DeploymentNumber, TurnNumber};
 use crate::topology::Topology;
 
 pub use auditor::{Auditor, Parts, Progress};
+pub use channels::{Unsent, unsent};
 pub use difference::{Difference, Subject};
 pub use span::Span;
 

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use zamu_core::audit::{AuditError, Auditor, Parts, Progress};
+use zamu_core::audit::{AuditError, Auditor, Parts, Progress, unsent};
 use zamu_core::log::Limit;
 use zamu_core::model::{PartitionId, Time, TurnNumber};
 use zamu_core::topology::Types;
@@ -28,7 +28,7 @@ use crate::handlers::History;
 
 pub use range::{Edge, Oldest, Refused, Turns};
 pub use recorded::Recorded;
-pub use report::{HandlerReport, PartitionReport, Report, Shown, Totals};
+pub use report::{Channel, HandlerReport, PartitionReport, Report, Shown, Totals};
 
 /// What is read of a partition at once.
 const PAGE: Limit = Limit { records: 2_000, bytes: 4 << 20 };
@@ -89,6 +89,7 @@ impl Audit<'_> {
         )?;
         let mut report = Report::new(self.shown_max);
         let of = turns.iter().map(Turns::count).sum();
+        report.channels(&unsent(&mut self.log.clone(), &self.types)?, &self.types);
         let mut now = Now { of, ..Now::default() };
         for (index, turns) in turns.iter().enumerate() {
             now = Now { partition: index, folded: 0, to_fold: 0, ..now };

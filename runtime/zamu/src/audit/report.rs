@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use serde::Serialize;
-use zamu_core::audit::{AuditError, Audited, Difference, Subject};
+use zamu_core::audit::{AuditError, Audited, Difference, Subject, Unsent};
 use zamu_core::guest::manifest::HandlerSpec;
-use zamu_core::model::Time;
+use zamu_core::model::{PartitionId, Time};
+use zamu_core::topology::Types;
 
 use super::Turns;
 
@@ -31,6 +32,8 @@ pub struct Report {
     pub handlers: Vec<HandlerReport>,
     /// The first differences.
     pub differences: Vec<Shown>,
+    /// Channels of which more was taken than was sent, whichever turns were audited.
+    pub channels: Vec<Channel>,
     #[serde(skip)]
     shown_max: usize,
 }
@@ -106,6 +109,19 @@ pub struct HandlerReport {
     pub totals: Totals,
 }
 
+/// A channel of which more was taken than was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Channel {
+    /// Type and partition of the sender.
+    pub from: String,
+    /// Type and partition of who took.
+    pub to: String,
+    /// The last number that was sent.
+    pub sent: u64,
+    /// The last number that was taken.
+    pub taken: u64,
+}
+
 /// A difference, in words.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -157,8 +173,22 @@ impl Report {
             partitions: Vec::new(),
             handlers: Vec::new(),
             differences: Vec::new(),
+            channels: Vec::new(),
             shown_max,
         }
+    }
+
+    /// Of these channels more was taken than was sent.
+    pub(super) fn channels(&mut self, unsent: &[Unsent], types: &Types) {
+        let place =
+            |of: PartitionId| format!("{}/{}", types.settings(of.aggregate_type).name, of.number);
+        let channel = |of: &Unsent| {
+            let Unsent { sent, taken, .. } = *of;
+            Channel { from: place(of.from), to: place(of.to), sent, taken }
+        };
+        self.channels = unsent.iter().map(channel).collect();
+        self.totals.differences += unsent.len() as u64;
+        self.agrees &= unsent.is_empty();
     }
 
     /// A partition comes next.
@@ -235,8 +265,8 @@ impl Report {
         &mut handler.totals
     }
 
-    /// Why it does not say that all agrees, if it does not: partitions whose audit stopped, and turns
-    /// that could not be decided.
+    /// Whether all that was to be audited was: no partition's audit stopped, and every turn could be
+    /// decided.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.totals.undecided == 0 && self.partitions.iter().all(|p| p.stopped.is_none())

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{ArgGroup, Args};
-use zamu::audit::{Audit, Edge, HandlerReport, Now, Oldest, Refused, Report, Shown, Totals, Turns};
+use zamu::audit::{
+    Audit, Channel, Edge, HandlerReport, Now, Oldest, Refused, Report, Shown, Totals, Turns,
+};
 use zamu::config::{Config, Type};
 use zamu_core::model::{PartitionId, Time};
 use zamu_core::topology::Types;
@@ -36,8 +38,9 @@ What it proves:  events (kind, schema, body, order, sequence, time, cause, conte
   deployment), answers (accepted, refused with code and details, nothing, duplicates), deadlines that
   were answered or dropped, what dead letters hold, cursors, counters of what was taken, hashes.
 What it does not: that a handler broke is taken from its dead letter, not tried again; event handlers
-  are not run, so the commands that they sent are only known to have come without a gap, in order; and
-  rows of tables are not looked at, but for reference tables, through what was decided on them.
+  are not run, so the commands that they sent are only known to have come without a gap, in order, and
+  not more than were sent; rows of tables are not looked at, but for those of reference tables, through
+  what was decided on them.
 A difference is marked `altered` where the turn's own hash does not fit either: then the log was changed
 after it was written. Otherwise something else decided: another component, configuration or input.
 
@@ -98,9 +101,9 @@ fn component(text: &str) -> Result<(String, PathBuf), String> {
 pub(crate) fn run(args: &AuditArgs, output: &mut Output) -> Result<(), Failure> {
     let report = audit(args).map_err(Failure::NotAudited)?;
     if args.format.json {
-        output.json(&report)?
+        output.json(&report)?;
     } else {
-        tell(&report, output)?
+        tell(&report, output)?;
     }
     verdict(&report)
 }
@@ -242,7 +245,14 @@ fn tell(report: &Report, output: &mut Output) -> Result<(), Failure> {
             output.line(line)?;
         }
     }
-    let more = report.totals.differences.saturating_sub(report.differences.len() as u64);
+    for channel in &report.channels {
+        let Channel { from, to, sent, taken } = channel;
+        output.line(format_args!(
+            "\nchannel from {from} to {to}: {taken} commands were taken and {sent} were sent"
+        ))?;
+    }
+    let told = report.differences.len() + report.channels.len();
+    let more = report.totals.differences.saturating_sub(told as u64);
     if more > 0 {
         output.line(format_args!("\nand {more} more: --limit shows them"))?;
     }
