@@ -65,7 +65,7 @@ fn all(rounds: u32) -> Result<Vec<Cost>, Failure> {
     let (condition, fulfilment) = (fixture::CONDITION.parse()?, fixture::FULFILMENT.parse()?);
     let expiration = Timestamp::from_ms(fixture::START_MS)?;
     let content = ContentHasher::default().field("all").finish();
-    let transfer_id = "b51ec534-ee48-4575-b6a9-ead2955b8069".to_owned();
+    let id = "b51ec534-ee48-4575-b6a9-ead2955b8069".to_owned();
     let (reserved, position) = ("1234.11".parse()?, "-98765.43".parse()?);
     let accepted =
         TransferPrepareAccepted { payer, payee, amount, currency, expiration, condition, content };
@@ -100,7 +100,7 @@ fn all(rounds: u32) -> Result<Vec<Cost>, Failure> {
     };
     use accounts::messages as asked;
     use transfers::messages as acked;
-    let (id, fulfilled) = (transfer_id.clone(), Some(fulfilment));
+    let fulfilled = Some(fulfilment);
     let reserve = asked::ReservePayerFunds { transfer_id: id.clone(), amount };
     let commit_payer = asked::CommitPayerFunds { transfer_id: id.clone(), amount };
     let commit_payee = asked::CommitPayeeFunds { transfer_id: id.clone(), amount };
