@@ -16,7 +16,7 @@ use crate::environment::Environment;
 use crate::kinds::Plan;
 use crate::ledger::Findings;
 use crate::load::{self, Load};
-use crate::node::{Node, Usage, folder_bytes};
+use crate::node::{self, Node, Usage, folder_bytes};
 use crate::operator::Operator;
 use crate::outcomes;
 use crate::pace::Pace;
@@ -46,7 +46,7 @@ pub async fn run(args: &Args) -> Result<bool> {
     show::note(&environment);
     show::note(format_args!("working in {}", folder.display()));
 
-    let mut node = Node::start(&args.zamu, &args.guests, &folder, Vec::new())?;
+    let mut node = node::start(&args.zamu, &args.guests, &folder, Vec::new())?;
     let client = Client::new(node.address)?;
     node.ready(&client).await?;
     show::note(format_args!("the host runs as process {} at {}", node.pid(), client.url()));

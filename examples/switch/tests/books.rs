@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use switch::client::Client;
-use switch::node::Node;
+use switch::node::{self, Node};
 use tempfile::TempDir;
 
 /// What the payer sets, and what the payee knows.
@@ -27,7 +27,7 @@ struct Hub {
 impl Hub {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut node = Node::start(&zamu(), &guests(), folder.path(), Vec::new()).unwrap();
+        let mut node = node::start(&zamu(), &guests(), folder.path(), Vec::new()).unwrap();
         let client = Client::new(node.address).unwrap();
         node.ready(&client).await.unwrap();
         Self { node, folder }

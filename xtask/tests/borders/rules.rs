@@ -9,7 +9,9 @@ pub(crate) const PACKAGES: &[(&str, &[&str])] = &[
     ("zamu-core", &["zamu-core"]),
     ("zamu-wasm", &["zamu-core"]),
     ("zamu-rocks", &["zamu-core"]),
-    ("zamu", &["zamu-core", "zamu-wasm", "zamu-rocks"]),
+    // Meets the host over HTTP only, as any client does.
+    ("zamu-bench", &[]),
+    ("zamu", &["zamu-core", "zamu-wasm", "zamu-rocks", "zamu-bench"]),
     ("zamu-guest", &[]),
     ("zoo", &["zamu-guest"]),
     ("zoo-plain", &["zamu-guest"]),
@@ -23,7 +25,7 @@ pub(crate) const PACKAGES: &[(&str, &[&str])] = &[
     ("scenarios", &["zamu-guest", "scheme", "participants", "accounts", "transfers", "directory"]),
     ("engine", &["scenarios", "zamu-core", "zamu-wasm", "zamu-rocks"]),
     ("counter", &["zamu-guest"]),
-    ("switch", &["scheme"]),
+    ("switch", &["scheme", "zamu-bench"]),
     ("transfers-ceiling", &["zamu-guest", "scheme", "transfers"]),
     ("xtask", &[]),
 ];
@@ -33,7 +35,7 @@ pub(crate) const ENGINES: &[(&str, &[&str])] = &[
     ("wasmtime", &["zamu-wasm"]),
     ("rocksdb", &["zamu-rocks"]),
     ("axum", &["zamu"]),
-    ("tokio", &["zamu", "switch"]),
+    ("tokio", &["zamu", "zamu-bench", "switch"]),
     ("wit-component", &["xtask"]),
 ];
 
@@ -56,6 +58,7 @@ pub(crate) const ABSENT_BELOW: &[(&str, &[&str])] = &[
     ),
     ("zamu-wasm", &["rocksdb", "librocksdb-sys", "zamu-rocks", "tokio", "wasmtime-wasi"]),
     ("zamu-rocks", &["wasmtime", "zamu-wasm", "tokio"]),
+    ("zamu-bench", &["wasmtime", "rocksdb", "axum"]),
     ("zamu-guest", &["wasmtime", "rocksdb", "tokio", "rand", "chrono", "time"]),
 ];
 

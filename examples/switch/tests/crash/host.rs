@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use switch::client::Client;
-use switch::node::Node;
+use switch::node::{self, Node};
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::OnceCell;
@@ -155,7 +155,7 @@ async fn provision() -> PathBuf {
 }
 
 async fn start(folder: &Path, arming: &Arming) -> (Node, Client) {
-    let mut node = Node::start(&zamu(), &guests(), folder, arming.variables()).unwrap();
+    let mut node = node::start(&zamu(), &guests(), folder, arming.variables()).unwrap();
     let client = Client::new(node.address).unwrap();
     node.ready(&client).await.unwrap();
     (node, client)

@@ -5,6 +5,7 @@
 //! or written here.
 
 mod audit;
+mod bench;
 mod dead_letters;
 mod events;
 mod failure;
@@ -72,6 +73,8 @@ Examples:
     Topology(topology::TopologyArgs),
     /// Show versions of handlers, or put others in force
     Handlers(handlers::HandlersArgs),
+    /// Measure an application: drive a node of its own with the load of a file
+    Bench(bench::BenchArgs),
     /// Show what could not be processed, or have it processed again
     DeadLetters(dead_letters::DeadLettersArgs),
 }
@@ -119,6 +122,7 @@ pub(crate) fn run(cli: &Cli) -> ExitCode {
         Command::Topics(args) => topics::run(args, &mut output),
         Command::Topology(args) => topology::run(args, &mut output),
         Command::Handlers(args) => handlers::run(args, &mut output),
+        Command::Bench(args) => bench::run(args, &mut output),
         Command::DeadLetters(args) => dead_letters::run(args, &mut output),
     };
     match done.and_then(|()| output.flush()) {
@@ -210,6 +214,12 @@ mod tests {
             "topology",
             "topology --config a.toml --svg a.svg",
             "topology --json --node http://h:1",
+            "bench load.toml",
+            "bench load.toml --rate 1000 --duration 60s --warm-up 10s --data d --json",
+            "bench load.toml --in-flight 64 --count 1000 --codec protobuf --projections off",
+            "bench load.toml --variant cap=low --batch 1 --shards 2 --hot-key --poison 1/100 --seed 7",
+            "bench load.toml --hot-key 50% --dry-run",
+            "bench load.toml --sweep a.svg --json",
             "dead-letters list --all --type order --partition 3",
             "dead-letters list --data d",
             "dead-letters show order/3/1",
@@ -266,6 +276,15 @@ mod tests {
             ("topics resume order 3 --data d", "--data"),
             ("topology --config a --node http://h", "cannot be used with"),
             ("topology --svg a --json", "cannot be used with"),
+            ("bench", "<LOAD>"),
+            ("bench l --rate 1 --in-flight 2", "cannot be used with"),
+            ("bench l --count 1 --duration 2s", "cannot be used with"),
+            ("bench l --duration soon", "60s"),
+            ("bench l --poison 5", "1/1000"),
+            ("bench l --hot-key 100", "70%"),
+            ("bench l --variant codec", "NAME=CHOICE"),
+            ("bench l --batch 0", "--batch"),
+            ("bench l --batch 5 --sweep", "cannot be used with"),
             ("dead-letters", "Usage"),
             ("dead-letters list --partition 3", "--type"),
             ("dead-letters show order/3", "TYPE/PARTITION/NUMBER"),

@@ -8,6 +8,7 @@ mod configuration;
 mod orphans;
 
 mod audit;
+mod bench;
 mod dead_letters;
 mod done;
 mod exits;

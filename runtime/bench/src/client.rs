@@ -169,6 +169,28 @@ impl Client {
         self.get(path).await
     }
 
+    /// The state of an aggregate of this type and key; none if there is none.
+    ///
+    /// # Errors
+    /// When the host does not answer as expected.
+    pub async fn find_state(&self, of: &str, key: &str) -> Result<Option<serde_json::Value>> {
+        #[derive(Deserialize)]
+        struct Aggregate {
+            state: serde_json::Value,
+        }
+        let path = format!("/aggregates/{}/{}", segment(of), segment(key));
+        let answer = self.http.get(format!("{}{path}", self.url)).send().await;
+        let answer = answer.with_context(|| format!("no answer to GET {path}"))?;
+        match answer.status() {
+            StatusCode::NOT_FOUND => Ok(None),
+            status if status.is_success() => {
+                let Aggregate { state } = read(answer).await?;
+                Ok(Some(state))
+            }
+            status => bail!("the host answered {status} to GET {path}: {}", text(answer).await),
+        }
+    }
+
     /// The state of an aggregate.
     ///
     /// # Errors
@@ -245,6 +267,19 @@ impl Client {
             status => Err(Failed::Refused(format!("{status}: {}", text(answer).await))),
         }
     }
+}
+
+/// A name as a part of a path.
+pub(crate) fn segment(name: &str) -> String {
+    let mut path = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    path
 }
 
 fn retry_after(answer: &Response) -> Duration {

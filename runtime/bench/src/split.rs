@@ -9,7 +9,7 @@ use crate::node::stat;
 
 /// Seconds by what they were spent on, up to some moment.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Split {
+pub struct Split {
     threads: BTreeMap<Part, f64>,
     steps: BTreeMap<String, f64>,
 }
@@ -26,7 +26,7 @@ enum Part {
 
 impl Split {
     /// Looks at a process and asks it for its metrics; what cannot be had counts as nothing.
-    pub(crate) async fn read(pid: u32, client: &Client) -> Self {
+    pub async fn read(pid: u32, client: &Client) -> Self {
         let mut threads = BTreeMap::new();
         for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
             let read = |file: &str| fs::read_to_string(task.path().join(file)).unwrap_or_default();
@@ -37,12 +37,12 @@ impl Split {
         Self { threads, steps }
     }
 
-    /// What was spent since an earlier look, in microseconds for each of so many transfers.
-    pub(crate) fn since(&self, before: &Self, transfers: u64) -> Vec<(String, f64)> {
-        if transfers == 0 {
+    /// What was spent since an earlier look, in microseconds for each of so many units of work.
+    pub fn since(&self, before: &Self, units: u64) -> Vec<(String, f64)> {
+        if units == 0 {
             return Vec::new();
         }
-        let us = |seconds: f64| seconds.max(0.0) * 1e6 / transfers as f64;
+        let us = |seconds: f64| seconds.max(0.0) * 1e6 / units as f64;
         let mut lines = Vec::new();
         for (part, seconds) in &self.threads {
             let seconds = seconds - before.threads.get(part).copied().unwrap_or_default();

@@ -1,6 +1,6 @@
-//! When which transfer is sent.
+//! When which unit of work is sent.
 //!
-//! Open: at a fixed rate, whatever the host answers; a transfer's latency then counts from the
+//! Open: at a fixed rate, whatever the host answers; a unit's latency then counts from the
 //! moment at which it was due, so that a slow host cannot slow its own measure down. Closed: as fast
 //! as it goes, with a bounded number under way.
 
@@ -15,12 +15,14 @@ use tokio::time::{Instant, sleep_until};
 /// What falls due within this time is sent together.
 const TICK: Duration = Duration::from_millis(5);
 
-/// Hands out transfers to be sent, each once, in order.
+/// Hands out units to be sent, each once, in order.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub struct Pace {
     total: u64,
     batch: u64,
     start: Instant,
+    /// Nothing is handed out any more from then on.
+    until: Option<Instant>,
     next: Mutex<u64>,
     mode: Mode,
 }
@@ -31,33 +33,51 @@ enum Mode {
     Closed { room: Semaphore },
 }
 
-/// Transfers to send now, and since when they have been due.
+/// Units to send now, and since when they have been due.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Due {
+pub struct Due {
     /// Their indices.
-    pub(crate) indices: Range<u64>,
+    pub indices: Range<u64>,
     /// When each was due; where absent, the moment of sending counts.
-    pub(crate) rate: Option<u64>,
+    pub rate: Option<u64>,
 }
 
 impl Pace {
-    /// `rate` transfers a second, or `in_flight` at once; at most `batch` together.
-    pub(crate) fn new(total: u64, batch: u32, rate: Option<u64>, in_flight: u32) -> Self {
+    /// `rate` units a second, or `in_flight` at once; at most `batch` together.
+    pub fn new(total: u64, batch: u32, rate: Option<u64>, in_flight: u32) -> Self {
         let mode = match rate {
             Some(rate) => Mode::Open { rate },
             None => Mode::Closed { room: Semaphore::new(in_flight as usize) },
         };
         let batch = if rate.is_some() { batch } else { batch.min(in_flight) };
-        Self { total, batch: batch.into(), start: Instant::now(), next: Mutex::new(0), mode }
+        let (start, next) = (Instant::now(), Mutex::new(0));
+        Self { total, batch: batch.into(), start, until: None, next, mode }
+    }
+
+    /// The same for so long, however many that makes: exactly those that fall due in it, or as many
+    /// as can be sent.
+    pub fn lasting(duration: Duration, batch: u32, rate: Option<u64>, in_flight: u32) -> Self {
+        match rate {
+            Some(rate) => Self::new(due_in(duration, rate), batch, Some(rate), in_flight),
+            None => {
+                let pace = Self::new(u64::MAX, batch, None, in_flight);
+                Self { until: Some(pace.start + duration), ..pace }
+            }
+        }
+    }
+
+    /// How many have been handed out.
+    pub fn handed_out(&self) -> u64 {
+        *self.next.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// The start of the measure.
-    pub(crate) fn start(&self) -> Instant {
+    pub fn start(&self) -> Instant {
         self.start
     }
 
-    /// One transfer has come to its end: there is room for another.
-    pub(crate) fn finished(&self) {
+    /// One unit has come to its end: there is room for another.
+    pub fn finished(&self) {
         if let Mode::Closed { room } = &self.mode {
             room.add_permits(1);
         }
@@ -67,7 +87,7 @@ impl Pace {
     ///
     /// # Errors
     /// Never while the pace is in use.
-    pub(crate) async fn next(&self) -> Result<Option<Due>> {
+    pub async fn next(&self) -> Result<Option<Due>> {
         match &self.mode {
             Mode::Open { rate } => Ok(self.next_due(*rate).await),
             Mode::Closed { room } => self.next_fitting(room).await,
@@ -100,19 +120,27 @@ impl Pace {
     /// Up to a batch of those below `until`; empty, from the next one, if none is there.
     fn take(&self, until: u64) -> Range<u64> {
         let mut next = self.next.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if self.until.is_some_and(|until| Instant::now() >= until) {
+            return *next..*next;
+        }
         let end = until.min(self.total).min(*next + self.batch).max(*next);
         let start = std::mem::replace(&mut *next, end);
         start..end
     }
 }
 
-/// How many transfers are due after this time: the first at once.
+/// How many units are due after this time: the first at once.
 fn due(elapsed: Duration, rate: u64) -> u64 {
     (elapsed.as_nanos() * u128::from(rate) / 1_000_000_000) as u64 + 1
 }
 
-/// When a transfer is due, from the start.
-pub(crate) fn due_at(index: u64, rate: u64) -> Duration {
+/// How many fall due in this time: one at least.
+fn due_in(duration: Duration, rate: u64) -> u64 {
+    ((duration.as_nanos() * u128::from(rate)).div_ceil(1_000_000_000) as u64).max(1)
+}
+
+/// When a unit is due, from the start.
+pub fn due_at(index: u64, rate: u64) -> Duration {
     let nanos = u128::from(index) * 1_000_000_000;
     Duration::from_nanos(nanos.div_ceil(u128::from(rate)) as u64)
 }
@@ -129,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_transfer_is_due_exactly_when_the_rate_says() {
+    fn a_unit_is_due_exactly_when_the_rate_says() {
         for rate in [1, 3, 7, 1_000, 999_999] {
             for index in [0, 1, 2, 1_000, 123_456] {
                 let at = due_at(index, rate);
@@ -163,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_open_pace_ends_after_the_last_transfer() {
+    async fn an_open_pace_ends_after_the_last_unit() {
         let pace = Pace::new(10, 100, Some(1_000), 1);
         let mut sent = 0;
         while let Some(due) = pace.next().await.unwrap() {
@@ -186,6 +214,22 @@ mod tests {
         (0..4).for_each(|_| pace.finished());
         assert_eq!(pace.next().await.unwrap().unwrap().indices, 8..10);
         assert_eq!(pace.next().await.unwrap(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pace_that_lasts_hands_out_what_falls_due_in_its_time() {
+        let open = Pace::lasting(Duration::from_millis(2_500), 1_000, Some(10), 1);
+        let mut sent = 0;
+        while let Some(due) = open.next().await.unwrap() {
+            sent = due.indices.end;
+        }
+        assert_eq!((sent, open.handed_out()), (25, 25));
+
+        let closed = Pace::lasting(Duration::from_secs(2), 4, None, 8);
+        assert_eq!(closed.next().await.unwrap().unwrap().indices, 0..4);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(closed.next().await.unwrap(), None);
+        assert_eq!(closed.handed_out(), 4);
     }
 
     #[tokio::test]

@@ -6,17 +6,20 @@ use std::path::Path;
 
 /// What matters of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Environment {
+pub struct Environment {
     /// Cores that this process may use.
-    pub(crate) cores: usize,
-    cpu: String,
-    kernel: String,
-    file_system: String,
+    pub cores: usize,
+    /// Their model, as the kernel names it.
+    pub cpu: String,
+    /// The kernel's release.
+    pub kernel: String,
+    /// Type of the file system that the host writes to.
+    pub file_system: String,
 }
 
 impl Environment {
     /// Looks around; `folder` is where the host writes.
-    pub(crate) fn look(folder: &Path) -> Self {
+    pub fn look(folder: &Path) -> Self {
         let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         Self {
@@ -30,7 +33,7 @@ impl Environment {
     }
 
     /// Whether what is written there survives the loss of power at all.
-    pub(crate) fn is_durable(&self) -> bool {
+    pub fn is_durable(&self) -> bool {
         !matches!(self.file_system.as_str(), "tmpfs" | "ramfs")
     }
 }
