@@ -13,6 +13,7 @@ pub(crate) const PACKAGES: &[(&str, &[&str])] = &[
     ("zamu-bench", &[]),
     ("zamu", &["zamu-core", "zamu-wasm", "zamu-rocks", "zamu-bench"]),
     ("zamu-guest", &[]),
+    ("visitor", &["zamu-guest"]),
     ("zoo", &["zamu-guest"]),
     ("zoo-plain", &["zamu-guest"]),
     ("zoo-std", &["zamu-guest"]),
@@ -341,7 +342,7 @@ pub(crate) const CORE: &[CoreRule] = &[
             "turn::*",
         ],
     ),
-    ("shard::succession", &["shard", "failpoints", "guest", "topology"]),
+    ("shard::succession", &["shard", "model", "failpoints", "guest", "topology"]),
     (
         "shard",
         &[

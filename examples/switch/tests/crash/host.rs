@@ -124,8 +124,17 @@ impl Host {
 
     /// All events in its files, a line each, as they are shown while it is down.
     pub(crate) fn events(&self) -> String {
+        self.read(&["events"])
+    }
+
+    /// All deployments in its files.
+    pub(crate) fn history(&self) -> Value {
+        serde_json::from_str(&self.read(&["handlers", "history"])).unwrap()
+    }
+
+    fn read(&self, what: &[&str]) -> String {
         let data = self.folder.path().join("data");
-        let output = Command::new(zamu()).args(["events", "--json", "--data"]).arg(data).output();
+        let output = Command::new(zamu()).args(what).args(["--json", "--data"]).arg(data).output();
         let output = output.unwrap();
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "its files cannot be read: {told}");
@@ -172,7 +181,7 @@ fn zamu() -> PathBuf {
     binary
 }
 
-fn guests() -> PathBuf {
+pub(crate) fn guests() -> PathBuf {
     std::env::var_os("ZAMU_GUESTS_DIR").map_or_else(|| target().join("guests"), PathBuf::from)
 }
 

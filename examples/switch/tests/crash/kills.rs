@@ -12,17 +12,23 @@ fn number(name: &str, default: u64) -> u64 {
 
 /// Goes through the deaths of one seed after another, and expects nothing to be found.
 async fn survives(deaths: fn(&mut Dice) -> Vec<Death>) {
+    survives_with(false, deaths).await;
+}
+
+/// The same, with an operator at work who deploys one version after the other if there are `swaps`.
+async fn survives_with(swaps: bool, deaths: fn(&mut Dice) -> Vec<Death>) {
     let first = number("ZAMU_CRASH_SEED", 1);
     for seed in first..first + number("ZAMU_CRASH_ROUNDS", 1) {
         let deaths = deaths(&mut Dice::new(seed));
         println!("ZAMU_CRASH_SEED={seed}: {deaths:?}");
         let then = Enough { answers: 20, ..Enough::default() };
-        let outcome = Story { seed, deaths, sabotage: None, then }.run().await;
-        let Outcome { balance, findings, folded, compared } = outcome;
+        let outcome = Story { seed, deaths, sabotage: None, swaps, then }.run().await;
+        let Outcome { balance, findings, folded, compared, deciders } = outcome;
         let all: Vec<String> = findings.lines().collect();
         assert!(all.is_empty(), "ZAMU_CRASH_SEED={seed}: {all:#?}");
         assert!(folded.iter().all(|turns| *turns > 0), "ZAMU_CRASH_SEED={seed}: {folded:?}");
         assert!(balance.completed > 0 && balance.refused > 0 && compared > 0, "{balance:?}");
+        assert_eq!(deciders > 3, swaps, "ZAMU_CRASH_SEED={seed}: {deciders} deployments");
         println!("{:?}, {compared} answers compared, turns folded: {folded:?}", balance.outcomes);
     }
 }
@@ -56,4 +62,16 @@ async fn killed_at_any_moment_nothing_is_lost_or_doubled() {
 #[tokio::test]
 async fn without_power_at_any_moment_nothing_that_was_told_is_lost_or_doubled() {
     survives(|dice| (0..3).map(|_| Death::Power(SYNCS_MIN + dice.below(60))).collect()).await;
+}
+
+#[tokio::test]
+async fn killed_while_versions_take_over_nothing_is_lost_and_all_agree_who_decided() {
+    survives_with(true, |dice| {
+        let kill = |dice: &mut Dice| {
+            Death::Kill(Enough { events: 60 + dice.below(100), ..Enough::default() })
+        };
+        let point = Death::At("die-after-written", SYNCS_MIN + dice.below(60));
+        vec![kill(dice), point, kill(dice)]
+    })
+    .await;
 }

@@ -15,6 +15,6 @@ mod host;
 mod kills;
 mod plan;
 mod sabotage;
-
 mod story;
+mod swaps;
 mod told;

@@ -12,7 +12,7 @@ use crate::told::{ANSWER_CHANGED, ANSWER_GONE, DECIDED_AGAIN, REFUSAL_FORGOTTEN,
 /// The load alone, without a death.
 async fn load(sabotage: Option<&'static str>) -> Findings {
     let then = Enough { answers: 20, ..Enough::default() };
-    Story { seed: 1, deaths: Vec::new(), sabotage, then }.run().await.findings
+    Story { seed: 1, deaths: Vec::new(), sabotage, swaps: false, then }.run().await.findings
 }
 
 fn is_clean(findings: &Findings) {

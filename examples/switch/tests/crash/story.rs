@@ -1,6 +1,7 @@
 //! A run from its beginning to its end: clients at work, deaths in between, and at last everything
 //! asked and read again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -11,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use crate::driver::Driver;
 use crate::host::{Arming, Host, LOOK, PATIENCE};
 use crate::plan;
+use crate::swaps::{self, Operator};
 use crate::told::{Told, compare_answers};
 
 /// A partition takes no turns any more.
@@ -29,6 +31,8 @@ pub(crate) struct Story {
     pub(crate) deaths: Vec<Death>,
     /// A promise that is broken on purpose, in every incarnation.
     pub(crate) sabotage: Option<&'static str>,
+    /// Whether an operator deploys one version after the other meanwhile.
+    pub(crate) swaps: bool,
     /// How much must be told after the last death before it is enough.
     pub(crate) then: Enough,
 }
@@ -60,6 +64,8 @@ pub(crate) struct Outcome {
     pub(crate) folded: Vec<u64>,
     /// Answers that were compared.
     pub(crate) compared: usize,
+    /// How many deployments have decided something.
+    pub(crate) deciders: usize,
 }
 
 impl Death {
@@ -108,9 +114,13 @@ impl Story {
         let mut host = Host::start(&next()).await;
         let told = Arc::new(Told::new());
         let mut driver = Driver::start(host.client.clone(), Arc::clone(&told), self.seed, LANES);
+        let operator = self.swaps.then(|| Operator::start(&host.client));
         let mut findings = Findings::default();
         let mut folded = Vec::new();
         for death in &self.deaths {
+            if let (Some(operator), Death::Kill(_)) = (&operator, death) {
+                operator.has_made(2).await;
+            }
             death.come(&mut host, &told).await;
             let lines = host.events();
             findings.extend(read(&lines).so_far());
@@ -118,6 +128,9 @@ impl Story {
             host.restart(&next()).await;
             host.node.ready(&host.client).await.ok();
             folded.push(host.folded_turns());
+        }
+        if let Some(operator) = &operator {
+            operator.has_made(2).await;
         }
         let end = async {
             self.then.wait(&told).await;
@@ -129,6 +142,10 @@ impl Story {
             found = stands_still(&host) => findings.extend(found),
         }
         driver.enough();
+        let deployed = match operator {
+            Some(operator) => operator.finished().await,
+            None => BTreeMap::new(),
+        };
         let topics = drained(&host).await;
         findings.extend(ask_again(&host, &told).await);
         let events = |topics: &[Topic]| topics.iter().map(|topic| topic.events).sum::<u64>();
@@ -141,9 +158,11 @@ impl Story {
         let lines = host.events();
         findings.extend(told.compare(&lines));
         findings.extend(driver.findings());
+        let (of_versions, deciders) = swaps::check(&lines, &host.history(), &deployed);
+        findings.extend(of_versions);
         let balance = read(&lines).close(driver.transfers(), &shown);
         findings.extend(balance.findings.clone());
-        Outcome { balance, findings, folded, compared: told.answers().len() }
+        Outcome { balance, findings, folded, compared: told.answers().len(), deciders }
     }
 
     fn sabotaged(&self, mut arming: Arming) -> Arming {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::Shard;
 use crate::failpoints;
 use crate::guest::Guest;
+use crate::model::DeploymentNumber;
 use crate::topology::{HandlerIndex, Topology};
 
 /// What takes over from what a shard has.
@@ -40,6 +41,12 @@ impl Shard {
             }
         }
         old
+    }
+
+    /// The deployment whose handlers decide.
+    #[must_use]
+    pub fn deployment(&self) -> DeploymentNumber {
+        self.parts.topology.deployment
     }
 
     /// Puts every instance in its place in the topology. Gives those that have none any more.

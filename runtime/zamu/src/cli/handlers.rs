@@ -243,8 +243,8 @@ fn tell_order(told: &Value, output: &mut Output) -> Result<(), Failure> {
             let next = version(told);
             output.line(format_args!(
                 "deployment {number}: {name} {next} has taken over from {before}; no shard stood \
-                 still for longer than {} us",
-                told["stallUs"]
+                 still for longer than {} us, or was longer than {} us from one step to the next",
+                told["stallUs"], told["gapUs"]
             ))?;
         }
     }

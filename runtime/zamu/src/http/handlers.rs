@@ -144,6 +144,7 @@ fn told(done: &Deployed) -> Value {
         "before": before.as_ref().map(|before| json!({ "version": before.version, "digest": before.digest })),
         "deployment": swap.map(|swap| swap.deployment),
         "stallUs": swap.map(|swap| us(swap.stall)),
+        "gapUs": swap.map(|swap| us(swap.gap)),
         "spreadUs": swap.map(|swap| us(swap.spread)),
         "standAlone": stand_alone,
     })

@@ -69,6 +69,8 @@ impl Crew {
                 doorbell,
                 busy: metrics.shard_busy(shard),
                 waiting: metrics.shard_calls(shard),
+                gaps: metrics.step_gap_seconds.clone(),
+                swap_gaps: metrics.swap_gap_seconds.clone(),
             });
         }
         Ok(Self { owners, starts })

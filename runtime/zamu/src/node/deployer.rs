@@ -88,12 +88,15 @@ pub struct Deployed {
 }
 
 /// How the shards changed over.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Swap {
     /// The number of the deployment.
     pub deployment: DeploymentNumber,
     /// The longest time for which a shard did nothing else.
     pub stall: Duration,
+    /// The longest time from the end of a shard's last step before it to the end of its first step after
+    /// it: what a partition may have waited between two turns, the turns themselves included.
+    pub gap: Duration,
     /// From the moment the first shard was told until the last one had changed over.
     pub spread: Duration,
 }
@@ -327,7 +330,7 @@ impl Services {
             written.map_err(|error| DeployError::Failed(error.into()))
         })
         .await?;
-        let mut swap = Swap { deployment: number, stall: Duration::ZERO, spread: Duration::ZERO };
+        let mut swap = Swap { deployment: number, ..Swap::default() };
         let begin = Instant::now();
         let successions = std::mem::take(&mut prepared.instances).into_iter().map(|guest| {
             let topology = Arc::clone(&prepared.topology);
@@ -347,6 +350,8 @@ impl Services {
             self.metrics.swap_seconds.observe(stall.as_secs_f64());
             replaced.extend(old);
         }
+        // A shard that has stopped meanwhile has waited for nothing.
+        swap.gap = self.shards.swap_gap().await.unwrap_or_default();
         if let Some(guest) = prepared.projecting.take() {
             let topology = Arc::clone(&prepared.topology);
             let name = prepared.handler.spec().name.to_string();

@@ -3,13 +3,14 @@
 //! Everything that wants something of a shard sends it a call, which runs between two steps. A
 //! thread is woken by the log, by a call, or by the time that the shard asked for.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::oneshot;
 use zamu_core::model::{PartitionId, Time};
 use zamu_core::shard::{Effect, PartitionView, Shard, Step};
@@ -61,6 +62,7 @@ struct Seat {
     doorbell: Doorbell,
     stopping: Arc<AtomicBool>,
     waiting: Gauge,
+    gap_ns: Arc<AtomicU64>,
 }
 
 /// What a shard's thread is given.
@@ -73,6 +75,10 @@ pub struct Start {
     pub busy: Seconds,
     /// Calls that wait for it.
     pub waiting: Gauge,
+    /// From the end of each step in a row of busy ones to the end of the next.
+    pub gaps: Histogram,
+    /// The same where another deployment took over in between.
+    pub swap_gaps: Histogram,
 }
 
 /// What all shards' threads share.
@@ -126,12 +132,14 @@ impl Shards {
             let stopping = Arc::new(AtomicBool::new(false));
             let doorbell = start.doorbell.clone();
             let waiting = start.waiting.clone();
-            let seat = Seat { calls, doorbell, stopping: Arc::clone(&stopping), waiting };
+            let gap_ns = Arc::default();
+            let of = Arc::clone(&gap_ns);
+            let seat = Seat { calls, doorbell, stopping: Arc::clone(&stopping), waiting, gap_ns };
             let outside = outside.clone();
             let thread = thread::Builder::new()
                 .name(format!("zamu-shard-{number}"))
                 .stack_size(STACK_BYTES)
-                .spawn(move || run(number, start, &inbox, &stopping, &outside))?;
+                .spawn(move || run(number, start, &inbox, &stopping, &of, &outside))?;
             seats.push(seat);
             threads.push(thread);
         }
@@ -187,6 +195,18 @@ impl Shards {
             done.push(told.await.map_err(|_| CallError::Gone)?);
         }
         Ok(done)
+    }
+
+    /// The longest time, over all shards, from the end of the step before the last deployment took over to
+    /// the end of the step after it: no partition had to wait for longer between two turns. Known once
+    /// each has taken a step since.
+    ///
+    /// # Errors
+    /// When one has stopped.
+    pub async fn swap_gap(&self) -> Result<Duration, CallError> {
+        self.tell_all(vec![|_: &mut Shard| (); self.seats.len()]).await?;
+        let gaps = self.seats.iter().map(|seat| seat.gap_ns.load(Ordering::Acquire));
+        Ok(Duration::from_nanos(gaps.max().unwrap_or_default()))
     }
 
     /// Tells all threads to finish what is in flight and to end.
@@ -263,12 +283,14 @@ fn run(
     start: Start,
     inbox: &Receiver<Call>,
     stopping: &AtomicBool,
+    gap_ns: &AtomicU64,
     outside: &Outside,
 ) {
-    let Start { mut shard, doorbell, busy, waiting } = start;
+    let Start { mut shard, doorbell, busy, waiting, gaps, swap_gaps } = start;
     doorbell.belongs_here();
     let _watch = Watch { number, stopping, outside };
-    let drive = Drive { inbox, stopping, outside, busy: &busy, waiting: &waiting };
+    let gaps = Gaps { all: &gaps, swaps: &swap_gaps, last_swap_ns: gap_ns };
+    let drive = Drive { inbox, stopping, outside, busy: &busy, waiting: &waiting, gaps };
     drive.run(&mut shard);
 }
 
@@ -278,6 +300,27 @@ struct Drive<'a> {
     outside: &'a Outside,
     busy: &'a Seconds,
     waiting: &'a Gauge,
+    gaps: Gaps<'a>,
+}
+
+/// Where the times between the ends of two steps go.
+struct Gaps<'a> {
+    all: &'a Histogram,
+    swaps: &'a Histogram,
+    last_swap_ns: &'a AtomicU64,
+}
+
+impl Gaps<'_> {
+    /// A step has ended, so long after the one before it or after the thread was woken.
+    fn note(&self, gap: Duration, has_swapped: bool) {
+        if !has_swapped {
+            self.all.observe(gap.as_secs_f64());
+            return;
+        }
+        self.swaps.observe(gap.as_secs_f64());
+        let ns = u64::try_from(gap.as_nanos()).unwrap_or(u64::MAX);
+        self.last_swap_ns.store(ns, Ordering::Release);
+    }
 }
 
 impl Drive<'_> {
@@ -288,7 +331,9 @@ impl Drive<'_> {
         let mut ahead_ms = None;
         // The first step takes over the partitions; nobody must see the shard without them.
         shard.step((self.outside.clock)());
+        let mut ended = Instant::now();
         loop {
+            let deployment = shard.deployment();
             self.serve(shard);
             let now = (self.outside.clock)();
             let stopping = self.stopping.load(Ordering::Acquire);
@@ -298,6 +343,9 @@ impl Drive<'_> {
             }
             let step = shard.step(now);
             self.tell(shard);
+            let now_ended = Instant::now();
+            self.gaps.note(now_ended - ended, shard.deployment() != deployment);
+            ended = now_ended;
             match step {
                 Step::Fenced => return,
                 Step::Again => {}
@@ -310,6 +358,7 @@ impl Drive<'_> {
                     self.busy.inc_by(since.elapsed().as_secs_f64());
                     self.park(until, now);
                     since = Instant::now();
+                    ended = since;
                 }
             }
         }

@@ -62,6 +62,10 @@ pub struct Metrics {
     pub(crate) turn_records: Histogram,
     /// For how long a shard did nothing but change over to another version of a handler.
     pub(crate) swap_seconds: Histogram,
+    /// From the end of a step to the end of the next one, while a shard is busy; and where another version
+    /// of a handler took over in between.
+    pub(crate) step_gap_seconds: Histogram,
+    pub(crate) swap_gap_seconds: Histogram,
     pub(crate) lag: Family<InputLabels, Gauge>,
     pub(crate) event_handler_lag: Family<BehindLabels, Gauge>,
     pub(crate) running: Family<PartitionLabels, Gauge>,
@@ -168,6 +172,8 @@ impl Metrics {
             append_seconds: SECONDS.new_metric(),
             turn_records: RECORDS.new_metric(),
             swap_seconds: SECONDS.new_metric(),
+            step_gap_seconds: SECONDS.new_metric(),
+            swap_gap_seconds: SECONDS.new_metric(),
             lag: Family::default(),
             event_handler_lag: Family::default(),
             running: Family::default(),
@@ -280,6 +286,16 @@ impl Metrics {
             "swap_seconds",
             "Time that a shard took to change over to another version of a handler",
             self.swap_seconds.clone(),
+        );
+        r.register(
+            "step_gap_seconds",
+            "From the end of a step of a shard to the end of the next, while it is busy",
+            self.step_gap_seconds.clone(),
+        );
+        r.register(
+            "swap_gap_seconds",
+            "The same where another version of a handler took over in between",
+            self.swap_gap_seconds.clone(),
         );
         r.register(
             "shard_busy_seconds",

@@ -7,6 +7,7 @@ mod configuration;
 #[path = "../common/orphans.rs"]
 mod orphans;
 
+mod added;
 mod answers;
 mod bad_input;
 mod bounds;

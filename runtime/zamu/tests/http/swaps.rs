@@ -2,8 +2,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
+use zamu::node::CallError;
+use zamu_core::model::{PartitionId, TypeId};
+use zamu_core::shard::Shard;
 
 use crate::configuration;
 use crate::support::{Host, PATIENCE, Told, increment};
@@ -14,7 +18,7 @@ fn counter(mark: &str) -> Vec<u8> {
 }
 
 /// A component with one more custom section, which means nothing to anybody.
-fn marked(name: &str, mark: &str) -> Vec<u8> {
+pub(crate) fn marked(name: &str, mark: &str) -> Vec<u8> {
     let path: PathBuf = configuration::guests().join(format!("{name}.wasm"));
     let mut wasm = fs::read(path).unwrap();
     let name = b"mark";
@@ -258,4 +262,109 @@ async fn a_version_that_breaks_is_rolled_back_by_itself_and_one_that_has_long_se
         done = tokio::time::timeout(PATIENCE, rest) => done.unwrap(),
     }
     host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_makes_and_looks_up_reference_tables_is_replaced_under_their_readers() {
+    let host = Host::start().await;
+    let mut made = 0;
+    for round in 0..4 {
+        for n in 0..5 {
+            let told = host.act("lion", &format!("{round}-{n}"), "note").await;
+            assert_eq!(told.status, 200, "{told:?}");
+            made += 1;
+        }
+        let told = host.deploy("", marked("zoo", &round.to_string())).await;
+        assert_eq!(told.status, 200, "{told:?}");
+        // A row may come a moment later; it never goes back.
+        let mut last = 0;
+        let look = async {
+            for n in 0.. {
+                let told = host.act("tiger", &format!("look-{round}-{n}"), "look lion").await;
+                let found = told.json["reply"].to_string();
+                let found: u64 = found.trim_matches('"').parse().unwrap_or(0);
+                assert!(told.status == 200 && found >= last, "{told:?}");
+                last = found;
+                if found == made {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, look).await.unwrap();
+    }
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_of_a_handler_whose_tables_have_stopped_tries_them_again() {
+    let host = Host::start().await;
+    host.act("lion", "1", "note").await;
+    host.act("lion", "2", "emit project trap").await;
+    let stale = || async { host.get("/tables/notes/rows/lion").await.json["stale"].clone() };
+    let stopped = async {
+        while stale().await.is_null() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, stopped).await.unwrap();
+    let told = host.deploy("", marked("zoo", "two")).await;
+    assert_eq!(told.status, 200, "{told:?}");
+    // It is the same event, and breaks this version, too: it stops there again, and turns go on.
+    assert_eq!(host.act("tiger", "3", "note").await.status, 200);
+    let stopped = async {
+        while !stale().await["reason"].as_str().is_some_and(|why| why.contains("event 1")) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, stopped).await.unwrap();
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_must_reach_every_shard_waits_for_its_place_where_others_are_turned_away() {
+    let host = Host::start().await;
+    let node = host.node.services();
+    let partition = PartitionId { aggregate_type: TypeId(0), number: 0 };
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let (here, holds) = tokio::sync::oneshot::channel();
+    let holder = Arc::clone(&node);
+    let holding = tokio::spawn(async move {
+        let hold = move |_: &mut Shard| here.send(()).is_ok() && held.recv().is_ok();
+        assert_eq!(holder.shards.ask(partition, hold).await, Ok(true));
+    });
+    holds.await.unwrap();
+    // Until the queue of that shard is full.
+    let mut waiting = Vec::new();
+    loop {
+        let asking = Arc::clone(&node);
+        let mut ask = Box::pin(async move { asking.shards.ask(partition, |_| ()).await });
+        match futures_now(ask.as_mut()) {
+            None => waiting.push(ask),
+            Some(answer) if answer == Err(CallError::Busy) => break,
+            Some(other) => panic!("{other:?}"),
+        }
+    }
+    let telling = Arc::clone(&node);
+    let told = tokio::spawn(async move {
+        let everybody = vec![|_: &mut Shard| 7; telling.shards.count()];
+        telling.shards.tell_all(everybody).await
+    });
+    release.send(()).unwrap();
+    let told = tokio::time::timeout(PATIENCE, told).await.unwrap().unwrap();
+    assert_eq!(told, Ok(vec![7; node.shards.count()]));
+    holding.await.unwrap();
+    for ask in waiting {
+        assert_eq!(tokio::time::timeout(PATIENCE, ask).await.unwrap(), Ok(()));
+    }
+    drop(node);
+    host.stop().await;
+}
+
+/// What a future has to say when it is asked for the first time.
+fn futures_now<T>(future: std::pin::Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Option<T> {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match future.poll(&mut context) {
+        std::task::Poll::Ready(answer) => Some(answer),
+        std::task::Poll::Pending => None,
+    }
 }

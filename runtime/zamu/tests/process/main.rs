@@ -293,3 +293,43 @@ fn a_failpoint_that_this_build_does_not_have_ends_it_with_the_remedy() {
     let remedy = if cfg!(feature = "failpoints") { "die-after-written" } else { "--features" };
     assert!(told.contains("ZAMU_FAILPOINTS") && told.contains(remedy), "{told}");
 }
+
+/// A deployment that an operator was told of is in force after any end, and none is half in force.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_told_to_stop_in_the_middle_of_a_deployment_has_made_it_or_has_not() {
+    let folder = folder();
+    let component = fs::read(folder.path().join("counter.wasm")).unwrap();
+    let mut process = Process::start(folder.path());
+    let mut url = process.ready(folder.path()).await;
+    // To add nothing is no command.
+    let (mut newest, mut sent) = (1, 1);
+    for round in 0..6_u8 {
+        // A custom section, which means nothing to anybody.
+        let next = [&component[..], &[0, 3, 1, b'm', round]].concat();
+        let request = reqwest::Client::new().post(format!("{url}/handlers")).body(next).send();
+        let deploying = tokio::spawn(request);
+        let load = count(&url, sent..sent + 20 * u64::from(round));
+        sent += 20 * u64::from(round);
+        let counted = load.await;
+        assert!(counted.iter().all(|answer| answer["outcome"] == "accepted"), "{counted:?}");
+        let signal = if round % 3 == 2 { "-KILL" } else { "-TERM" };
+        process.signal(signal);
+        let status = tokio::task::block_in_place(|| process.0.wait()).unwrap();
+        assert!(status.success() || signal == "-KILL", "{status}");
+        let answer = deploying.await.unwrap();
+        process = Process::start(folder.path());
+        url = process.ready(folder.path()).await;
+        let told = reqwest::get(format!("{url}/handlers")).await.unwrap().text().await.unwrap();
+        let told: Value = serde_json::from_str(&told).unwrap();
+        let number = told["deployment"].as_u64().unwrap();
+        assert!([newest, newest + 1].contains(&number), "{told}");
+        if answer.is_ok_and(|answer| answer.status().is_success()) {
+            assert_eq!(number, newest + 1, "it was told that it is in force");
+        }
+        newest = number;
+        sent += 1;
+        assert_eq!(count(&url, sent - 1..sent).await[0]["outcome"], "accepted");
+        let last = events(&url, &format!("k{}", (sent - 1) % 7)).await;
+        assert!(!last.is_empty());
+    }
+}
