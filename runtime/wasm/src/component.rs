@@ -269,7 +269,7 @@ fn compile(
         return Ok((component, true));
     }
     let failed = |error: wasmtime::Error| LoadError::Compile(format!("{error:#}"));
-    let code = engine.wasmtime().precompile_component(wasm).map_err(failed)?;
+    let code = engine.compiler().precompile_component(wasm).map_err(failed)?;
     if let Some(cache) = cache {
         cache.write(&key, &code);
     }

@@ -29,6 +29,8 @@ const STACK_BYTES: usize = 512 << 10;
 #[derive(Clone)]
 pub struct Engine {
     inner: wasmtime::Engine,
+    /// Makes code for `inner`.
+    compiler: wasmtime::Engine,
     compile_key: Arc<str>,
 }
 
@@ -45,7 +47,19 @@ impl Engine {
             .name("zamu-epochs".to_owned())
             .spawn(move || tick(&weak))
             .map_err(EngineError::Ticker)?;
-        Ok(Self { inner, compile_key })
+        Ok(Self { compiler: inner.clone(), inner, compile_key })
+    }
+
+    /// The same engine, which compiles on the calling thread alone: where others must not be kept from
+    /// their cores. Otherwise a component is compiled on all of them at once.
+    ///
+    /// # Errors
+    /// If the settings do not fit this machine.
+    pub fn compiling_on_one_core(&self) -> Result<Self, EngineError> {
+        let mut config = config();
+        config.parallel_compilation(false);
+        let compiler = wasmtime::Engine::new(&config).map_err(EngineError::settings)?;
+        Ok(Self { compiler, ..self.clone() })
     }
 
     /// Names the engine's version and everything that shapes the code it makes: equal keys, equal
@@ -57,6 +71,11 @@ impl Engine {
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.inner
+    }
+
+    /// What compiles components for this engine.
+    pub(crate) fn compiler(&self) -> &wasmtime::Engine {
+        &self.compiler
     }
 }
 

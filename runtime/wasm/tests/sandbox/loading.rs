@@ -188,6 +188,22 @@ fn compiled_code_is_reused() {
 }
 
 #[test]
+fn what_was_compiled_on_one_core_is_the_code_that_all_cores_make() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = Cache::open(directory.path().join("compiled")).unwrap();
+    let alone = ENGINE.compiling_on_one_core().unwrap();
+    let limits = Limits::default();
+    let first = Handler::load(&alone, &guest("zoo"), Some(&cache), limits, Bytes::new()).unwrap();
+    assert!(!first.from_cache());
+    assert_healthy(&mut first.instance());
+    let code = std::fs::read(only_file(&directory.path().join("compiled"))).unwrap();
+    assert!(load_with(&cache).from_cache());
+    std::fs::remove_file(only_file(&directory.path().join("compiled"))).unwrap();
+    load_with(&cache);
+    assert_eq!(std::fs::read(only_file(&directory.path().join("compiled"))).unwrap(), code);
+}
+
+#[test]
 fn damaged_code_is_compiled_again_and_repaired() {
     let directory = tempfile::tempdir().unwrap();
     let cache = Cache::open(directory.path().join("compiled")).unwrap();
