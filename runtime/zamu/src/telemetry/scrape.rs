@@ -30,8 +30,60 @@ struct VersionCounters {
     version: String,
     /// Fuel that one item may use, before what its bytes add.
     fuel_per_item: u64,
-    /// One per instance.
+    /// What instances have used that are gone.
+    gone: Used,
+    /// One for each of the others.
     instances: Vec<Arc<Counters>>,
+}
+
+/// What instances of a version have used, together.
+#[derive(Clone, Debug, Default)]
+struct Used {
+    calls: u64,
+    items: u64,
+    faults: u64,
+    fuel: u64,
+    item_fuel_max: u64,
+    starts: u64,
+    recycled: u64,
+    memory_bytes_max: u64,
+    log_lines: u64,
+    log_lines_dropped: u64,
+}
+
+impl Used {
+    fn add(&mut self, of: &Counters) {
+        self.calls += of.calls();
+        self.items += of.items();
+        self.faults += of.faults();
+        self.fuel += of.fuel();
+        self.item_fuel_max = self.item_fuel_max.max(of.item_fuel_max());
+        self.starts += of.starts();
+        self.recycled += of.recycled();
+        self.memory_bytes_max = self.memory_bytes_max.max(of.memory_bytes_max());
+        self.log_lines += of.log_lines();
+        self.log_lines_dropped += of.log_lines_dropped();
+    }
+}
+
+impl VersionCounters {
+    /// Adds up those that nobody counts on any more, so that there are never more than are in use.
+    fn fold(&mut self) {
+        let gone = &mut self.gone;
+        self.instances.retain_mut(|instance| match Arc::get_mut(instance) {
+            Some(counters) => {
+                gone.add(counters);
+                false
+            }
+            None => true,
+        });
+    }
+
+    fn used(&self) -> Used {
+        let mut used = self.gone.clone();
+        self.instances.iter().for_each(|instance| used.add(instance));
+        used
+    }
 }
 
 impl GuestCounters {
@@ -39,6 +91,7 @@ impl GuestCounters {
     pub(crate) fn add(&self, handler: &Handler, counters: Arc<Counters>) {
         let manifest = handler.manifest();
         let mut all = self.lock();
+        all.iter_mut().for_each(VersionCounters::fold);
         let same =
             |of: &&mut VersionCounters| of.name == manifest.name && of.version == manifest.version;
         match all.iter_mut().find(same) {
@@ -47,6 +100,7 @@ impl GuestCounters {
                 name: manifest.name.clone(),
                 version: manifest.version.clone(),
                 fuel_per_item: handler.limits().fuel_per_item,
+                gone: Used::default(),
                 instances: vec![counters],
             }),
         }
@@ -125,24 +179,23 @@ fn partition(metrics: &Metrics, types: &Types, view: &PartitionView) {
 
 fn handler(metrics: &HandlerMetrics, of: &VersionCounters) {
     let labels = HandlerLabels { handler: of.name.clone(), version: of.version.clone() };
-    let sum = |read: fn(&Counters) -> u64| of.instances.iter().map(|c| read(c)).sum::<u64>();
-    let max = |read: fn(&Counters) -> u64| of.instances.iter().map(|c| read(c)).max().unwrap_or(0);
+    let used = of.used();
     for (family, value) in [
-        (&metrics.calls, sum(Counters::calls)),
-        (&metrics.items, sum(Counters::items)),
-        (&metrics.faults, sum(Counters::faults)),
-        (&metrics.fuel, sum(Counters::fuel)),
-        (&metrics.starts, sum(Counters::starts)),
-        (&metrics.recycled, sum(Counters::recycled)),
-        (&metrics.log_lines, sum(Counters::log_lines)),
-        (&metrics.log_lines_dropped, sum(Counters::log_lines_dropped)),
+        (&metrics.calls, used.calls),
+        (&metrics.items, used.items),
+        (&metrics.faults, used.faults),
+        (&metrics.fuel, used.fuel),
+        (&metrics.starts, used.starts),
+        (&metrics.recycled, used.recycled),
+        (&metrics.log_lines, used.log_lines),
+        (&metrics.log_lines_dropped, used.log_lines_dropped),
     ] {
         family.get_or_create(&labels).inner().store(value, Relaxed);
     }
     for (family, value) in [
-        (&metrics.item_fuel_max, max(Counters::item_fuel_max)),
+        (&metrics.item_fuel_max, used.item_fuel_max),
         (&metrics.item_fuel_limit, of.fuel_per_item),
-        (&metrics.memory_max, max(Counters::memory_bytes_max)),
+        (&metrics.memory_max, used.memory_bytes_max),
     ] {
         family.get_or_create(&labels).set(signed(value));
     }
@@ -200,4 +253,27 @@ pub(crate) fn tables(metrics: &Metrics, told: &serde_json::Value) {
 
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_of_instances_that_are_gone_are_kept_as_one_sum() {
+        let (stays, goes) = (Arc::new(Counters::default()), Arc::new(Counters::default()));
+        let mut of = VersionCounters {
+            name: "h".to_owned(),
+            version: "1".to_owned(),
+            fuel_per_item: 1,
+            gone: Used::default(),
+            instances: vec![Arc::clone(&stays), Arc::clone(&goes)],
+        };
+        of.fold();
+        assert_eq!(of.instances.len(), 2);
+        drop(goes);
+        of.fold();
+        assert_eq!(of.instances.len(), 1);
+        assert!(Arc::ptr_eq(&of.instances[0], &stays));
+    }
 }
