@@ -28,9 +28,26 @@ impl Workshop {
     /// When its folders cannot be made.
     pub fn open(limits: Limits, data: &Path) -> Result<Self> {
         let kept = kept_in(data);
-        fs::create_dir_all(&kept).with_context(|| format!("cannot make {}", kept.display()))?;
+        let make =
+            || fs::create_dir_all(&kept).and_then(|()| sync(data)).and_then(|()| sync(&kept));
+        make().with_context(|| format!("cannot make {}", kept.display()))?;
         let cache = Cache::open(data.join("compiled"))?;
         Ok(Self { engine: Engine::new()?, cache, limits, kept })
+    }
+
+    /// From now on components are compiled on the calling thread alone, for turns need the cores.
+    ///
+    /// # Errors
+    /// When the engine cannot be set up so.
+    pub fn aside(mut self) -> Result<Self> {
+        self.engine = self.engine.compiling_on_one_core()?;
+        Ok(self)
+    }
+
+    /// The largest component that is let in, in bytes.
+    #[must_use]
+    pub fn component_bytes_max(&self) -> usize {
+        self.limits.component_bytes
     }
 
     /// Loads all configured handlers, in the topology's order: by name.
@@ -77,7 +94,19 @@ impl Workshop {
     /// # Errors
     /// When it is gone, or does not load.
     pub fn load_kept(&self, digest: &str, configuration: Bytes) -> Result<Arc<Handler>> {
-        self.load(&read_kept(&self.kept, digest)?, configuration)
+        let wasm = read_kept(&self.kept, digest)?;
+        self.load(&wasm, configuration).with_context(|| format!("the component {digest}"))
+    }
+
+    /// Removes what was left half written. Only for whoever has the data directory.
+    pub fn tidy(&self) {
+        let entries = fs::read_dir(&self.kept).into_iter().flatten().flatten();
+        let is_left = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "tmp");
+        for path in entries.map(|entry| entry.path()).filter(is_left) {
+            if let Err(error) = fs::remove_file(&path) {
+                tracing::warn!(path = %path.display(), %error, "it was left half written, and stays");
+            }
+        }
     }
 }
 
@@ -93,11 +122,15 @@ pub fn kept_in(data: &Path) -> PathBuf {
 /// When it is gone, or another is in its place.
 pub fn read_kept(folder: &Path, digest: &str) -> Result<Vec<u8>> {
     let path = folder.join(format!("{digest}.wasm"));
-    let wasm = fs::read(&path).with_context(|| {
-        format!("the component {} is gone, put it back from a backup", path.display())
-    })?;
+    let remedy = "put it back from a backup, or deploy the same component once more";
+    let wasm = fs::read(&path)
+        .with_context(|| format!("the component {} is gone: {remedy}", path.display()))?;
     let found = zamu_wasm::cache::digest(&wasm);
-    ensure!(found == digest, "{} holds another component, of digest {found}", path.display());
+    ensure!(
+        found == digest,
+        "the component {} is damaged (its digest is {found}): {remedy}",
+        path.display()
+    );
     Ok(wasm)
 }
 
@@ -160,7 +193,9 @@ fn load_one(
 
 /// The document that the handler gets: JSON, keys in order; empty if nothing is configured.
 fn configuration(name: &str, of: &config::Handler) -> Result<Bytes> {
-    let Some(table) = &of.configuration else { return Ok(Bytes::new()) };
+    let Some(table) = of.configuration.as_ref().filter(|table| !table.is_empty()) else {
+        return Ok(Bytes::new());
+    };
     let place = format!("handlers.{name}.configuration");
     let json = json(&toml::Value::Table(table.clone()), &place)?;
     Ok(serde_json::to_vec(&json)?.into())
@@ -204,19 +239,26 @@ fn json(value: &toml::Value, place: &str) -> Result<serde_json::Value> {
     })
 }
 
-/// Keeps a component under its digest. It appears whole, by rename, and is never changed.
+/// Keeps a component under its digest. It appears whole, by rename, and is durable when this comes back.
+/// What is there and is damaged is replaced.
 fn keep(folder: &Path, digest: &str, wasm: &[u8]) -> Result<()> {
     let path = folder.join(format!("{digest}.wasm"));
-    if path.exists() {
+    if fs::read(&path).is_ok_and(|kept| kept == wasm) {
         return Ok(());
     }
     let temporary: PathBuf = folder.join(format!("{digest}.{}.tmp", std::process::id()));
     let write = || -> std::io::Result<()> {
         fs::write(&temporary, wasm)?;
         fs::File::open(&temporary)?.sync_all()?;
-        fs::rename(&temporary, &path)
+        fs::rename(&temporary, &path)?;
+        sync(folder)
     };
     write().with_context(|| format!("cannot keep a component as {}", path.display()))
+}
+
+/// Makes durable which files a folder has.
+fn sync(folder: &Path) -> std::io::Result<()> {
+    fs::File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
@@ -236,7 +278,9 @@ mod tests {
             configuration("h", &of).unwrap(),
             r#"{"a":"text","b":[1,{"x":true}],"c":1.5}"#.as_bytes()
         );
-        assert_eq!(configuration("h", &handler("")).unwrap(), "".as_bytes());
+        for nothing in ["", "configuration = {}"] {
+            assert_eq!(configuration("h", &handler(nothing)).unwrap(), "".as_bytes());
+        }
     }
 
     #[test]
@@ -252,5 +296,32 @@ mod tests {
         keep(folder.path(), "d1", b"wasm").unwrap();
         assert_eq!(fs::read(folder.path().join("d1.wasm")).unwrap(), b"wasm");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_kept_component_that_is_damaged_is_told_and_mended_by_the_same_component() {
+        let data = tempfile::tempdir().unwrap();
+        let workshop = Workshop::open(Limits::default(), data.path()).unwrap();
+        let digest = zamu_wasm::cache::digest(b"wasm");
+        let path = data.path().join(format!("components/{digest}.wasm"));
+        let told = || format!("{:#}", workshop.load_kept(&digest, Bytes::new()).err().unwrap());
+        assert!(told().contains("is gone") && told().contains("deploy the same component"));
+        workshop.keep(&digest, b"wasm").unwrap();
+        fs::write(&path, b"other").unwrap();
+        assert!(told().contains("is damaged") && told().contains("deploy the same component"));
+        workshop.keep(&digest, b"wasm").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"wasm");
+    }
+
+    #[test]
+    fn what_was_left_half_written_goes_and_what_is_kept_stays() {
+        let data = tempfile::tempdir().unwrap();
+        let workshop = Workshop::open(Limits::default(), data.path()).unwrap();
+        workshop.keep("d1", b"wasm").unwrap();
+        fs::write(data.path().join("components/d2.77.tmp"), b"wa").unwrap();
+        workshop.tidy();
+        let left = fs::read_dir(data.path().join("components")).unwrap();
+        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["d1.wasm"]);
     }
 }

@@ -111,6 +111,27 @@ impl History {
         handlers.iter().find(|handler| handler.name == name).cloned()
     }
 
+    /// What the deployment before that one says of a handler.
+    #[must_use]
+    pub fn entry_before(
+        &self,
+        deployment: DeploymentNumber,
+        name: &str,
+    ) -> Option<DeployedHandler> {
+        let deployments = self.lock();
+        let older = deployments.all.partition_point(|(number, _)| *number < deployment);
+        let (_, before) = deployments.all.get(older.checked_sub(1)?)?;
+        before.handlers.iter().find(|handler| handler.name == name).cloned()
+    }
+
+    /// A deployment.
+    #[must_use]
+    pub fn deployment(&self, number: DeploymentNumber) -> Option<Arc<Deployment>> {
+        let deployments = self.lock();
+        let found = deployments.all.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+        Some(Arc::clone(&deployments.all[found].1))
+    }
+
     /// What the last deployment that had a handler says of it.
     #[must_use]
     pub fn last_entry(&self, name: &str) -> Option<DeployedHandler> {
@@ -140,7 +161,7 @@ impl History {
         Ok(number)
     }
 
-    pub(super) fn add(&self, number: DeploymentNumber, mut deployment: Deployment) {
+    pub(crate) fn add(&self, number: DeploymentNumber, mut deployment: Deployment) {
         for handler in deployment.handlers.iter_mut().filter(|handler| handler.since == 0) {
             handler.since = number;
         }
@@ -210,5 +231,7 @@ mod tests {
         assert_eq!([3, 5, 6, 7, 8].map(since), [Some(3), Some(3), Some(6), None, None]);
         assert_eq!(history.last_entry("h").unwrap().digest, "d2");
         assert_eq!(history.newest().unwrap().0, 7);
+        let before = |number| history.entry_before(number, "h").map(|entry| entry.since);
+        assert_eq!([3, 5, 6, 7, 8].map(before), [None, Some(3), Some(3), Some(6), None]);
     }
 }

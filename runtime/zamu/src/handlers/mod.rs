@@ -6,8 +6,10 @@
 
 mod components;
 mod deployments;
+mod document;
 mod proposal;
 
 pub use components::{Workshop, describe, json_of, kept_in, read_kept, specs};
 pub use deployments::{Deployed, DeploymentError, History};
-pub use proposal::{Chosen, Proposal, added, previous, starts};
+pub use document::document;
+pub use proposal::{Chosen, Proposal, added, is_brought_back, previous, starts};

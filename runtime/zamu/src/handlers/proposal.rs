@@ -157,9 +157,9 @@ impl Proposal {
         (next.handlers != newest.handlers).then_some(next)
     }
 
-    /// The deployment that brings back what a handler was under an earlier one. What can be rolled
-    /// back after that is what could be then. Where it starts is another matter, and stays as it was last
-    /// declared, or is declared anew.
+    /// The deployment that brings back what a handler was under an earlier one: `None` if that is in
+    /// force already. What can be rolled back after that is what could be then. Where it starts is
+    /// another matter, and stays as it was last declared, or is declared anew.
     #[must_use]
     pub fn roll_back(
         self,
@@ -169,6 +169,10 @@ impl Proposal {
     ) -> Option<Deployment> {
         let (_, newest) = history.newest()?;
         let now = newest.handlers.iter().find(|handler| handler.name == to.name)?;
+        let is_so = (&now.digest, &now.configuration) == (&to.digest, &to.configuration);
+        if is_so && from.is_none() {
+            return None;
+        }
         let mut entry = DeployedHandler {
             since: 0,
             from: now.from.clone(),
@@ -201,6 +205,14 @@ pub fn previous(history: &History, name: &str) -> Option<(DeploymentNumber, Depl
     let (number, _) = history.newest()?;
     let previous = history.entry(number, name)?.previous;
     Some((previous, history.entry(previous, name)?))
+}
+
+/// Whether the version of an entry was brought back by a rollback. Every other one follows on the version
+/// before it, and names that as the one to go back to.
+#[must_use]
+pub fn is_brought_back(history: &History, entry: &DeployedHandler) -> bool {
+    let before = history.entry_before(entry.since, &entry.name);
+    before.is_some_and(|before| entry.previous != before.since)
 }
 
 /// What a deployment says of a version that follows on the newest one. A start that is not what it was
@@ -467,5 +479,29 @@ mod tests {
         let has = Chosen { digest: "d8".into(), ..Chosen::default() };
         let at_start = Chosen::at_start(&history, "a", has.clone());
         assert_eq!((&*at_start.digest, at_start.from), ("d8", Some(StartFrom::Now)));
+    }
+
+    #[test]
+    fn what_is_in_force_already_is_not_brought_back() {
+        let history = history(&spec("1.0.0", "d1", 1, "{}"));
+        deploy(&history, 4, &spec("1.1.0", "d2", 1, "{}"));
+        let back = |number| {
+            let to = history.entry(number, "h").unwrap();
+            Proposal::default().roll_back(&history, &to, None).is_some()
+        };
+        assert!(back(3) && !back(4));
+    }
+
+    #[test]
+    fn only_what_a_rollback_has_put_in_force_was_brought_back() {
+        let history = history(&spec("1.0.0", "d1", 1, "{}"));
+        deploy(&history, 4, &spec("1.1.0", "d2", 1, "{}"));
+        deploy(&history, 5, &spec("1.2.0", "d3", 1, "{}"));
+        roll_back(&history, 6);
+        roll_back(&history, 7);
+        // What was deployed before, and is deployed once more, is no rollback.
+        deploy(&history, 8, &spec("1.2.0", "d3", 1, "{}"));
+        let of = |number| is_brought_back(&history, &history.entry(number, "h").unwrap());
+        assert_eq!([3, 4, 5, 6, 7, 8].map(of), [false, false, false, true, true, false]);
     }
 }
