@@ -44,12 +44,13 @@ impl Operator {
         self.order(&words, &["--reason", reason]).await
     }
 
-    /// Brings the version before back.
+    /// Brings the version before back, if what this deployment put in force still is.
     ///
     /// # Errors
-    /// When there is none.
-    pub(crate) async fn roll_back(&self, handler: &str, reason: &str) -> Result<Deployed> {
-        self.order(&["handlers", "rollback", handler], &["--reason", reason]).await
+    /// When it is not, or there is no version before.
+    pub(crate) async fn roll_back(&self, handler: &str, of: u64, reason: &str) -> Result<Deployed> {
+        let of = of.to_string();
+        self.order(&["handlers", "rollback", handler], &["--of", &of, "--reason", reason]).await
     }
 
     /// Has these dead letters processed again.

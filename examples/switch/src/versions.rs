@@ -178,7 +178,7 @@ impl Play {
             if ended != moved.1 {
                 moved = (Instant::now(), ended);
             } else if moved.0.elapsed() > QUIET {
-                self.operator.roll_back(HANDLER, "it breaks").await?;
+                self.operator.roll_back(HANDLER, third.deployment, "it breaks").await?;
             }
             sleep(LOOK).await;
         }

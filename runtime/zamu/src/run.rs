@@ -27,6 +27,13 @@ pub struct RunArgs {
     /// Address and port to listen on, instead of the configured ones; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
+    /// Put the configuration file's handlers in force, whatever was deployed since.
+    ///
+    /// The way out when what was deployed does not load, or does not fit to the file any more. It stands
+    /// in the history. What was deployed may have written events and states that the file's handlers do
+    /// not read: then its partitions are out of service until a version is deployed that does.
+    #[arg(long)]
+    pub handlers_from_file: bool,
 }
 
 /// Name of the file in the data directory that says where the node listens.
@@ -59,6 +66,7 @@ fn configured(args: RunArgs) -> Result<Config> {
         );
         config.data = data;
     }
+    config.handlers_from_file = args.handlers_from_file;
     if let Some(listen) = args.listen {
         if !listen.ip().is_loopback() && !config.http.allow_remote {
             bail!(

@@ -53,6 +53,12 @@ impl Topology {
         Self { starts, ..self }
     }
 
+    /// All that is declared.
+    #[must_use]
+    pub fn starts(&self) -> &Starts {
+        &self.starts
+    }
+
     /// Where a handler starts that has not reacted to everything, if that is declared.
     #[must_use]
     pub fn start(&self, handler: HandlerIndex) -> Option<Start> {

@@ -29,7 +29,8 @@ Examples:
 What is deployed takes over between two turns of every partition, and holds over restarts until the
 configuration file says something new. The version before it is kept, and comes back with `rollback`;
 a version that breaks too often soon after it was deployed is rolled back by itself ([deployments] in
-the configuration).";
+the configuration). Neither is possible where a version takes or reads more than the one before it:
+`deploy` says so, also with --dry-run.";
 
 /// Show versions of handlers, or put others in force while the node runs.
 #[derive(Clone, Debug, Args)]
@@ -138,13 +139,20 @@ struct ConfigureArgs {
 #[command(after_help = "\
 Examples:
   zamu handlers rollback counter
-  zamu handlers rollback counter --to 3 --reason 'wrong limit'")]
+  zamu handlers rollback counter --to 3 --reason 'wrong limit'
+  zamu handlers rollback counter --of 7   # and nothing if somebody has deployed another one since
+
+The version before may be refused as any other: if the one in force takes or reads what that one does
+not, mend it and deploy that. A version that was brought back is not rolled back by itself any more.")]
 struct RollbackArgs {
     /// The handler
     name: String,
     /// The deployment whose version is to come back
     #[arg(long, value_name = "DEPLOYMENT")]
     to: Option<u64>,
+    /// Only if the version that this deployment put in force still is
+    #[arg(long, value_name = "DEPLOYMENT")]
+    of: Option<u64>,
     #[command(flatten)]
     order: OrderArgs,
 }
@@ -168,8 +176,11 @@ struct OrderArgs {
 pub(crate) fn run(args: &HandlersArgs, output: &mut Output) -> Result<(), Failure> {
     match &args.action {
         Action::List(list) => {
-            let told =
-                stored_or(&list.source, "/handlers", |files| json::in_force(&files.terms.history))?;
+            let told = stored_or(&list.source, "/handlers", |files| {
+                let history = &files.terms.history;
+                let newest = history.newest().map_or(0, |(number, _)| number);
+                json::in_force(history, newest)
+            })?;
             if list.format.json { output.json(&told) } else { tell_list(&told, output) }
         }
         Action::Inspect(inspect) => {
@@ -193,8 +204,10 @@ pub(crate) fn run(args: &HandlersArgs, output: &mut Output) -> Result<(), Failur
         }
         Action::Rollback(rollback) => {
             let path = format!("/handlers/{}/rollback", segment(&rollback.name));
-            let to: Vec<_> = rollback.to.map(|to| ("to", to.to_string())).into_iter().collect();
-            order((Method::POST, &path), &to, Vec::new(), &rollback.order, output)
+            let asked = [("to", rollback.to), ("of", rollback.of)];
+            let asked = asked.into_iter().filter_map(|(name, n)| Some((name, n?.to_string())));
+            let asked: Vec<_> = asked.collect();
+            order((Method::POST, &path), &asked, Vec::new(), &rollback.order, output)
         }
     }
 }
@@ -209,6 +222,9 @@ fn deploy(args: &DeployArgs, output: &mut Output) -> Result<(), Failure> {
     order((Method::POST, "/handlers"), &asked, wasm, &args.order, output)
 }
 
+/// A node reads a line and headers of 64 KiB together.
+const LINE_BYTES_MAX: usize = 60_000;
+
 /// Has something put in force, and tells what came of it.
 fn order(
     (method, path): (Method, &str),
@@ -217,12 +233,21 @@ fn order(
     args: &OrderArgs,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let remote = Remote::new(&args.node)?;
     let mut path = format!("{path}?dry-run={}", args.dry_run);
     let reason = args.reason.iter().map(|reason| ("reason", reason));
     for (name, value) in asked.iter().map(|(name, value)| (*name, value)).chain(reason) {
         path.push_str(&format!("&{name}={}", segment(value)));
     }
+    if path.len() > LINE_BYTES_MAX {
+        return Err(anyhow!(
+            "configuration and reason take {} bytes in the request's line, and {LINE_BYTES_MAX} fit: \
+             deploy the component without its configuration, and give it that with `zamu handlers \
+             configure`",
+            path.len()
+        )
+        .into());
+    }
+    let remote = Remote::new(&args.node)?;
     let told = remote.ask(remote.request(method, &path).body(body))?.expect_success()?;
     if args.format.json { output.json(&told) } else { tell_order(&told, output) }
 }
@@ -251,6 +276,9 @@ fn tell_order(told: &Value, output: &mut Output) -> Result<(), Failure> {
     for kind in list(&told["standAlone"]) {
         let (kind, r#type, what) = (text(&kind["kind"]), text(&kind["type"]), text(&kind["what"]));
         output.line(format_args!("! `{kind}` of `{type}` is {what}"))?;
+    }
+    if let Some(why) = told["rollback"].as_str() {
+        output.line(format_args!("! it is not rolled back by itself if it breaks: {why}"))?;
     }
     Ok(())
 }
@@ -369,12 +397,14 @@ fn configuration(path: &Path) -> Result<Value> {
     let place = || format!("the configuration {}", path.display());
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", place()))?;
     let is_toml = path.extension().is_some_and(|extension| extension == "toml");
-    let value: Value = if is_toml {
+    if is_toml {
         let table = toml::from_str(&text).with_context(|| format!("{} is no TOML", place()))?;
-        zamu::handlers::json_of(&table).with_context(place)?
-    } else {
-        serde_json::from_str(&text).with_context(|| format!("{} is no JSON", place()))?
-    };
+        return zamu::handlers::json_of(&table).with_context(place);
+    }
+    let value: Value =
+        serde_json::from_str(&text).with_context(|| format!("{} is no JSON", place()))?;
     ensure!(value.is_object(), anyhow!("{} is no table of settings", place()));
+    // What the node would refuse is lost once it is read.
+    zamu::handlers::document(&text).with_context(place)?;
     Ok(value)
 }

@@ -55,6 +55,9 @@ pub struct Config {
     /// Handlers by name.
     #[serde(default)]
     pub handlers: BTreeMap<String, Handler>,
+    /// For one start: what was deployed is replaced by what the file has. Said on the command line only.
+    #[serde(skip)]
+    pub handlers_from_file: bool,
 }
 
 /// A configuration that nothing may start with.

@@ -130,15 +130,45 @@ pub(crate) struct Payload {
     _room: OwnedSemaphorePermit,
 }
 
+/// A body that is a component: it may be as large as one that the configuration names.
+pub(crate) struct Component(pub(crate) Payload);
+
+/// How large a body may be, and which setting says so.
+struct Bound {
+    max: usize,
+    key: &'static str,
+}
+
 impl FromRequest<App> for Payload {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        let max = app.settings.body_bytes_max;
+        let bound = Bound { max: app.settings.body_bytes_max, key: "http.body-bytes-max" };
+        Self::read(request, app, bound).await
+    }
+}
+
+impl FromRequest<App> for Component {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let max = app.node.deployer.component_bytes_max();
+        // It has to fit into the room for all bodies.
+        let bound = match app.settings.bodies_bytes_max / KIB * KIB {
+            room if room < max => Bound { max: room, key: "http.bodies-bytes-max" },
+            _ => Bound { max, key: "limits.component-bytes" },
+        };
+        Payload::read(request, app, bound).await.map(Self)
+    }
+}
+
+impl Payload {
+    async fn read(request: Request, app: &App, bound: Bound) -> Result<Self, Problem> {
+        let Bound { max, key } = bound;
         let told = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
         let told = told.and_then(|length| length.parse::<usize>().ok());
         let too_large = || {
-            Problem::new(413, format!("the body is larger than {max} bytes (http.body-bytes-max)"))
+            Problem::new(413, format!("the body is larger than {max} bytes ({key})"))
                 .with("field", "body")
         };
         if told.is_some_and(|length| length > max) {

@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 use zamu_core::guest::manifest::Manifest;
 use zamu_core::topology::{StartFrom, SuccessionError};
 
+use crate::handlers;
 use crate::http::App;
-use crate::http::gate::Payload;
+use crate::http::gate::{Component, Payload};
 use crate::http::params::{Path, Query, number_of};
 use crate::http::problem::Problem;
 use crate::http::record::PRINCIPAL;
@@ -24,7 +25,8 @@ use crate::node::{DeployError, Deployed, Order, Services, What};
 
 /// What is in force.
 pub(crate) async fn list(State(app): State<App>) -> Result<Json<Value>, Problem> {
-    let told = json::in_force(&app.node.terms.history).map_err(unreadable)?;
+    let deployment = app.node.in_force.now().topology.deployment;
+    let told = json::in_force(&app.node.terms.history, deployment).map_err(unreadable)?;
     let mut told: Value = serde_json::from_str(told.get()).map_err(unreadable)?;
     let views = app.node.shards.views().await?;
     told["behind"] = json::behind(&app.node.terms, &views);
@@ -76,15 +78,18 @@ pub(crate) struct How {
     from: Option<String>,
     /// Of a rollback: the deployment whose version is to come back.
     to: Option<String>,
+    /// Of a rollback: only if what this deployment put in force still is.
+    of: Option<String>,
 }
 
 /// Puts the component in the body in force.
 pub(crate) async fn deploy(
     State(app): State<App>,
     Query(how): Query<How>,
-    payload: Payload,
+    Component(payload): Component,
 ) -> Result<Response, Problem> {
     how.is_without("to")?;
+    how.is_without("of")?;
     let configuration = how.configuration.as_deref().map(configuration).transpose()?;
     let from = how.from.as_deref().map(start).transpose()?;
     carry_out(&app, What::Component { wasm: payload.bytes, configuration, from }, how).await
@@ -98,6 +103,7 @@ pub(crate) async fn configure(
     payload: Payload,
 ) -> Result<Response, Problem> {
     how.is_without("to")?;
+    how.is_without("of")?;
     how.is_without("configuration")?;
     how.is_without("from")?;
     let text = std::str::from_utf8(&payload.bytes);
@@ -115,23 +121,23 @@ pub(crate) async fn roll_back(
     how.is_without("configuration")?;
     how.is_without("from")?;
     let to = how.to.as_deref().map(|to| number_of("to", to)).transpose()?;
-    carry_out(&app, What::RollBack { handler, to }, how).await
+    let of = how.of.as_deref().map(|of| number_of("of", of)).transpose()?;
+    carry_out(&app, What::RollBack { handler, to, of }, how).await
 }
 
 async fn carry_out(app: &App, what: What, how: How) -> Result<Response, Problem> {
     let node = Arc::clone(&app.node);
     let principal = String::from_utf8_lossy(PRINCIPAL).into_owned();
     let order = Order { principal, reason: how.reason };
-    let dry_run = how.dry_run;
-    let carried_out = tokio::spawn(async move {
-        if dry_run { node.would_deploy(what).await } else { node.deploy(what, order).await }
-    });
-    let done = carried_out.await.map_err(|_| Problem::new(500, "the deployment broke off"))??;
+    let place = if matches!(what, What::RollBack { .. }) { "handler" } else { "body" };
+    let done =
+        if how.dry_run { node.would_deploy(what).await } else { node.deploy(what, order).await };
+    let done = done.map_err(|error| problem(error, place))?;
     Ok(Json(told(&done)).into_response())
 }
 
 fn told(done: &Deployed) -> Value {
-    let Deployed { spec, before, loose, swap } = done;
+    let Deployed { spec, before, loose, stays, swap } = done;
     let stand_alone: Vec<Value> = loose
         .iter()
         .map(|(r#type, kind, what)| json!({ "type": r#type, "kind": kind, "what": what }))
@@ -147,6 +153,7 @@ fn told(done: &Deployed) -> Value {
         "gapUs": swap.map(|swap| us(swap.gap)),
         "spreadUs": swap.map(|swap| us(swap.spread)),
         "standAlone": stand_alone,
+        "rollback": stays,
     })
 }
 
@@ -156,24 +163,21 @@ fn start(text: &str) -> Result<StartFrom, Problem> {
     StartFrom::named(text).ok_or_else(problem)
 }
 
-/// A JSON object, its keys in order: equal configurations are equal bytes.
 fn configuration(text: &str) -> Result<Bytes, Problem> {
-    match serde_json::from_str::<serde_json::Map<String, Value>>(text) {
-        Ok(map) if map.is_empty() => Ok(Bytes::new()),
-        Ok(map) => Ok(Value::Object(map).to_string().into()),
-        Err(error) => Err(Problem::field("configuration", format!("is no JSON object: {error}"))),
-    }
+    let document = handlers::document(text);
+    document
+        .map_err(|error| Problem::field("configuration", format!("is no JSON object: {error:#}")))
 }
 
 impl How {
     /// What makes no sense here must not be given.
     fn is_without(&self, not: &'static str) -> Result<(), Problem> {
         let given = match not {
-            "to" => &self.to,
-            "from" => &self.from,
-            _ => &self.configuration,
+            "to" => self.to.is_some(),
+            "of" => self.of.is_some(),
+            "from" => self.from.is_some(),
+            _ => self.configuration.is_some(),
         };
-        let given = given.is_some();
         if given { Err(Problem::field(not, "is not for this order: leave it out")) } else { Ok(()) }
     }
 }
@@ -230,20 +234,44 @@ fn manifest(manifest: &Manifest) -> Value {
     })
 }
 
-impl From<DeployError> for Problem {
-    fn from(error: DeployError) -> Self {
-        let detail = error.to_string();
-        let (status, field) = match error {
-            DeployError::Unknown { .. } | DeployError::New { .. } => (404, "handler"),
-            DeployError::Succession(SuccessionError::Reaction { .. }) => (409, "from"),
-            DeployError::NoDeployment { .. } => (404, "to"),
-            DeployError::Load(_) => (400, "body"),
-            DeployError::Wiring(_) | DeployError::Succession(_) | DeployError::Same(_) => {
-                (409, "body")
-            }
-            DeployError::First(_) => (409, "handler"),
-            DeployError::Failed(_) => return Self::busy(detail),
-        };
-        Self::new(status, detail).with("field", field)
+/// Why nothing was put in force. `place` is what named the version.
+fn problem(error: DeployError, place: &'static str) -> Problem {
+    let detail = error.to_string();
+    let (status, field) = match error {
+        DeployError::Unknown { .. } | DeployError::New { .. } => (404, "handler"),
+        DeployError::NoDeployment { .. } => (404, "to"),
+        DeployError::Overtaken { .. } => (409, "of"),
+        DeployError::Succession(SuccessionError::Reaction { .. }) => (409, "from"),
+        DeployError::Load(_) => (400, place),
+        DeployError::Wiring(_) | DeployError::Succession(_) | DeployError::Same(_) => (409, place),
+        DeployError::First(_) => (409, "handler"),
+        DeployError::Busy | DeployError::Failed(_) => return Problem::busy(detail),
+        // Nothing in the request is wrong, and another try does not help.
+        DeployError::Kept(_) | DeployError::Unfinished(_) => return Problem::new(500, detail),
+    };
+    Problem::new(status, detail).with("field", field)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header::RETRY_AFTER;
+
+    use super::*;
+
+    #[test]
+    fn only_where_another_try_may_help_one_is_asked_to_come_again() {
+        let broken = || anyhow::anyhow!("it broke");
+        for (error, status, again) in [
+            (DeployError::Busy, 503, true),
+            (DeployError::Failed(broken()), 503, true),
+            (DeployError::Kept(broken()), 500, false),
+            (DeployError::Unfinished(7), 500, false),
+            (DeployError::Same("h".to_owned()), 409, false),
+        ] {
+            let told = format!("{error:?}");
+            let response = problem(error, "body").into_response();
+            let says = (response.status().as_u16(), response.headers().contains_key(RETRY_AFTER));
+            assert_eq!(says, (status, again), "{told}");
+        }
     }
 }

@@ -114,13 +114,16 @@ pub fn version(handler: &DeployedHandler) -> Version<'_> {
     }
 }
 
-/// The deployment in force, as JSON.
+/// The deployment of that number as the one in force, as JSON.
 ///
 /// # Errors
 /// Never, in effect: when a text is no JSON.
-pub fn in_force(history: &History) -> serde_json::Result<Box<RawValue>> {
-    let (deployment, newest) = history.newest().unwrap_or_default();
-    let handlers = newest.handlers.iter().map(version).collect();
+pub fn in_force(
+    history: &History,
+    deployment: DeploymentNumber,
+) -> serde_json::Result<Box<RawValue>> {
+    let of = history.deployment(deployment).unwrap_or_default();
+    let handlers = of.handlers.iter().map(version).collect();
     serde_json::value::to_raw_value(&InForce { deployment, handlers })
 }
 

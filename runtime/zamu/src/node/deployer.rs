@@ -2,38 +2,49 @@
 //!
 //! One deployment at a time: the component is loaded and checked, instances are made for every shard,
 //! then the control topic gets the record, and only then shards change over, each between two of its
-//! steps. What can fail fails before the record is written; what comes after it goes on whoever has
-//! asked.
+//! steps. What can fail fails before the record is written. What has begun is carried through, whoever
+//! has asked and however long they listen.
+//!
+//! Making ready happens beside the shards' work: on one thread, which gives way to theirs.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
-use tokio::sync::Mutex;
+use tokio::sync::oneshot::error::RecvError;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::spawn_blocking;
-use zamu_core::guest::Guest;
-use zamu_core::guest::manifest::HandlerSpec;
-use zamu_core::model::DeploymentNumber;
+use zamu_core::guest::manifest::{HandlerSpec, Manifest, TypeKinds};
+use zamu_core::guest::{Fault, Guest};
+use zamu_core::model::{DeploymentNumber, Kind};
 use zamu_core::proto::{DeployedHandler, Deployment};
 use zamu_core::shard::Succession;
-use zamu_core::topology::{HandlerIndex, StartFrom, SuccessionError, Topology, Types, WiringError};
-use zamu_rocks::EmbeddedLog;
-use zamu_wasm::Handler;
+use zamu_core::topology::{HandlerIndex, Start, StartFrom, SuccessionError, Topology, WiringError};
+use zamu_wasm::cache::digest;
+use zamu_wasm::{Counters, Handler, Instance};
 
+use super::aside::aside;
 use super::{Handlers, Services, clock};
 use crate::config;
-use crate::handlers::{
-    Chosen, DeploymentError, History, Proposal, Workshop, added, previous, specs, starts,
-};
+use crate::handlers::{DeploymentError, History, Proposal, Workshop, previous, specs, starts};
 use crate::json::Flow;
+
+/// Why what is written is not carried through.
+const STOPPING: &str = "the node is stopping: the next start has it in force";
+/// Why a handler that is new is not rolled back by itself.
+const NEW: &str = "there is no version before it";
+/// Why a version that was brought back is not rolled back by itself.
+const BROUGHT_BACK: &str = "it was brought back by a rollback";
 
 /// Where other versions are made ready. One deployment at a time.
 pub struct Deployer {
     workshop: Workshop,
     bounds: config::Deployments,
-    desk: Mutex<()>,
+    /// Whoever deploys, or asks whether it could be done, has it.
+    desk: Arc<Mutex<()>>,
+    failed: Arc<dyn Fn(String) + Send + Sync>,
 }
 
 /// What is to be put in force.
@@ -62,6 +73,8 @@ pub enum What {
         handler: String,
         /// Under this deployment; otherwise before its newest version.
         to: Option<DeploymentNumber>,
+        /// Only if what this deployment put in force still is.
+        of: Option<DeploymentNumber>,
     },
 }
 
@@ -83,6 +96,8 @@ pub struct Deployed {
     pub before: Option<DeployedHandler>,
     /// Kinds that nobody else knows any more, or yet: of which type, which, and what is missing.
     pub loose: Vec<(String, String, &'static str)>,
+    /// Why it is not rolled back by itself if it breaks; nothing if it is.
+    pub stays: Option<String>,
     /// What came of it, unless it was only asked whether it could be made.
     pub swap: Option<Swap>,
 }
@@ -101,7 +116,8 @@ pub struct Swap {
     pub spread: Duration,
 }
 
-/// A deployment that was not made. Everything is as it was.
+/// A deployment that was not made: everything is as it was. Only where the log or the node has failed
+/// meanwhile, the record may be written; then the next start has it in force.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
     /// There is no such handler.
@@ -147,7 +163,32 @@ pub enum DeployError {
         /// Whose version was asked for.
         handler: String,
     },
-    /// The log failed, a kept component is gone, or the node is stopping.
+    /// Another version was put in force than the one that is to be rolled back.
+    #[error(
+        "deployment {since} has put another version of `{handler}` in force than deployment {of} had: nothing was rolled back"
+    )]
+    Overtaken {
+        /// Whose.
+        handler: String,
+        /// What was to be rolled back.
+        of: DeploymentNumber,
+        /// What is in force.
+        since: DeploymentNumber,
+    },
+    /// Somebody else is at it.
+    #[error(
+        "another deployment, or a dry run of one, is under way: try again when it is done (`zamu handlers history` tells)"
+    )]
+    Busy,
+    /// A kept component is gone, damaged or does not run any more.
+    #[error("{0:#}")]
+    Kept(anyhow::Error),
+    /// A deployment is written that this node has not carried through.
+    #[error(
+        "deployment {0} is written, and not in force here: restart the node, which then has it in force"
+    )]
+    Unfinished(DeploymentNumber),
+    /// The log failed, or the node is stopping.
     #[error("{0:#}")]
     Failed(anyhow::Error),
 }
@@ -162,15 +203,29 @@ struct Prepared {
     loaded: Vec<Arc<Handler>>,
     /// One for each shard.
     instances: Vec<Box<dyn Guest>>,
+    /// What they use.
+    counters: Vec<Arc<Counters>>,
     /// For the tables that it makes.
     projecting: Option<Box<dyn Guest>>,
     wasm: Option<Bytes>,
     loose: Vec<(String, String, &'static str)>,
+    stays: Option<String>,
+    /// Whether it makes rows of events that the version in force leaves out.
+    projects_more: bool,
 }
 
 impl Deployer {
-    pub(super) fn new(workshop: Workshop, bounds: &config::Deployments) -> Self {
-        Self { workshop, bounds: bounds.clone(), desk: Mutex::new(()) }
+    /// `failed` is told when the node must not go on.
+    ///
+    /// # Errors
+    /// When components cannot be compiled beside other work.
+    pub(super) fn new(
+        workshop: Workshop,
+        bounds: &config::Deployments,
+        failed: Arc<dyn Fn(String) + Send + Sync>,
+    ) -> Result<Self> {
+        let (workshop, desk) = (workshop.aside()?, Arc::default());
+        Ok(Self { workshop, bounds: bounds.clone(), desk, failed })
     }
 
     /// When a version is rolled back by itself.
@@ -178,10 +233,20 @@ impl Deployer {
     pub fn bounds(&self) -> &config::Deployments {
         &self.bounds
     }
+
+    /// The largest component that is let in, in bytes.
+    #[must_use]
+    pub fn component_bytes_max(&self) -> usize {
+        self.workshop.component_bytes_max()
+    }
+
+    fn desk(&self) -> Result<OwnedMutexGuard<()>, DeployError> {
+        Arc::clone(&self.desk).try_lock_owned().map_err(|_| DeployError::Busy)
+    }
 }
 
 impl Services {
-    /// Puts another version in force.
+    /// Puts another version in force. It is carried through even where nobody waits for it any more.
     ///
     /// # Errors
     /// When it may not be; then nothing has changed. After the record is written, only when the node
@@ -191,10 +256,18 @@ impl Services {
         what: What,
         order: Order,
     ) -> Result<Deployed, DeployError> {
-        let _desk = self.deployer.desk.lock().await;
-        let node = Arc::clone(self);
-        let prepared = blocking(move || node.prepare(&what, order)).await?;
-        self.change_over(prepared).await
+        let desk = self.deployer.desk()?;
+        self.carry_through(desk, what, order).await
+    }
+
+    /// As [`Services::deploy`], after whatever is under way.
+    pub(super) async fn deploy_in_turn(
+        self: &Arc<Self>,
+        what: What,
+        order: Order,
+    ) -> Result<Deployed, DeployError> {
+        let desk = Arc::clone(&self.deployer.desk).lock_owned().await;
+        self.carry_through(desk, what, order).await
     }
 
     /// Whether another version could be put in force.
@@ -202,9 +275,47 @@ impl Services {
     /// # Errors
     /// When it may not be.
     pub async fn would_deploy(self: &Arc<Self>, what: What) -> Result<Deployed, DeployError> {
+        let (node, desk) = (Arc::clone(self), self.deployer.desk()?);
+        let prepared = blocking(move || {
+            let _desk = desk;
+            node.prepare_aside(&what, Order::default())
+        });
+        Ok(prepared.await?.deployed(None))
+    }
+
+    async fn carry_through(
+        self: &Arc<Self>,
+        desk: OwnedMutexGuard<()>,
+        what: What,
+        order: Order,
+    ) -> Result<Deployed, DeployError> {
         let node = Arc::clone(self);
-        let prepared = blocking(move || node.prepare(&what, Order::default())).await?;
-        Ok(prepared.deployed(None))
+        let done = tokio::spawn(async move {
+            let _desk = desk;
+            let maker = Arc::clone(&node);
+            let prepared = blocking(move || maker.make_ready(&what, order)).await?;
+            node.change_over(prepared).await
+        });
+        let done = done.await.context("the deployment broke off: see the node's log");
+        done.map_err(DeployError::Failed)?
+    }
+
+    fn make_ready(&self, what: &What, order: Order) -> Result<Prepared, DeployError> {
+        let prepared = self.prepare_aside(what, order);
+        if let (Err(DeployError::Same(_)), What::Component { wasm, .. }) = (&prepared, what) {
+            // What is kept of it may be damaged.
+            let kept = self.deployer.workshop.keep(&digest(wasm), wasm);
+            kept.map_err(DeployError::Failed)?;
+        }
+        prepared
+    }
+
+    /// Makes ready on a thread of its own, which gives way to the shards'.
+    fn prepare_aside(&self, what: &What, order: Order) -> Result<Prepared, DeployError> {
+        let prepared = aside("zamu-deploy", || self.prepare(what, order));
+        let prepared = prepared.context("the system has no thread for a deployment");
+        let broken = |_| Err(DeployError::Failed(anyhow!("it broke off: see the node's log")));
+        prepared.map_err(DeployError::Failed)?.unwrap_or_else(broken)
     }
 
     fn prepare(&self, what: &What, order: Order) -> Result<Prepared, DeployError> {
@@ -213,6 +324,9 @@ impl Services {
         let Order { principal, reason } = order;
         let proposal = Proposal { time: clock(), principal, reason };
         let (number, newest) = history.newest().unwrap_or_default();
+        if now.topology.deployment != number {
+            return Err(DeployError::Unfinished(number));
+        }
         let (handler, deployment, wasm) = match what {
             What::Component { wasm, configuration, from } => {
                 let handler = self.component(wasm, configuration.as_ref(), *from, &now)?;
@@ -222,17 +336,18 @@ impl Services {
             What::Configuration { handler, configuration } => {
                 let digest = &now.loaded[position(&now, handler)?].spec().digest;
                 let kept = self.deployer.workshop.load_kept(digest, configuration.clone());
-                let handler = kept.map_err(DeployError::Failed)?;
+                let handler = kept.map_err(DeployError::Kept)?;
                 let deployment = proposal.replace(history, handler.spec(), None);
                 (handler, deployment, None)
             }
-            What::RollBack { handler, to } => {
-                let from = position(&now, handler)?;
+            What::RollBack { handler, to, of } => {
+                let index = position(&now, handler)?;
+                still_in_force(&newest, handler, *of)?;
                 let to = earlier(history, handler, *to)?;
                 let (digest, configuration) = (&to.digest, to.configuration.clone());
                 let kept = self.deployer.workshop.load_kept(digest, configuration);
-                let handler = kept.map_err(DeployError::Failed)?;
-                let from = comes_back_to(handler.spec(), now.loaded[from].spec());
+                let handler = kept.map_err(DeployError::Kept)?;
+                let from = comes_back_to(handler.spec(), now.loaded[index].spec());
                 let deployment = proposal.roll_back(history, &to, from);
                 (handler, deployment, None)
             }
@@ -240,16 +355,14 @@ impl Services {
         let name = &handler.spec().name;
         let deployment = deployment.ok_or_else(|| DeployError::Same(name.to_string()))?;
         let mut loaded = now.loaded.clone();
-        let index = match place(&loaded, name) {
-            Ok(index) => {
-                loaded[index] = Arc::clone(&handler);
-                index
-            }
+        let (index, replaced) = match place(&loaded, name) {
+            Ok(index) => (index, Some(std::mem::replace(&mut loaded[index], Arc::clone(&handler)))),
             Err(index) => {
                 loaded.insert(index, Arc::clone(&handler));
-                index
+                (index, None)
             }
         };
+        let replaced = replaced.as_ref().map(|replaced| replaced.spec());
         let mut starts = starts(&deployment);
         for start in starts.values_mut().filter(|start| start.since == 0) {
             start.since = number + 1;
@@ -257,16 +370,33 @@ impl Services {
         let topology = Topology::new(number + 1, self.types.clone(), specs(&loaded))?;
         let topology = topology.starting(starts);
         now.topology.may_be_succeeded_by(&topology)?;
+        let stays = match (what, replaced) {
+            (_, None) => Some(NEW.to_owned()),
+            (What::RollBack { .. }, _) => Some(BROUGHT_BACK.to_owned()),
+            (_, Some(replaced)) => {
+                let from = comes_back_to(replaced, handler.spec());
+                no_way_back(&topology, &now.loaded, (name, from))
+            }
+        };
         let stood_alone = loose(&now.topology);
         let mut loose = loose(&topology);
         loose.retain(|kind| !stood_alone.contains(kind));
         let before = newest.handlers.iter().find(|entry| *entry.name == **name).cloned();
         let is_projection = topology.projections().any(|projection| projection == index);
+        let mut counters = Vec::new();
+        // What was sent does not start, or what was kept.
+        let broken = if wasm.is_some() { DeployError::Load } else { DeployError::Kept };
+        let mut instance = || -> Result<Box<dyn Guest>, DeployError> {
+            let guest = warm(&handler).map_err(|fault| broken(fault.into()))?;
+            counters.push(guest.counters());
+            Ok(Box::new(guest))
+        };
         Ok(Prepared {
-            instances: (0..self.shards.count())
-                .map(|_| self.instance(&handler))
-                .collect::<Result<_, _>>()?,
-            projecting: is_projection.then(|| self.instance(&handler)).transpose()?,
+            instances: (0..self.shards.count()).map(|_| instance()).collect::<Result<_, _>>()?,
+            projecting: is_projection.then(instance).transpose()?,
+            counters,
+            stays,
+            projects_more: replaced.is_some_and(|replaced| projects_more(replaced, handler.spec())),
             before,
             topology: Arc::new(topology),
             handler,
@@ -307,14 +437,6 @@ impl Services {
         }
     }
 
-    /// An instance whose sandbox is there already, so that no turn waits for it.
-    fn instance(&self, handler: &Arc<Handler>) -> Result<Box<dyn Guest>, DeployError> {
-        let mut guest = handler.instance();
-        guest.warm().map_err(|fault| DeployError::Load(anyhow::Error::new(fault)))?;
-        self.guests.add(handler, guest.counters());
-        Ok(Box::new(guest))
-    }
-
     async fn change_over(
         self: &Arc<Self>,
         mut prepared: Prepared,
@@ -330,6 +452,11 @@ impl Services {
             written.map_err(|error| DeployError::Failed(error.into()))
         })
         .await?;
+        self.check_number(number, &prepared.topology)?;
+        for counters in prepared.counters.drain(..) {
+            self.guests.add(&prepared.handler, counters);
+        }
+        self.change_tables(&mut prepared).await?;
         let mut swap = Swap { deployment: number, ..Swap::default() };
         let begin = Instant::now();
         let successions = std::mem::take(&mut prepared.instances).into_iter().map(|guest| {
@@ -342,7 +469,7 @@ impl Services {
             }
         });
         let changed = self.shards.tell_all(successions.collect()).await;
-        let changed = changed.context("the node is stopping: the next start has it in force");
+        let changed = changed.context(STOPPING);
         swap.spread = begin.elapsed();
         let mut replaced = Vec::new();
         for (old, stall) in changed.map_err(DeployError::Failed)? {
@@ -352,13 +479,6 @@ impl Services {
         }
         // A shard that has stopped meanwhile has waited for nothing.
         swap.gap = self.shards.swap_gap().await.unwrap_or_default();
-        if let Some(guest) = prepared.projecting.take() {
-            let topology = Arc::clone(&prepared.topology);
-            let name = prepared.handler.spec().name.to_string();
-            let old = self.tables.succeed(name, topology, (prepared.index, guest)).await;
-            let old = old.context("the node is stopping: the next start has it in force");
-            replaced.extend(old.map_err(DeployError::Failed)?);
-        }
         // Taking a sandbox apart takes its time.
         drop(spawn_blocking(move || drop(replaced)));
         let loaded = std::mem::take(&mut prepared.loaded);
@@ -376,13 +496,77 @@ impl Services {
         );
         Ok(prepared.deployed(Some(swap)))
     }
+
+    /// The number was guessed, and shards will write it into their records.
+    fn check_number(
+        &self,
+        given: DeploymentNumber,
+        topology: &Topology,
+    ) -> Result<(), DeployError> {
+        let guessed = topology.deployment;
+        if given == guessed {
+            return Ok(());
+        }
+        let reason = format!(
+            "a deployment was written as number {given}, where {guessed} was to be the next: the log \
+             holds deployments of which this node does not know; restart it, and it reads them"
+        );
+        (self.deployer.failed)(reason.clone());
+        Err(DeployError::Failed(anyhow!(reason)))
+    }
+
+    /// Has its tables made by the version from now on. Their thread may have much to do, and which of
+    /// two versions with one fold makes a row is all the same, so nobody waits for it; unless there are
+    /// events that the version in force would leave out: they come only when the shards have changed
+    /// over.
+    async fn change_tables(&self, prepared: &mut Prepared) -> Result<(), DeployError> {
+        let Some(guest) = prepared.projecting.take() else { return Ok(()) };
+        let (name, topology) =
+            (prepared.handler.spec().name.to_string(), Arc::clone(&prepared.topology));
+        let told = self.tables.succeed(name, topology, (prepared.index, guest)).await;
+        let Some(told) = told else { return Ok(()) };
+        let changed = tokio::spawn(async move {
+            let replaced = told.await?;
+            drop(spawn_blocking(move || drop(replaced)));
+            Ok::<_, RecvError>(())
+        });
+        if !prepared.projects_more {
+            return Ok(());
+        }
+        let changed = changed.await.context("the thread of tables broke off");
+        let changed = changed.and_then(|changed| changed.context(STOPPING));
+        changed.map_err(DeployError::Failed)
+    }
 }
 
 impl Prepared {
     fn deployed(self, swap: Option<Swap>) -> Deployed {
-        let Self { handler, before, loose, .. } = self;
-        Deployed { spec: Arc::new(handler.spec().clone()), before, loose, swap }
+        let Self { handler, before, loose, stays, .. } = self;
+        Deployed { spec: Arc::new(handler.spec().clone()), before, loose, stays, swap }
     }
+}
+
+/// An instance whose sandbox is there already, so that no turn waits for it.
+fn warm(handler: &Arc<Handler>) -> Result<Instance, Fault> {
+    let mut guest = handler.instance();
+    guest.warm()?;
+    Ok(guest)
+}
+
+/// Whether the next version makes rows of events that the one before leaves out.
+fn projects_more(before: &HandlerSpec, next: &HandlerSpec) -> bool {
+    !projected(next).is_subset(&projected(before))
+}
+
+/// The events of which a handler makes rows: type, and kind.
+fn projected(spec: &HandlerSpec) -> BTreeSet<(&str, &Kind)> {
+    let Manifest { types, kinds, projections, .. } = &spec.manifest;
+    let of = |all: &'_ TypeKinds| {
+        let r#type = &*types[all.aggregate_type as usize];
+        let kinds = all.kinds.iter().map(|kind| (r#type, &kinds[*kind as usize]));
+        kinds.collect::<Vec<_>>()
+    };
+    projections.iter().flat_map(of).collect()
 }
 
 /// Kinds that stand alone: of which type, which, and what is missing.
@@ -394,72 +578,21 @@ fn loose(topology: &Topology) -> Vec<(String, String, &'static str)> {
     owned.collect()
 }
 
-/// What is in force after a start: what the file has, or what was deployed since it last changed.
-/// Gives who does what, and the handlers. `configured` is what the file has, and where it says that they
-/// start.
-///
-/// # Errors
-/// When a component that was deployed is gone, the fold of one has changed, or the log fails.
-pub(super) fn enact(
-    log: &EmbeddedLog,
-    types: &Types,
-    history: &History,
-    workshop: &Workshop,
-    configured: Vec<(Arc<Handler>, Option<StartFrom>)>,
-) -> Result<(Arc<Topology>, Vec<Arc<Handler>>)> {
-    let (_, newest) = history.newest().unwrap_or_default();
-    let (mut files, mut loaded) = (Vec::new(), Vec::new());
-    for (handler, from) in configured {
-        let file = Chosen::of(handler.spec(), from);
-        let name = Arc::clone(&handler.spec().name);
-        let chosen = Chosen::at_start(history, &name, file.clone());
-        files.push((name, file.clone()));
-        if (&chosen.digest, &chosen.configuration) == (&file.digest, &file.configuration) {
-            loaded.push((handler, chosen.from));
-            continue;
-        }
-        let name = &handler.spec().name;
-        let kept = workshop.load_kept(&chosen.digest, chosen.configuration).with_context(|| {
-            format!("handler `{name}`, of which another version was deployed than the configuration file has")
-        })?;
-        tracing::info!(
-            handler = &**name,
-            version = kept.spec().manifest.version,
-            file = handler.spec().manifest.version,
-            "what was deployed holds until the configuration file changes"
-        );
-        loaded.push((kept, chosen.from));
-    }
-    for entry in added(&newest) {
-        if files.iter().any(|(name, _)| **name == *entry.name) {
-            continue;
-        }
-        let name = &entry.name;
-        let kept = workshop.load_kept(&entry.digest, entry.configuration.clone());
-        let kept =
-            kept.with_context(|| format!("handler `{name}`, which was added while the node ran"))?;
-        tracing::info!(
-            handler = name,
-            version = entry.version,
-            "added, and not in the configuration file"
-        );
-        files.push((Arc::clone(&kept.spec().name), Chosen::default()));
-        loaded.push((kept, StartFrom::named(&entry.from)));
-    }
-    files.sort_by(|a, b| a.0.cmp(&b.0));
-    loaded.sort_by(|(a, _), (b, _)| a.spec().name.cmp(&b.spec().name));
-    let files: Vec<Chosen> = files.into_iter().map(|(_, file)| file).collect();
-    let chosen: Vec<_> =
-        loaded.iter().map(|(handler, from)| (Arc::new(handler.spec().clone()), *from)).collect();
-    let proposal = Proposal { time: clock(), ..Proposal::default() };
-    if let Some(deployment) = proposal.start(history, &files, &chosen)? {
-        let number = history.write(log, deployment)?;
-        tracing::info!(number, "new deployment");
-    }
-    let (number, newest) = history.newest().unwrap_or_default();
-    let loaded: Vec<_> = loaded.into_iter().map(|(handler, _)| handler).collect();
-    let topology = Topology::new(number, types.clone(), specs(&loaded))?;
-    Ok((Arc::new(topology.starting(starts(&newest))), loaded))
+/// Why those before cannot take over again from the next ones, if that is so. `from` is where a rollback
+/// would have the handler start.
+fn no_way_back(
+    next: &Topology,
+    before: &[Arc<Handler>],
+    (name, from): (&Arc<str>, Option<StartFrom>),
+) -> Option<String> {
+    let deployment = next.deployment + 1;
+    let mut starts = next.starts().clone();
+    starts.extend(from.map(|from| (Arc::clone(name), Start { from, since: deployment })));
+    let misfit = match Topology::new(deployment, next.types.clone(), specs(before)) {
+        Ok(back) => next.may_be_succeeded_by(&back.starting(starts)).err()?.to_string(),
+        Err(misfit) => misfit.to_string(),
+    };
+    Some(format!("the version before cannot take over from it again: {misfit}"))
 }
 
 /// Where a handler is among others, in the order of names, or where it would be.
@@ -485,6 +618,20 @@ fn comes_back_to(back: &HandlerSpec, now: &HandlerSpec) -> Option<StartFrom> {
         subscribed.map(|s| of.manifest.types[s.aggregate_type as usize].clone()).collect()
     };
     (!types(back).is_subset(&types(now))).then_some(StartFrom::Beginning)
+}
+
+/// Whether the version that is to be rolled back still is the one in force.
+fn still_in_force(
+    newest: &Deployment,
+    handler: &str,
+    of: Option<DeploymentNumber>,
+) -> Result<(), DeployError> {
+    let Some(of) = of else { return Ok(()) };
+    let entry = newest.handlers.iter().find(|entry| entry.name == handler);
+    match entry.map_or(0, |entry| entry.since) {
+        since if since == of => Ok(()),
+        since => Err(DeployError::Overtaken { handler: handler.to_owned(), of, since }),
+    }
 }
 
 /// What to roll back to.
@@ -515,5 +662,38 @@ async fn blocking<T: Send + 'static>(
 impl From<DeploymentError> for DeployError {
     fn from(error: DeploymentError) -> Self {
         Self::Failed(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zamu_core::guest::manifest::Class;
+    use zamu_core::model::KindName;
+
+    use super::*;
+
+    fn spec(kinds: &[(&str, &str)]) -> HandlerSpec {
+        let kind = |(name, schema): &(&str, &str)| -> Kind {
+            let (name, schema) = ((*name).into(), (*schema).into());
+            Arc::new(KindName { name, schema, ..KindName::default() })
+        };
+        let all = (0..kinds.len() as u32).collect();
+        let manifest = Manifest {
+            types: vec!["a".to_owned()],
+            kinds: kinds.iter().map(kind).collect(),
+            projections: vec![TypeKinds { aggregate_type: 0, kinds: all }],
+            ..Manifest::default()
+        };
+        let (name, digest, configuration) = ("h".into(), String::new(), Bytes::new());
+        HandlerSpec { name, digest, class: Class::Pure, manifest, configuration }
+    }
+
+    #[test]
+    fn rows_of_another_kind_and_of_another_form_of_one_are_more_and_another_order_is_not() {
+        let before = spec(&[("x", "1"), ("y", "1")]);
+        assert!(!projects_more(&before, &spec(&[("y", "1"), ("x", "1")])));
+        assert!(!projects_more(&before, &spec(&[("y", "1")])));
+        assert!(projects_more(&before, &spec(&[("x", "1"), ("y", "1"), ("z", "1")])));
+        assert!(projects_more(&before, &spec(&[("x", "2"), ("y", "1")])));
     }
 }

@@ -8,8 +8,10 @@
 //! What talks to clients is left to `http`; it sees only [`Services`].
 
 pub mod answers;
+mod aside;
 mod crew;
 mod deployer;
+mod enact;
 mod history;
 mod in_force;
 mod intake;
@@ -37,7 +39,7 @@ use zamu_core::topology::{Topology, TypeSettings, Types};
 use zamu_rocks::{EmbeddedLog, LogOptions, LogReader, RocksStore, StoreOptions, Subscription};
 
 use crate::config::{Config, ReactsFrom};
-use crate::handlers::{History, Workshop, specs};
+use crate::handlers::{History, Workshop};
 use crate::json::Terms;
 use crate::telemetry::{GuestCounters, Metrics};
 
@@ -128,17 +130,33 @@ impl Node {
         let workshop = Workshop::open(config.guest_limits(), data)?;
         let configured = workshop.load_configured(&config.handlers)?;
         let types = Types::from(config.type_settings());
-        // Before anything is opened or written: do the handlers fit together?
-        Topology::new(0, types.clone(), specs(&configured))?;
-        let configured = configured.into_iter().map(|handler| {
-            let from = config.handlers.get(&*handler.spec().name).and_then(|of| of.from);
-            (handler, from.map(ReactsFrom::start))
-        });
-        let configured = configured.collect();
+        let configured: Vec<_> = configured
+            .into_iter()
+            .map(|handler| {
+                let from = config.handlers.get(&*handler.spec().name).and_then(|of| of.from);
+                (handler, from.map(ReactsFrom::start))
+            })
+            .collect();
+        let choose = |history: &History| {
+            let from_file = config.handlers_from_file;
+            enact::choose(&types, history, &workshop, &configured, from_file)
+        };
+        // Before anything is opened or written: do the handlers fit together? Those of the file need not
+        // where others were deployed.
+        let of_file: Vec<_> =
+            configured.iter().map(|(handler, _)| Arc::new(handler.spec().clone())).collect();
+        if let Err(misfit) = Topology::new(0, types.clone(), of_file) {
+            let Ok(log) = EmbeddedLog::open_read_only(data) else { return Err(misfit.into()) };
+            choose(&History::read(&log)?)?;
+        }
         let log = open_log(config, &types)?;
+        // Only now nobody else has the folder.
+        workshop.tidy();
         let reader = log.reader();
         let history = History::read(&reader)?;
-        let (topology, loaded) = deployer::enact(&log, &types, &history, &workshop, configured)?;
+        let mut start = choose(&history)?;
+        enact::enact(&log, &history, &mut start)?;
+        let enact::Start { topology, loaded, .. } = start;
         let deployment = topology.deployment;
         let store = open_store(config, &types)?;
         tracing::info!(deployment, epoch = log.epoch(), data = %data.display(), "log and store are open");
@@ -159,6 +177,7 @@ impl Node {
             failed.send_replace(Some(reason));
         };
         let failed: Arc<dyn Fn(String) + Send + Sync> = Arc::new(failed);
+        let deployer = Deployer::new(workshop, &config.deployments, Arc::clone(&failed))?;
         let outside = shards::Outside {
             answers: Arc::clone(&answers),
             clock: Arc::new(clock),
@@ -204,7 +223,7 @@ impl Node {
             types,
             in_force: InForce::new(topology, loaded),
             viewer: Viewer::default(),
-            deployer: Deployer::new(workshop, &config.deployments),
+            deployer,
             entrance,
             answers,
             shards,

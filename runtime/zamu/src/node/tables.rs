@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use zamu_core::error::EngineError;
 use zamu_core::guest::Guest;
 use zamu_core::log::Limit;
@@ -212,18 +212,17 @@ impl Tables {
         self.maker(projection).is_some()
     }
 
-    /// Has another version of a handler make its tables from now on. Gives back what was replaced.
-    ///
-    /// # Errors
-    /// When the thread has stopped.
+    /// Has another version of a handler make its tables from now on, as soon as the thread comes to it;
+    /// those that are asked for one after another come so. What was replaced comes back then, or
+    /// nothing if the thread has stopped. `None` where it makes no tables.
     pub async fn succeed(
         &self,
         name: String,
         topology: Arc<Topology>,
         guest: (HandlerIndex, Box<dyn Guest>),
-    ) -> Result<Vec<Box<dyn Guest>>, CallError> {
-        let Some(maker) = self.maker(&name) else { return Ok(Vec::new()) };
-        maker.insist(move |set| set.succeed(&topology, vec![guest])).await
+    ) -> Option<oneshot::Receiver<Vec<Box<dyn Guest>>>> {
+        let maker = self.maker(&name)?;
+        Some(maker.insist(move |set| set.succeed(&topology, vec![guest])).await)
     }
 
     /// Why a projection has stopped in a partition, if it has: of the tables that are served, or of

@@ -4,8 +4,12 @@ use tokio::sync::mpsc;
 use zamu_core::model::PartitionId;
 use zamu_core::topology::Blamed;
 
-/// Where shards tell of handlers that break.
-pub type Watched = mpsc::Sender<Complaint>;
+/// Where shards tell of handlers that break. Faults of one never take the place of another's pause.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    pub(crate) faults: mpsc::Sender<Complaint>,
+    pub(crate) pauses: mpsc::Sender<Complaint>,
+}
 
 /// A handler broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,4 +29,15 @@ pub enum How {
     Faulted(Box<[u8]>),
     /// So often that the partition does not go on with it.
     Paused(String),
+}
+
+impl Watched {
+    /// Tells of one. Where nobody listens any more, or too much waits already, it is not heard.
+    pub(crate) fn tell(&self, complaint: Complaint) {
+        let place = match complaint.how {
+            How::Faulted(_) => &self.faults,
+            How::Paused(_) => &self.pauses,
+        };
+        drop(place.try_send(complaint));
+    }
 }

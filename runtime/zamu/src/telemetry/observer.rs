@@ -86,9 +86,8 @@ impl ShardObserver {
         &self.types[usize::from(id.0)]
     }
 
-    /// Where nobody listens any more, or too much waits already, it is not heard.
     fn complain(&self, blamed: Blamed, partition: PartitionId, how: How) {
-        drop(self.watched.try_send(Complaint { blamed, partition, how }));
+        self.watched.tell(Complaint { blamed, partition, how });
     }
 
     fn name(&self, partition: PartitionId) -> String {

@@ -31,8 +31,11 @@ fn a_configuration_is_put_in_force_shown_and_rolled_back() {
     for part in ["counter ", "deployment 2", "{\"limit\":3}", "counter: Increment", "Incremented"] {
         assert!(shown.out.contains(part), "{part}: {shown:?}");
     }
-    let back = node.ask(&["handlers", "rollback", "counter", "--json"]).json();
-    assert_eq!(back["deployment"], 3);
+    let late = node.ask(&["handlers", "rollback", "counter", "--of", "1"]);
+    late.fails(1, "deployment 2 has put another version of `counter` in force");
+    let back = node.ask(&["handlers", "rollback", "counter", "--of", "2"]).ok();
+    assert!(back.out.starts_with("deployment 3: counter "), "{back:?}");
+    assert!(back.out.contains("! it is not rolled back by itself if it breaks: "), "{back:?}");
     let history = node.ask(&["handlers", "history", "counter"]);
     let lines: Vec<&str> = history.out.lines().collect();
     assert_eq!(lines.len(), 4, "{history:?}");
@@ -53,8 +56,17 @@ fn a_configuration_is_put_in_force_shown_and_rolled_back() {
 fn what_cannot_be_put_in_force_is_told_with_its_reason() {
     let node = Node::start();
     let component = configuration::guests().join("counter.wasm");
+    let folder = tempfile::tempdir().unwrap();
+    let long = folder.path().join("long.json");
+    fs::write(&long, json!({ "text": "x".repeat(70_000) }).to_string()).unwrap();
+    let twice = folder.path().join("twice.json");
+    fs::write(&twice, "{\"limit\":1,\"limit\":2}").unwrap();
+    let (component, long, twice) =
+        (component.to_str().unwrap(), long.to_str().unwrap(), twice.to_str().unwrap());
     for (words, parts) in [
-        (&["deploy", component.to_str().unwrap()][..], &["in force already", "`counter`"][..]),
+        (&["deploy", component][..], &["in force already", "`counter`"][..]),
+        (&["deploy", component, "--configuration", long], &["handlers configure"]),
+        (&["configure", "counter", twice], &["`limit` stands there twice"]),
         (&["deploy", "nowhere.wasm"], &["cannot read the component nowhere.wasm"]),
         (&["inspect", "nobody"], &["no handler `nobody`", "there are counter, zoo"]),
         (&["configure", "counter", "nowhere.json"], &["cannot read", "nowhere.json"]),

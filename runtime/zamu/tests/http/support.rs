@@ -58,8 +58,12 @@ impl Host {
 
     /// A node with this configuration.
     pub(crate) async fn of(folder: TempDir, configuration: &str) -> Self {
-        let config = config_of(configuration);
-        let node = block_in_place(|| Node::start(&config)).unwrap();
+        Self::configured_as(folder, &config_of(configuration)).await
+    }
+
+    /// A node with these settings.
+    pub(crate) async fn configured_as(folder: TempDir, config: &Config) -> Self {
+        let node = block_in_place(|| Node::start(config)).unwrap();
         let server = Server::bind(node.services(), &config.http).await.unwrap();
         let url = format!("http://{}", server.address().unwrap());
         let (stop, stopped) = watch::channel(false);

@@ -259,6 +259,31 @@ async fn a_data_directory_has_one_node_at_a_time() {
     assert_eq!(count(&url, 1..2).await[0]["status"], 200);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn where_what_was_deployed_is_gone_it_says_the_word_that_starts_it_with_its_file() {
+    let folder = folder();
+    let mut process = Process::start(folder.path());
+    let url = process.ready(folder.path()).await;
+    let mut wasm = fs::read(folder.path().join("counter.wasm")).unwrap();
+    // A custom section without a name or content: other bytes, and the same rules.
+    wasm.extend([0, 1, 0]);
+    let request = reqwest::Client::new().post(format!("{url}/handlers")).body(wasm);
+    let told: Value =
+        serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap();
+    assert_eq!(told["deployment"], 2, "{told}");
+    drop(process);
+    let digest = told["digest"].as_str().unwrap();
+    fs::remove_file(folder.path().join(format!("data/components/{digest}.wasm"))).unwrap();
+    let word = "--handlers-from-file";
+    let output = run(folder.path());
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && told.contains(word), "{told}");
+    fs::remove_file(folder.path().join("data/http-address")).unwrap();
+    let mut process = Process(command(folder.path()).arg(word).spawn().unwrap());
+    let url = process.ready(folder.path()).await;
+    assert_eq!(get(&url, "/deployments").await[0]["reason"], "zamu run --handlers-from-file");
+}
+
 #[test]
 fn a_configuration_that_is_wrong_ends_it_with_the_key_named() {
     let folder = folder();

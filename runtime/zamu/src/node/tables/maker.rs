@@ -120,22 +120,20 @@ impl Maker {
         told.await.map_err(|_| CallError::Gone)
     }
 
-    /// As [`Maker::order`], and waits for its place if too many orders wait.
-    ///
-    /// # Errors
-    /// When the thread has stopped.
+    /// As [`Maker::order`], and waits for its place if too many orders wait; the result comes later, or
+    /// never if the thread has stopped.
     pub(super) async fn insist<T: Send + 'static>(
         &self,
         what: impl FnOnce(&mut Projections) -> T + Send + 'static,
-    ) -> Result<T, CallError> {
+    ) -> oneshot::Receiver<T> {
         let (order, told) = order(what);
-        let (orders, doorbell) = (self.orders.clone(), self.doorbell.clone());
-        // Where the thread has stopped, whoever waits is told so by the end of the order.
-        drop(tokio::task::spawn_blocking(move || {
-            drop(orders.send(order));
-            doorbell.ring();
-        }));
-        told.await.map_err(|_| CallError::Gone)
+        if let Err(TrySendError::Full(order)) = self.orders.try_send(order) {
+            let orders = self.orders.clone();
+            // Where the thread has stopped, whoever waits is told so by the end of the order.
+            drop(tokio::task::spawn_blocking(move || drop(orders.send(order))).await);
+        }
+        self.doorbell.ring();
+        told
     }
 }
 
