@@ -16,6 +16,7 @@ mod mail;
 mod medium;
 mod relay;
 mod runtime;
+mod swaps;
 mod switch;
 
 pub use layout::Layout;

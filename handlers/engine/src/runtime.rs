@@ -34,7 +34,7 @@ use crate::medium::simulated::SimulatedMedium;
 use crate::medium::{Medium, Place};
 use crate::relay::Relay;
 
-/// The deployment that is in force; nobody writes or reads the control topic here.
+/// The deployment that is in force at the beginning; nobody writes or reads the control topic here.
 pub(crate) const DEPLOYMENT: u64 = 1;
 /// Who sends commands.
 const SOURCE: &str = "scenario";
@@ -52,8 +52,8 @@ const QUIET_ROUNDS: usize = 10;
 /// The transfer switch in the real runtime.
 pub struct Runtime {
     // Before the medium: they have its log and store open.
-    shards: Vec<Shard>,
-    tables: Option<Projections>,
+    pub(crate) shards: Vec<Shard>,
+    pub(crate) tables: Option<Projections>,
     pub(crate) medium: Box<dyn Medium>,
     pub(crate) mail: Mail,
     pub(crate) relay: Relay,
@@ -61,9 +61,11 @@ pub struct Runtime {
     pub(crate) now: Time,
     pub(crate) topology: Arc<Topology>,
     references: References,
-    handlers: Vec<Arc<Handler>>,
+    pub(crate) handlers: Vec<Arc<Handler>>,
     /// By the handler: what shows its events to people.
     viewers: Vec<Instance>,
+    /// How often they were deployed anew.
+    pub(crate) deployments: usize,
     layout: Layout,
 }
 
@@ -107,6 +109,7 @@ impl Runtime {
             topology,
             viewers: handlers.iter().map(Handler::instance).collect(),
             handlers,
+            deployments: 0,
             layout,
         };
         runtime.start()?;
@@ -263,6 +266,7 @@ impl Runtime {
     fn round(&mut self) -> anyhow::Result<bool> {
         let mut busy = false;
         for number in (0..self.shards.len()).rev() {
+            self.tell(number);
             busy |= self.step_shard(number)?;
         }
         busy |= self.step_tables()?;

@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use crate::runtime::Runtime;
 
+/// One in so many steps of a story is a deployment instead.
+const DEPLOYMENT_EVERY: usize = 53;
 /// A step of a story is so many steps of a shard at most.
 const STEPS_MAX: usize = 8;
 
@@ -92,14 +94,21 @@ impl Driven for Runtime {
         self.mail.outcome(posted)
     }
 
-    /// A shard or the tables get on by some steps, and the log with them; or the log alone.
+    /// A shard or the tables get on by some steps, and the log with them; or the log alone. Now and then
+    /// all handlers are deployed anew instead, and a shard hears of that sooner or later.
     fn step(&mut self, choice: usize) -> anyhow::Result<()> {
+        if choice % DEPLOYMENT_EVERY == 0 {
+            return self.deploy_anew();
+        }
         // The tables have a seat only if somebody makes any, so that a story without goes as ever.
         let tables = self.makes_tables();
         let seats = self.shards() + 1 + usize::from(tables);
         for _ in 0..=(choice / seats) % STEPS_MAX {
             let seat = choice % seats;
             if seat < self.shards() {
+                if choice % 3 == 0 {
+                    self.tell(seat);
+                }
                 self.step_shard(seat)?;
             } else if tables && seat == self.shards() {
                 self.step_tables()?;

@@ -138,6 +138,7 @@ fn layout(seed: u64, told: &Story) -> Layout {
 struct Seen {
     faults: [u64; 10],
     duplicates: usize,
+    deployments: usize,
     /// How many stories had a transfer that came there.
     ends: BTreeMap<String, u64>,
 }
@@ -160,6 +161,7 @@ impl Seen {
             *sum += times;
         }
         self.duplicates += switch.duplicates();
+        self.deployments += switch.deployments();
         let mut reached = story::ends(switch)?;
         reached.extend(story::timeouts(switch)?);
         for end in reached {
@@ -184,5 +186,6 @@ impl Seen {
         assert!(ends.iter().all(often), "hardly ends like that: {self:?}");
         assert!(self.faults.iter().all(|times| *times >= 100), "hardly strikes: {self:?}");
         assert!(self.duplicates >= 1_000, "hardly repeats: {self:?}");
+        assert!(self.deployments >= 1_000, "hardly deploys: {self:?}");
     }
 }
