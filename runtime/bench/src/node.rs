@@ -202,6 +202,9 @@ fn spawn(zamu: &Path, folder: &Path, variables: &[(&'static str, String)]) -> Re
     Command::new(zamu)
         .args(["run", "--config"])
         .arg(folder.join("zamu.toml"))
+        // The file says where to listen and where to keep data, whatever holds for other nodes here.
+        .env_remove("ZAMU_DATA")
+        .env_remove("ZAMU_HTTP_LISTEN")
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(log.try_clone().context("the host's log")?)

@@ -97,10 +97,13 @@ fn a_bench_counts_every_unit_in_the_log_and_leaves_nothing_behind() {
     let sums = report["sums"].as_object().unwrap();
     assert_eq!(sums.len(), 2);
     assert!(sums.values().all(|sum| sum["all"] == "0"), "{report}");
-    for name in ["rate_per_s", "bytes_written_per_unit", "seconds"] {
+    for name in ["rate_per_s", "folder_bytes_per_unit", "seconds"] {
         assert!(report[name].as_f64().unwrap() > 0.0, "{name}: {report}");
     }
-    assert!(report["cpu_us_per_unit"].is_f64() && report["own_cpu_us_per_unit"].is_f64());
+    // What a disk is told, and what the kernel counts in hundredths of a second, may be nothing.
+    for name in ["cpu_us_per_unit", "own_cpu_us_per_unit", "bytes_written_per_unit"] {
+        assert!(report[name].is_f64(), "{name}: {report}");
+    }
     let latency = |name: &str| report["latency_ms"][name].as_f64().unwrap();
     assert!(latency("p50") > 0.0 && latency("p50") <= latency("p99.9"), "{report}");
     assert!(latency("p99.9") <= latency("max") * 1.01, "{report}");
