@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::task::spawn_blocking;
 use zamu_core::aggregate::decode;
 use zamu_core::log::Limit;
 use zamu_core::model::{Context, DeadLetterNumber, KindName, PartitionId, Request};
@@ -62,7 +63,7 @@ pub(crate) async fn list(
         };
         for (number, bytes) in letters {
             let letter = letter(number, &bytes)?;
-            found.push(shown(&app, partition, &letter, open.contains(&number))?);
+            found.push(shown(&app, partition, letter, open.contains(&number)).await?);
         }
         if found.len() >= limit {
             break;
@@ -80,7 +81,7 @@ pub(crate) async fn show(
     let number = number_of("number", &number)?;
     let letter = read(&app, partition, number)?;
     let open = open(&app, partition).await?.contains(&number);
-    Ok(Json(shown(&app, partition, &letter, open)?).into_response())
+    Ok(Json(shown(&app, partition, letter, open).await?).into_response())
 }
 
 /// Has one open dead letter processed again.
@@ -165,13 +166,16 @@ fn letter(number: DeadLetterNumber, bytes: &Bytes) -> Result<DeadLetter, Problem
     decode(bytes).map_err(|error| Problem::new(500, format!("dead letter {number}: {error}")))
 }
 
-fn shown(
+/// A handler may be asked for it, and take its time.
+async fn shown(
     app: &App,
     partition: PartitionId,
-    letter: &DeadLetter,
+    letter: DeadLetter,
     open: bool,
 ) -> Result<Value, Problem> {
-    let letter = for_people(app, partition, letter.clone());
+    let asking = app.clone();
+    let letter = spawn_blocking(move || for_people(&asking, partition, letter)).await;
+    let letter = letter.map_err(|_| Problem::new(500, "showing the dead letter failed"))?;
     let told = json::dead_letter(&letter, open, partition, &app.node.terms);
     serde_json::to_value(told).map_err(|error| Problem::new(500, error.to_string()))
 }
