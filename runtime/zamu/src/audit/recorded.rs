@@ -135,3 +135,39 @@ impl Deployments for Recorded<'_> {
         self.put_together(deployment).map_err(|error| format!("{error:#}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use zamu_core::guest::manifest::Manifest;
+
+    use super::*;
+    use crate::config::Type;
+
+    #[test]
+    fn types_that_came_later_were_not_there_and_numbers_of_the_others_stay() {
+        let (folder, history) = (tempfile::tempdir().unwrap(), History::default());
+        let types: Vec<_> = ["a", "b", "c"].map(|name| Type::of(2).settings(name)).into();
+        let none = BTreeMap::new();
+        let limits = Limits::default();
+        let recorded =
+            Recorded::open(folder.path(), &history, types.into(), limits, &none).unwrap();
+        let mentioned = |types: &[&str]| {
+            let types = types.iter().map(|name| (*name).to_owned()).collect();
+            let spec = HandlerSpec {
+                name: "h".into(),
+                digest: String::new(),
+                class: Class::Pure,
+                manifest: Manifest { types, ..Manifest::default() },
+                configuration: Bytes::new(),
+            };
+            let types = recorded.types_of(&[Arc::new(spec)]);
+            types.iter().map(|of| of.name.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(mentioned(&["a", "b"]), ["a", "b"]);
+        assert_eq!(mentioned(&["b"]), ["a", "b"], "`b` keeps its number");
+        assert_eq!(mentioned(&["c"]), ["a", "b", "c"]);
+        assert!(fs::read_dir(folder.path()).unwrap().next().is_none(), "nothing was written");
+    }
+}
