@@ -212,6 +212,48 @@ fn an_account_is_shown_with_what_moved_it() {
         );
 }
 
+/// The event that this JSON is, in either form.
+fn heard<P: Projection>(tables: Projected<P>, kind: &str, body: &Value) -> Projected<P> {
+    let event: P::Event = zamu_guest::testing::stored(kind, "1", body.to_string());
+    tables.on(event)
+}
+
+#[test]
+fn events_in_protobuf_make_the_rows_that_they_make_in_json() {
+    let moved = |reserved: &str, position: &str| {
+        json!({
+            "transferId": "t-1", "amount": "12.5", "reserved": reserved, "position": position,
+        })
+    };
+    for codec in Codec::ALL {
+        let tables = Projected::<Positions>::new().key("green/USD").at(Time(5)).in_form(codec);
+        let tables = heard(tables, "PayerFundsReserved", &moved("12.5", "0"));
+        let tables = heard(tables, "PayerFundsCommitted", &moved("0", "12.5"));
+        heard(tables, "PayeeFundsCommitted", &moved("0", "-3"))
+            .then_row(
+                &POSITIONS,
+                &json!({ "opened": false, "reserved": "0", "position": "-3", "changed": 5 }),
+            )
+            .then_row_at(
+                &positions::HISTORY,
+                "00000000000000000002",
+                &json!({
+                    "event": "PayerFundsCommitted", "at": 5, "reserved": "0", "position": "12.5",
+                    "transfer": "t-1",
+                }),
+            );
+
+        let tables = Projected::<Transfers>::new().key("t-1").at(Time(5)).in_form(codec);
+        heard(tables, "TransferPrepareAccepted", &of_transfer(&offer())).then_row(
+            &TRANSFERS,
+            &json!({
+                "state": "RECEIVED_PREPARE", "payer": "green", "payee": "blue",
+                "amount": "12.5", "currency": "USD", "begun": 5, "changed": 5,
+            }),
+        );
+    }
+}
+
 #[test]
 fn a_credit_to_an_account_that_was_never_opened_is_shown() {
     account(Projected::new().at(Time(7)), "PayeeFundsCommitted", "0", "-3").then_row(
