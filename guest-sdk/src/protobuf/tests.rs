@@ -1,3 +1,5 @@
+//! What is written is the Protobuf that others write, and what is read names what is wrong with it.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

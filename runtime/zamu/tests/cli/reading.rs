@@ -18,6 +18,21 @@ fn sorted(mut events: Vec<Value>) -> Vec<Value> {
     events
 }
 
+/// Bodies that are not JSON: a node has their handler show them, files show them as they are.
+fn leave_out_foreign_bodies(told: &mut Value) {
+    match told {
+        Value::Array(entries) => entries.iter_mut().for_each(leave_out_foreign_bodies),
+        Value::Object(members) => {
+            if members.get("contentType").is_some_and(|form| form != "application/json") {
+                let shown = [members.remove("data"), members.remove("dataBase64")];
+                assert_eq!(shown.iter().flatten().count(), 1, "{members:?}");
+            }
+            members.values_mut().for_each(leave_out_foreign_bodies);
+        }
+        _ => {}
+    }
+}
+
 #[test]
 fn a_node_and_its_files_tell_the_same() {
     let mut node = Node::start();
@@ -47,7 +62,11 @@ fn a_node_and_its_files_tell_the_same() {
 
     assert_eq!(live.iter().map(Vec::len).collect::<Vec<_>>(), [8, 2, 1, 8, 1, 1]);
     for (ask, live) in asks.iter().zip(live) {
-        let stored = files.ask(ask).ok().lines();
+        let mut stored = files.ask(ask).ok().lines();
+        let mut live = live;
+        for told in stored.iter_mut().chain(&mut live) {
+            leave_out_foreign_bodies(told);
+        }
         if ask[0] == "events" {
             assert_eq!(sorted(stored), sorted(live), "{ask:?}");
         } else {
