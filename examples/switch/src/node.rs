@@ -94,4 +94,35 @@ mod tests {
         let error = configuration(folder.path(), folder.path(), address).unwrap_err().to_string();
         assert!(error.contains("participants.wasm") && error.contains("cargo xtask guests"));
     }
+
+    #[test]
+    fn the_load_of_the_bench_fits_in_every_variant() {
+        use zamu_bench::load::{Load, Options};
+        use zamu_bench::overlay::{Host, configuration};
+
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("load.toml");
+        let load = Load::read(&file).unwrap();
+        let mut tried = 0;
+        for (name, choices) in load.variants() {
+            for choice in choices {
+                let variants = [(name.to_owned(), choice.to_owned())].into();
+                let options =
+                    Options { hot: Some(0.7), poison: Some(1_000), variants, ..Options::default() };
+                let plan = load.plan(&options).unwrap();
+                let address = "127.0.0.1:1234".parse().unwrap();
+                let text = configuration(&plan, &Host::default(), Path::new("data"), address);
+                let table: toml::Table = text.unwrap().parse().unwrap();
+                let handlers = table["handlers"].as_table().unwrap();
+                assert_eq!(handlers.contains_key("views"), choice == "on" || choice == "behind");
+                let transfers = handlers["transfers"]["configuration"].as_table().unwrap();
+                assert_eq!(transfers.contains_key("codec"), choice == "protobuf");
+                // What is configured stays beside what is laid over it.
+                assert!(transfers.contains_key("allowOnUs"), "{transfers:?}");
+                let component = handlers["transfers"]["component"].as_str().unwrap();
+                assert!(component.ends_with("transfers-faulty.wasm"), "{component}");
+                tried += 1;
+            }
+        }
+        assert_eq!(tried, 5);
+    }
 }
