@@ -2,7 +2,7 @@
 //!
 //! What comes in is read in the form it says it has; in which form something goes out is chosen by
 //! [`Aggregate::codec`](crate::Aggregate::codec) and [`EventHandler::codec`](crate::EventHandler::codec).
-//! The forms themselves are in [`json`](crate::json) and [`protobuf`](crate::protobuf).
+//! The forms themselves are in [`crate::json`] and [`mod@crate::protobuf`].
 
 use std::fmt;
 use std::marker::PhantomData;

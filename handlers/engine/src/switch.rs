@@ -97,7 +97,7 @@ impl Driven for Runtime {
     /// A shard or the tables get on by some steps, and the log with them; or the log alone. Now and then
     /// all handlers are deployed anew instead, and a shard hears of that sooner or later.
     fn step(&mut self, choice: usize) -> anyhow::Result<()> {
-        if choice % DEPLOYMENT_EVERY == 0 {
+        if choice.is_multiple_of(DEPLOYMENT_EVERY) {
             return self.deploy_anew();
         }
         // The tables have a seat only if somebody makes any, so that a story without goes as ever.
@@ -106,7 +106,7 @@ impl Driven for Runtime {
         for _ in 0..=(choice / seats) % STEPS_MAX {
             let seat = choice % seats;
             if seat < self.shards() {
-                if choice % 3 == 0 {
+                if choice.is_multiple_of(3) {
                     self.tell(seat);
                 }
                 self.step_shard(seat)?;

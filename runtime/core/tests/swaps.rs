@@ -204,7 +204,7 @@ fn a_power_loss_after_a_swap_leaves_what_the_log_says() {
 #[test]
 fn a_partition_whose_past_could_not_be_folded_is_restored_once_a_version_that_can_takes_over() {
     let mut world = World::new(Layout::calm(1));
-    world.layout.settings.flush_every_ms = u64::MAX;
+    world.layout.settings.flush_every_ms = 60_000;
     world.deploy(0);
     world.send("c", "1", "5");
     for _ in 0..20 {

@@ -473,11 +473,11 @@ mod tests {
         assert_eq!(newest.handlers[0].from_since, 4);
         // A start that has it nowhere keeps it, and writes nothing.
         let files = [Chosen::default(), Chosen::of(&file, None)];
-        let chosen = [(Arc::new(new.clone()), Some(StartFrom::Now)), (file.clone(), None)];
+        let chosen = [(Arc::new(new), Some(StartFrom::Now)), (file, None)];
         assert_eq!(Proposal::default().start(&history, &files, &chosen).unwrap(), None);
         // One whose file has it takes the file's word from then on.
         let has = Chosen { digest: "d8".into(), ..Chosen::default() };
-        let at_start = Chosen::at_start(&history, "a", has.clone());
+        let at_start = Chosen::at_start(&history, "a", has);
         assert_eq!((&*at_start.digest, at_start.from), ("d8", Some(StartFrom::Now)));
     }
 
