@@ -4,6 +4,8 @@
 
 use std::fmt::Write as _;
 
+use zamu_bench::svg::escaped;
+
 use crate::timeline::Timeline;
 
 const WIDTH: f64 = 960.0;
@@ -89,8 +91,7 @@ fn curve(svg: &mut String, timeline: &Timeline) {
 
 fn text(svg: &mut String, (x, y): (f64, f64), class: &str, text: &str) {
     // Spaces that stay, wherever it is shown: figures stand in columns.
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let text = text.replace(' ', "\u{a0}");
+    let text = escaped(text).replace(' ', "\u{a0}");
     let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" class=\"{class}\">{text}</text>");
 }
 

@@ -22,6 +22,7 @@ pub mod run;
 mod show;
 pub mod split;
 pub mod stream;
+pub mod svg;
 pub mod sweep;
 mod tally;
 mod template;

@@ -1,6 +1,8 @@
 //! Who does what: the aggregate types with their partitions, and the handlers of one deployment with
 //! their manifests bound to those types. Built once per deployment, then only read.
 
+#[cfg(any(test, feature = "testing"))]
+pub mod fixture;
 mod starts;
 mod succession;
 mod types;

@@ -5,6 +5,7 @@
 use std::fmt::{Arguments, Write as _};
 
 use crate::report::{Machine, Report};
+use crate::svg::escaped;
 use crate::sweep::Sweep;
 
 const MARGIN: u32 = 24;
@@ -82,7 +83,7 @@ impl Svg {
     }
 
     fn text(&mut self, x: u32, y: u32, anchor: &str, size: u32, text: &str) {
-        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let text = escaped(text);
         self.line(format_args!(
             "<text x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\" font-size=\"{size}\" fill=\"#222222\">{text}</text>"
         ));

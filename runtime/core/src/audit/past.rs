@@ -99,34 +99,16 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::guest::manifest::{Class, HandlerSpec, Manifest, OwnedType};
     use crate::model::TypeId;
     use crate::store::memory::MemoryStore;
-    use crate::topology::{Topology, TypeSettings};
+    use crate::topology::fixture::of_one_type;
     use crate::working::Held;
 
     const CELLS: PartitionId = PartitionId { aggregate_type: TypeId(0), number: 0 };
 
-    fn topology() -> Topology {
-        let manifest = Manifest {
-            types: vec!["t".into()],
-            aggregates: vec![OwnedType::default()],
-            ..Manifest::default()
-        };
-        let spec = HandlerSpec {
-            name: "h".into(),
-            digest: String::new(),
-            class: Class::Pure,
-            manifest,
-            configuration: Bytes::new(),
-        };
-        let t = TypeSettings { name: "t".into(), partitions: 1, window_ids: 1, window_ms: 1 };
-        Topology::new(1, vec![t], vec![Arc::new(spec)]).unwrap()
-    }
-
     #[test]
     fn aggregates_are_what_they_last_were_whether_memory_holds_them_or_the_store() {
-        let (topology, mut store) = (topology(), MemoryStore::new());
+        let (topology, mut store) = (of_one_type().unwrap(), MemoryStore::new());
         let mut past = Past::new(CELLS, &mut store, 10_000);
         let keys: Vec<Bytes> = (0..200).map(|n| Bytes::from(format!("k{n}"))).collect();
         for sequence in 1..=3 {

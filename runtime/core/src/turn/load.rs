@@ -78,36 +78,18 @@ mod tests {
     use super::*;
     use crate::aggregate::Aggregate;
     use crate::error::EngineError;
-    use crate::guest::manifest::{Class, HandlerSpec, Manifest, OwnedType};
     use crate::memory::Memory;
     use crate::model::TypeId;
     use crate::store::Write;
     use crate::store::memory::MemoryStore;
-    use crate::topology::{Topology, TypeSettings};
+    use crate::topology::fixture::of_one_type;
 
     const CELLS: PartitionId = PartitionId { aggregate_type: TypeId(0), number: 0 };
-
-    fn topology() -> Topology {
-        let manifest = Manifest {
-            types: vec!["t".into()],
-            aggregates: vec![OwnedType::default()],
-            ..Manifest::default()
-        };
-        let spec = HandlerSpec {
-            name: "h".into(),
-            digest: String::new(),
-            class: Class::Pure,
-            manifest,
-            configuration: Bytes::new(),
-        };
-        let t = TypeSettings { name: "t".into(), partitions: 1, window_ids: 1, window_ms: 1 };
-        Topology::new(1, vec![t], vec![Arc::new(spec)]).unwrap()
-    }
 
     #[test]
     fn a_key_does_not_keep_the_memory_of_the_record_that_named_it() {
         let record = Bytes::from(vec![b'k'; 1_000]);
-        let topology = topology();
+        let topology = of_one_type().unwrap();
         let (mut memory, mut store) = (Memory::new(1_000_000), MemoryStore::new());
         let key = record.slice(..3);
         let owner = &topology.handlers[0];
@@ -120,7 +102,7 @@ mod tests {
 
     /// Sequences of aggregates, as a turn that names them finds them; 0 where there is none.
     fn found(keys: &[&'static str], memory: &mut Memory, store: &mut MemoryStore) -> Vec<u64> {
-        let topology = topology();
+        let topology = of_one_type().unwrap();
         let keys: Vec<Bytes> = keys.iter().map(|key| Bytes::from_static(key.as_bytes())).collect();
         let owner = &topology.handlers[0];
         let working = load_keys(keys.iter(), CELLS, owner, memory, store).unwrap();

@@ -220,30 +220,16 @@ pub enum Recent {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use zamu_core::guest::manifest::{Class, HandlerSpec, Manifest, OwnedType};
     use zamu_core::model::TypeId;
     use zamu_core::proto::Range;
-    use zamu_core::topology::TypeSettings;
+    use zamu_core::topology::fixture::of_one_type;
 
     use super::*;
 
     const HERE: PartitionId = PartitionId { aggregate_type: TypeId(0), number: 0 };
 
     fn answers() -> Answers {
-        let manifest = Manifest {
-            types: vec!["t".into()],
-            aggregates: vec![OwnedType::default()],
-            ..Manifest::default()
-        };
-        let spec = HandlerSpec {
-            name: "h".into(),
-            digest: String::new(),
-            class: Class::Pure,
-            manifest,
-            configuration: "".into(),
-        };
-        let t = TypeSettings { name: "t".into(), partitions: 1, window_ids: 1, window_ms: 1 };
-        Answers::new(&Topology::new(1, vec![t], vec![Arc::new(spec)]).unwrap())
+        Answers::new(&of_one_type().unwrap())
     }
 
     fn turn(offsets: std::ops::Range<u64>) -> Arc<BatchRecord> {

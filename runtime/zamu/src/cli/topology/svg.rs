@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use zamu::json::{Flow, FlowTable};
+use zamu_bench::svg::escaped;
 
 const ROW: u32 = 20;
 const TITLE: u32 = 30;
@@ -225,10 +226,6 @@ impl Svg {
             "<text x=\"{x}\" y=\"{y}\" fill=\"{colour}\"{weight}>{text}</text>"
         ));
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]
