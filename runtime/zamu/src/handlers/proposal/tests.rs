@@ -5,15 +5,9 @@ use zamu_core::guest::manifest::{Class, Manifest, OwnedType};
 
 use super::*;
 
-fn spec(
-    version: &str,
-    digest: &str,
-    fold: u32,
-    configuration: &'static str,
-) -> Arc<HandlerSpec> {
+fn spec(version: &str, digest: &str, fold: u32, configuration: &'static str) -> Arc<HandlerSpec> {
     let aggregates = vec![OwnedType::default()];
-    let manifest =
-        Manifest { version: version.into(), fold, aggregates, ..Manifest::default() };
+    let manifest = Manifest { version: version.into(), fold, aggregates, ..Manifest::default() };
     Arc::new(HandlerSpec {
         name: "h".into(),
         digest: digest.into(),
@@ -36,8 +30,7 @@ fn start_from(
     from: Option<StartFrom>,
 ) -> Result<Option<Deployment>, DeploymentError> {
     let file_has = Chosen::of(file, from);
-    let Chosen { digest, configuration, from } =
-        Chosen::at_start(history, "h", file_has.clone());
+    let Chosen { digest, configuration, from } = Chosen::at_start(history, "h", file_has.clone());
     let chosen = Arc::new(HandlerSpec { digest, configuration, ..(**file).clone() });
     Proposal::default().start(history, &[file_has], &[(chosen, from)])
 }
@@ -123,10 +116,7 @@ fn what_was_deployed_holds_over_restarts_until_the_file_says_something_new() {
 #[test]
 fn the_same_version_again_is_no_deployment() {
     let history = history(&spec("1.0.0", "d1", 1, "{}"));
-    assert_eq!(
-        Proposal::default().replace(&history, &spec("1.0.0", "d1", 1, "{}"), None),
-        None
-    );
+    assert_eq!(Proposal::default().replace(&history, &spec("1.0.0", "d1", 1, "{}"), None), None);
 }
 
 #[test]
